@@ -1,0 +1,145 @@
+"""Turns a composed configuration into typed objects, or tells everything that is wrong with it at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from tunebook.config import registry, rules, schema
+from tunebook.config.compose import Composed
+from tunebook.config.options import Options
+from tunebook.config.places import Places
+from tunebook.config.training_fields import RENAMED, RESERVED, group_of, training_fields
+from tunebook.config.wording import describe
+from tunebook.errors import Problem, did_you_mean
+
+# group -> (its model, the key that names a module, the kind of module), for groups with options of a module.
+_NAMED: dict[str, tuple[type[Options], str, str]] = {
+    "task": (schema.TaskConfig, "name", "task"),
+    "dataset": (schema.DatasetConfig, "source", "source"),
+    "freezing": (schema.FreezingConfig, "policy", "policy"),
+}
+_PLAIN: dict[str, type[Options]] = {
+    "model": schema.ModelConfig,
+    "hyperparameters": schema.Hyperparameters,
+    "runtime": schema.Runtime,
+    "run": schema.RunConfig,
+}
+
+
+def check(composed: Composed) -> tuple[schema.Config | None, list[Problem]]:
+    """The typed configuration, or None and every problem that was found."""
+    content, places = composed.content, composed.places
+    problems = [*composed.problems, *_top_level(content, places)]
+    parts: dict[str, Any] = {}
+    # With a group or recipe that cannot be used, what it would have set is not there to be judged.
+    judged = ["hyperparameters", "runtime", "run"] if composed.problems else [*_NAMED, *_PLAIN]
+    for group in judged:
+        given = content.get(group)
+        if not isinstance(given, dict):
+            problems.append(Problem(group, f"should be a group of keys, not {given!r}", places.of(group)))
+            continue
+        part, found = _named(group, given, places) if group in _NAMED else _plain(group, given, places)
+        parts[group] = part
+        problems += found
+    if problems:
+        return None, problems
+    config = schema.Config.model_construct(**parts)
+    problems = rules.problems(config, places)
+    return (None, problems) if problems else (config, [])
+
+
+def known_keys() -> set[str]:
+    """Dotted keys that any configuration may set, for guesses at what was meant."""
+    keys = set()
+    for group, model in [*_PLAIN.items(), *((name, entry[0]) for name, entry in _NAMED.items())]:
+        keys |= {f"{group}.{field}" for field in model.model_fields if field != "options"}
+    for group, (_, _, kind) in _NAMED.items():
+        for name in registry.names(kind):
+            keys |= {f"{group}.{field}" for field in registry.load(kind, name).Options.model_fields}
+    return keys
+
+
+def _top_level(content: dict[str, Any], places: Places) -> list[Problem]:
+    allowed = {*_NAMED, *_PLAIN}
+    return [
+        Problem(key, _unknown(key, allowed), places.of(key)) for key in content if key not in allowed
+    ]
+
+
+def _unknown(key: str, allowed: set[str]) -> str:
+    if key in RENAMED:
+        return RENAMED[key]
+    if key in RESERVED:
+        return RESERVED[key]
+    homes = sorted(known for known in known_keys() if known.rsplit(".", 1)[-1] == key)
+    if homes:
+        return f"unknown; did you mean {' or '.join(homes)}?"
+    return f"unknown; {did_you_mean(key, allowed)}"
+
+
+def _plain(group: str, given: dict[str, Any], places: Places) -> tuple[Any, list[Problem]]:
+    if group in {"hyperparameters", "runtime"}:
+        misplaced = _misplaced(group, given, places)
+        given = {key: value for key, value in given.items() if f"{group}.{key}" not in {p.key for p in misplaced}}
+    else:
+        misplaced = []
+    part, found = _validated(_PLAIN[group], given, group, places)
+    return part, misplaced + found
+
+
+def _misplaced(group: str, given: dict[str, Any], places: Places) -> list[Problem]:
+    found = []
+    own = set(_PLAIN[group].model_fields)
+    for key in given:
+        message = None
+        other = "runtime" if group == "hyperparameters" else "hyperparameters"
+        if key in own:
+            continue
+        if key in RENAMED:
+            message = RENAMED[key]
+        elif key in RESERVED:
+            message = RESERVED[key]
+        elif key in _PLAIN[other].model_fields:
+            why = "changes only how it runs" if other == "runtime" else "changes the resulting model"
+            message = f"belongs to the group {other}, as it {why}: write {other}.{key}"
+        elif key in training_fields() and group_of(key) is None:
+            message = "is set by Tunebook"
+        if message:
+            found.append(Problem(f"{group}.{key}", message, places.of(f"{group}.{key}")))
+    return found
+
+
+def _named(group: str, given: dict[str, Any], places: Places) -> tuple[Any, list[Problem]]:
+    model, selector, kind = _NAMED[group]
+    name = given.get(selector)
+    if not isinstance(name, str) or name not in registry.names(kind):
+        message = f"no such {kind}: {name!r}; {did_you_mean(str(name), registry.names(kind))}"
+        return None, [Problem(f"{group}.{selector}", message, places.of(f"{group}.{selector}"))]
+    common = {key: value for key, value in given.items() if key in model.model_fields and key != "options"}
+    special = {key: value for key, value in given.items() if key not in common}
+    options_model = registry.load(kind, name).Options
+    options, found = _validated(options_model, special, group, places, beside=set(model.model_fields) - {"options"})
+    if options is None:
+        options = options_model.model_construct()
+    part, more = _validated(model, {**common, "options": options}, group, places)
+    return part, found + more
+
+
+def _validated(
+    model: type[BaseModel], given: dict[str, Any], group: str, places: Places, beside: set[str] | None = None
+) -> tuple[Any, list[Problem]]:
+    """An instance of the model, or its problems; None in a key stands for the model's own default."""
+    fields = model.model_fields
+    kept = {key: value for key, value in given.items() if not (value is None and key in fields)}
+    try:
+        return model.model_validate(kept), []
+    except ValidationError as error:
+        problems = []
+        for entry in error.errors():
+            key = ".".join([group, *(str(part) for part in entry["loc"] if isinstance(part, int) or part)])
+            allowed = set(fields) - {"options"} | (beside or set())
+            key, message = describe(key, entry, group, allowed)
+            problems.append(Problem(key, message, places.of(key)))
+        return None, list(dict.fromkeys(problems))

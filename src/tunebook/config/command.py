@@ -1,0 +1,93 @@
+"""The command line: checks a command whole before anything slow, then hands it to Hydra."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable
+
+import hydra
+from hydra._internal.utils import get_args_parser
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from tunebook.config import folders, overrides, recipe_source
+from tunebook.config.compose import VERSION_BASE, Composed, compose_plain, plainly
+from tunebook.config.schema import Config
+from tunebook.errors import ConfigurationError, TunebookError
+
+Check = Callable[[Composed], Config]
+
+
+def launch(train: Callable[[Config, str], object], check: Check) -> None:
+    """Run the command of this process: `sys.argv` as Hydra users know it.
+
+    Args:
+        train: what to do with each checked configuration (several under --multirun) and the command for it.
+        check: turns a composed configuration into a typed one, or raises with every problem.
+    """
+    with telling_mistakes():
+        read = _prepare(sys.argv[1:], check)
+        if read is None:
+            recipe_source.register()
+        else:
+            sys.argv = [sys.argv[0], *read[1]]
+            recipe_source.register()
+
+        def job(composed: DictConfig) -> None:
+            with telling_mistakes():
+                choices = HydraConfig.get().runtime.choices
+                named = {key: str(value) for key, value in choices.items() if value is not None}
+                said = list(HydraConfig.get().overrides.task)
+                config = check(plainly(composed, named, overrides.read(said)))
+                train(config, spoken(said))
+
+        conf = str(folders.conf_folder().resolve())
+        hydra.main(config_path=conf, config_name="config", version_base=VERSION_BASE)(job)()
+
+
+def spoken(said: list[str]) -> str:
+    """The command that a user would type for these overrides."""
+    return " ".join(["accelerate launch run.py", *(shlex.quote(text.removeprefix("++")) for text in said)])
+
+
+def is_main_process() -> bool:
+    """Whether this process is the one that speaks, by what the launcher says."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+class telling_mistakes:  # noqa: N801 - reads as a statement
+    """Prints a user's mistake without a traceback and ends with its exit code; only one rank speaks."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, TunebookError):
+            if is_main_process() or getattr(error, "every_rank_speaks", False):
+                print(error.describe(), file=sys.stderr)
+            sys.stderr.flush()
+            raise SystemExit(error.exit_code) from None
+        if isinstance(error, KeyboardInterrupt):
+            if is_main_process():
+                print("Interrupted before training began; nothing was changed.", file=sys.stderr)
+            raise SystemExit(130) from None
+
+
+def _prepare(arguments: list[str], check: Check) -> tuple[overrides.Arguments, list[str]] | None:
+    """Check the overrides among the arguments; the arguments with the overrides made plain."""
+    parsed = get_args_parser().parse_args(arguments)
+    if parsed.help or parsed.hydra_help or parsed.shell_completion or parsed.info is not None:
+        return None
+    read = overrides.read(parsed.overrides)
+    swept = any(overrides.is_swept(text) for text in read.plain)
+    if swept and not parsed.multirun:
+        raise ConfigurationError("several values for one key need --multirun (or -m) on the command line")
+    for plain in overrides.combinations(read.plain):
+        composed = compose_plain(overrides.read(plain), plain)
+        if not parsed.cfg:
+            check(composed)
+    plain_texts = iter(read.plain)
+    given = set(parsed.overrides)
+    return read, [next(plain_texts) if text in given else text for text in arguments]

@@ -1,0 +1,99 @@
+"""Composes a configuration from groups, a recipe and overrides, into plain containers.
+
+The one place where Hydra's DictConfig becomes Python's dict; knows nothing of what the keys mean.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from tunebook.config import folders, overrides, recipe_file, recipe_source
+from tunebook.config.places import Places
+from tunebook.errors import ConfigurationError, Problem
+
+VERSION_BASE = "1.3"
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A composed, resolved and not yet checked configuration.
+
+    Args:
+        content: plain nested containers.
+        places: where its keys were said.
+        problems: with the arguments; the content was composed without those.
+    """
+
+    content: dict[str, Any]
+    places: Places
+    problems: tuple[Problem, ...] = ()
+
+
+def compose(arguments: list[str]) -> Composed:
+    """Compose one configuration from command-line arguments (`["+recipe=bert_sentiment", "run.name=x"]`).
+
+    Raises:
+        ConfigurationError: a recipe that is not fit, a broken reference.
+    """
+    read = overrides.read(arguments)
+    if any(overrides.is_swept(text) for text in read.plain):
+        raise ConfigurationError("several values for one key need --multirun (or -m) on the command line")
+    return compose_plain(read, list(read.plain))
+
+
+def compose_plain(read: overrides.Arguments, plain: list[str]) -> Composed:
+    """Compose from overrides that `overrides.read` has checked."""
+    recipe_source.register()
+    if read.recipe is not None:
+        found = recipe_file.problems(folders.find_recipe(read.recipe))
+        if found:
+            raise ConfigurationError([*read.problems, *found])
+    with initialize_config_dir(str(folders.conf_folder().resolve()), version_base=VERSION_BASE):
+        try:
+            composed = hydra_compose("config", overrides=plain, return_hydra_config=True)
+        except ConfigurationError:
+            raise
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ConfigurationError(_first_sentences(error)) from error
+    choices = {key: str(value) for key, value in composed.hydra.runtime.choices.items() if value is not None}
+    return plainly(composed, choices, read)
+
+
+def plainly(composed: DictConfig, choices: dict[str, str], read: overrides.Arguments) -> Composed:
+    """A composed DictConfig as plain containers, with the recipe's name filled in."""
+    recipe = choices.get(overrides.RECIPE)
+    try:
+        whole = {key: composed._get_node(key) for key in composed if key != "hydra"}
+        content = OmegaConf.to_container(OmegaConf.create(whole), resolve=True)
+    except OmegaConfBaseException as error:
+        raise ConfigurationError(_first_sentences(error)) from error
+    assert isinstance(content, dict)  # noqa: S101 - for the type checker: created from a dict above
+    run = content.setdefault("run", {})
+    if isinstance(run, dict) and run.get("recipe") is None:
+        run["recipe"] = _recipe_name(recipe)
+    path = folders.find_recipe(recipe) if recipe else None
+    content = {str(key): value for key, value in content.items()}
+    return Composed(content, Places(read.keys, path, choices), read.problems)
+
+
+def _recipe_name(recipe: str | None) -> str:
+    if recipe is None:
+        return "default"
+    return Path(recipe).stem if folders.is_recipe_path(recipe) else recipe.removesuffix(".yaml")
+
+
+def _first_sentences(error: Exception) -> Problem:
+    # Hydra adds advice ('to append use +key') that is wrong here, from the second line on.
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    cause = error.__cause__
+    if cause is not None and str(cause).splitlines():
+        lines.append(str(cause).splitlines()[0])
+    return Problem("", " ".join(dict.fromkeys(lines[:1] + lines[-1:])), "")

@@ -1,0 +1,85 @@
+"""The name of a run, and the frozen recipe that repeats it: both follow from the configuration alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import yaml
+
+from tunebook.config.recipe_file import PACKAGE_LINE
+from tunebook.config.schema import Config
+
+SHAPING = ("task", "model", "dataset", "freezing", "hyperparameters")
+"""The groups that decide the resulting model; `runtime` and `run` do not."""
+
+
+def content(config: Config) -> dict[str, Any]:
+    """A configuration as plain nested containers, in the form in which recipes write it."""
+    plain = {}
+    for group in (*SHAPING, "runtime", "run"):
+        part = getattr(config, group)
+        # Options are dumped by themselves: as a field they would be cut down to the declared base class.
+        options = getattr(part, "options", None)
+        plain[group] = part.model_dump(mode="json", exclude_none=True, exclude={"options"})
+        plain[group] |= options.model_dump(mode="json", exclude_none=True) if options else {}
+    return plain
+
+
+def fingerprint(config: Config) -> str:
+    """SHA-256 over what shapes the model, as 64 hexadecimal digits."""
+    shaping = {group: part for group, part in content(config).items() if group in SHAPING}
+    return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()
+
+
+def run_name(config: Config) -> str:
+    """The name of the run directory: as given, else the seed and the first digits of the fingerprint."""
+    return config.run.name or f"seed{config.hyperparameters.seed}-{fingerprint(config)[:8]}"
+
+
+def frozen_recipe(config: Config, precision: str, command: str) -> str:
+    """A recipe file that composes to this configuration whatever the defaults are, precision included.
+
+    Args:
+        config: of the run.
+        precision: that was chosen.
+        command: that started the run, for the header.
+    """
+    plain = content(config)
+    plain["runtime"]["precision"] = precision
+    plain["run"] |= {"name": run_name(config), "overwrite": False}
+    groups = (*SHAPING, "runtime")
+    defaults = [{f"override /{group}": None} for group in groups]
+    body = yaml.safe_dump({"defaults": defaults, **plain}, sort_keys=False, allow_unicode=True, width=100)
+    header = (
+        f"{PACKAGE_LINE}\n"
+        f"# Frozen recipe of the run {plain['run']['recipe']}/{plain['run']['name']}: every setting spelled out.\n"
+        f"#\n"
+        f"# Made by:   {command}\n"
+        f"# Repeat it: accelerate launch run.py +recipe=./recipe.yaml\n"
+    )
+    return header + body
+
+
+def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Shaping keys whose values differ between two contents, as 'key: old → new' lines."""
+    old, new = _flat(before), _flat(after)
+    return [
+        f"{key}: {old.get(key, 'not set')} → {new.get(key, 'not set')}"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key)
+    ]
+
+
+def _flat(plain: dict[str, Any]) -> dict[str, Any]:
+    found = {}
+    for group in SHAPING:
+        stack = [(group, plain.get(group, {}))]
+        while stack:
+            key, value = stack.pop()
+            if isinstance(value, dict) and value:
+                stack += [(f"{key}.{name}", inner) for name, inner in value.items()]
+            else:
+                found[key] = value
+    return found

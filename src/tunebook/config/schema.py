@@ -1,0 +1,195 @@
+"""The typed form of a configuration: what each group may say. Knows pydantic and the registry, not Hydra."""
+
+from __future__ import annotations
+
+import typing
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, create_model
+
+from tunebook.config.options import Options
+from tunebook.config.training_fields import group_of, training_fields
+
+
+class TaskConfig(Options):
+    """What is learned. `options` are the task's own (its module's `Options`)."""
+
+    name: str
+    metrics: list[str] = Field(min_length=1)
+    options: Options
+
+
+class ModelPackage(Options):
+    """An installed package that carries the weights: its module, the folder inside it, the weights' SHA-256."""
+
+    module: str = Field(pattern=r"^[A-Za-z_]\w*$")
+    folder: str = "."
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class ModelConfig(Options):
+    """Which weights to start from, or which architecture to build.
+
+    Args:
+        name_or_path: Hub id or local folder.
+        revision: branch, tag or commit of a Hub id.
+        package: an installed package that carries the same weights; used when it is there.
+        config: settings of `AutoConfig.for_model`, to train from scratch instead of `name_or_path`.
+        processor: image processor settings, for a model that has none saved.
+        head: module names of the head that is newly initialised, e.g. `[classifier]`; checked on loading.
+        dtype: of the weights while training.
+        attn_implementation: as in `from_pretrained` (`sdpa`, `eager`, …).
+    """
+
+    name_or_path: str | None = None
+    revision: str | None = None
+    package: ModelPackage | None = None
+    config: dict[str, Any] | None = None
+    processor: dict[str, Any] | None = None
+    head: list[str] | None = None
+    dtype: Literal["float32", "bfloat16", "float16", "auto"] = "float32"
+    attn_implementation: str | None = None
+
+
+class SplitConfig(Options):
+    """Shares of the training split to carve off where a split is not given, in (0, 1), and the seed."""
+
+    validation: float | None = Field(default=None, gt=0, lt=1)
+    test: float | None = Field(default=None, gt=0, lt=1)
+    seed: int = 42
+
+
+class DatasetConfig(Options):
+    """Where rows come from. `options` are the source's own.
+
+    Args:
+        source: a module of `tunebook.data.sources`.
+        columns: role (text, label, …) to the source's column.
+        labels: names of the labels, in the order of their ids.
+        split: shares to carve.
+        rows: rows per split that there should be; loading checks them.
+        licence: of the data.
+        max_rows: at most so many rows of a split, drawn by `split.seed`.
+    """
+
+    source: str
+    columns: dict[str, str] = {}
+    labels: list[str] | None = Field(default=None, min_length=2)
+    split: SplitConfig = SplitConfig()
+    rows: dict[Literal["train", "validation", "test"], int] | None = None
+    licence: str | None = None
+    max_rows: dict[Literal["train", "validation", "test"], Annotated[int, Field(ge=1)]] | None = None
+    options: Options
+
+
+class FreezingConfig(Options):
+    """Which parameters train. `options` are the policy's own."""
+
+    policy: str
+    options: Options
+
+
+class RunConfig(Options):
+    """Where the run lies.
+
+    Args:
+        name: of the run directory; default: seed and a short hash of the configuration.
+        recipe: of the folder above it; default: the recipe's name.
+        output_dir: the root of all runs.
+        overwrite: delete a run of the same name first.
+    """
+
+    name: str | None = Field(default=None, pattern=r"^[\w][\w.+=-]*$")
+    recipe: str = Field(default="default", pattern=r"^[\w][\w.+=/-]*$")
+    output_dir: str = "outputs"
+    overwrite: bool = False
+
+
+def _no_is_a_word(value: Any) -> Any:
+    # YAML 1.1 reads the bare word `no`, which is one of transformers' strategies, as false.
+    return "no" if value is False else value
+
+
+_LIMITS: dict[str, Any] = {
+    "learning_rate": Field(gt=0),
+    "num_train_epochs": Field(gt=0),
+    "per_device_train_batch_size": Field(ge=1),
+    "per_device_eval_batch_size": Field(ge=1),
+    "gradient_accumulation_steps": Field(ge=1),
+    "warmup_steps": Field(ge=0),
+    "weight_decay": Field(ge=0),
+    "max_grad_norm": Field(ge=0),
+    "label_smoothing_factor": Field(ge=0, lt=1),
+    "seed": Field(ge=0, lt=2**32),
+    "adam_beta1": Field(ge=0, lt=1),
+    "adam_beta2": Field(ge=0, lt=1),
+    "adam_epsilon": Field(gt=0),
+    "logging_steps": Field(gt=0),
+    "eval_steps": Field(gt=0),
+    "save_steps": Field(gt=0),
+    "save_total_limit": Field(ge=1),
+    "dataloader_num_workers": Field(ge=0),
+}
+
+
+class _HyperparametersBase(Options):
+    """Fields of `TrainingArguments` that change the model, and:
+
+    Args:
+        effective_batch_size: rows per optimizer step over all devices; accumulation follows from it.
+        early_stopping_patience: evaluations without a better metric before training stops.
+        early_stopping_threshold: how much better counts as better.
+        train_sampling_strategy: order of the training rows; length grouping never touches evaluation.
+    """
+
+    effective_batch_size: int | None = Field(default=None, ge=1)
+    early_stopping_patience: int | None = Field(default=None, ge=1)
+    early_stopping_threshold: float = Field(default=0.0, ge=0)
+    train_sampling_strategy: Literal["random", "group_by_length", "sequential"] = "random"
+
+
+class _RuntimeBase(Options):
+    """Fields of `TrainingArguments` that change only how it runs, and:
+
+    Args:
+        precision: of the arithmetic; `auto` takes the launcher's, else bf16 where the device gains from it.
+    """
+
+    precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
+
+
+def _with_training_fields(name: str, base: type[Options]) -> type[Options]:
+    group = name.lower()
+    fields: dict[str, Any] = {}
+    for field in training_fields().values():
+        if group_of(field.name) != group or field.name in base.model_fields:
+            continue
+        kind = field.type
+        if "no" in typing.get_args(kind):
+            kind = Annotated[kind, BeforeValidator(_no_is_a_word)]
+        if field.name in _LIMITS:
+            kind = Annotated[kind, _LIMITS[field.name]]
+        fields[field.name] = (kind | None if kind is not Any else Any, None)
+    return create_model(name, __base__=base, __doc__=base.__doc__, **fields)
+
+
+Hyperparameters = _with_training_fields("Hyperparameters", _HyperparametersBase)
+Runtime = _with_training_fields("Runtime", _RuntimeBase)
+
+
+class Config(Options):
+    """A whole, checked configuration."""
+
+    task: TaskConfig
+    model: ModelConfig
+    dataset: DatasetConfig
+    freezing: FreezingConfig
+    hyperparameters: Any
+    runtime: Any
+    run: RunConfig
+
+    def training_arguments(self) -> dict[str, Any]:
+        """The fields of `TrainingArguments` that the recipe sets, without Tunebook's own."""
+        said = self.hyperparameters.model_dump(exclude_none=True, exclude_unset=True)
+        said |= self.runtime.model_dump(exclude_none=True, exclude_unset=True)
+        return {name: value for name, value in said.items() if name in training_fields()}

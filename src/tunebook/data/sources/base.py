@@ -1,0 +1,34 @@
+"""What every source shares: the base of its options and what it is told beside them. Knows no one source.
+
+A source file `tunebook/data/sources/NAME.py` holds `Options` and `load(options, context) -> DatasetDict`. It may
+also hold `preflight(options, context) -> list[Problem]`, which is cheap and imports neither torch nor datasets,
+`given_splits(options) -> set[str]`, and `place(options, split) -> str`, the name of a split in messages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tunebook.config.options import Options
+
+SPLITS = ("train", "validation", "test")
+
+
+class SourceOptions(Options):
+    """The base of a source's own settings."""
+
+
+@dataclass(frozen=True)
+class LoadContext:
+    """What a source is told beside its options.
+
+    Args:
+        roles: role (text, label, …) to the source's column, as the recipe says or by the role's own name.
+        required: the roles that must be there.
+        cwd: the folder that relative paths start from.
+    """
+
+    roles: dict[str, str] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+    cwd: Path = field(default_factory=Path.cwd)

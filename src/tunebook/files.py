@@ -1,0 +1,49 @@
+"""Writes files whole: aside, to the disk, then renamed. Knows nothing of what they hold."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file at once; a reader sees the old text or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    with aside.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    aside.replace(path)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Replace a JSON file at once. NaN is refused, as other readers cannot take it."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring a folder, its files and their names to the disk, so that a rename after it never shows a part."""
+    for file in folder.rglob("*"):
+        _sync(file)
+    _sync(folder)
+
+
+def sync_folder_names(folder: Path) -> None:
+    """Bring the names in a folder to the disk, after a rename."""
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,57 @@
+"""One log for a run: the console and log.txt, by the main process alone. Knows nothing of what is logged."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+LOGGER = "tunebook"
+_LIBRARIES = ("transformers", "datasets", "accelerate", "evaluate", "py.warnings")
+
+
+@contextlib.contextmanager
+def logging_to(path: Path, main: bool) -> Iterator[logging.Logger]:
+    """Send Tunebook's lines to the console and to a file, and the libraries' warnings to the file as well.
+
+    transformers' and datasets' loggers do not propagate, so each gets the handlers itself.
+
+    Args:
+        path: of log.txt; lines are appended, so that a resumed run has one log.
+        main: whether this process speaks; the others keep silent but for errors.
+    """
+    logger = logging.getLogger(LOGGER)
+    handlers: list[logging.Handler] = []
+    if main:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        on_disk = logging.FileHandler(path, encoding="utf-8")
+        on_disk.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%d %H:%M:%S"))
+        console = logging.StreamHandler(sys.stdout)
+        console.setFormatter(_Plain())
+        handlers = [on_disk, console]
+    logger.setLevel(logging.INFO if main else logging.ERROR)
+    logger.propagate = False
+    named = [logger, *(logging.getLogger(name) for name in _LIBRARIES)]
+    logging.captureWarnings(True)
+    for one in named:
+        one.handlers = [*handlers] if one is logger or main else [logging.NullHandler()]
+    try:
+        with warnings.catch_warnings():
+            yield logger
+    finally:
+        logging.captureWarnings(False)
+        for one in named:
+            one.handlers = []
+        for handler in handlers:
+            handler.close()
+
+
+class _Plain(logging.Formatter):
+    """The message alone; from warnings on, with the level in front."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return f"{record.levelname.lower()}: {text}" if record.levelno >= logging.WARNING else text

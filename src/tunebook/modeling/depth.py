@@ -1,0 +1,124 @@
+"""Which parameter lies how deep, read from the module tree of any model; knows nothing of policies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import nn
+
+from tunebook.errors import FreezingError
+
+EMBEDDINGS = "embeddings"
+HEAD = "head"
+# A second stack (a decoder beside an encoder) counts as part of the depth from this share of the largest on.
+SECOND_STACK = 0.5
+
+
+@dataclass(frozen=True)
+class Group:
+    """Parameters of equal depth.
+
+    Args:
+        name: `embeddings`, `layer 0`, `layer 1`, …, `head`.
+        parameter_names: as `model.named_parameters()` names them.
+    """
+
+    name: str
+    parameter_names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Depth:
+    """A model's parameters in order of depth, each exactly once.
+
+    Args:
+        groups: `embeddings`, the layers from the input on, `head`. Embeddings and head may be empty.
+        layer_modules: dotted names of the layers, in the same order, for `model.get_submodule`.
+    """
+
+    groups: tuple[Group, ...]
+    layer_modules: tuple[str, ...]
+
+    @property
+    def embeddings(self) -> Group:
+        return self.groups[0]
+
+    @property
+    def layers(self) -> tuple[Group, ...]:
+        return self.groups[1:-1]
+
+    @property
+    def head(self) -> Group:
+        return self.groups[-1]
+
+
+def find_depth(model: nn.Module) -> Depth:
+    """Sorts a model's parameters by depth.
+
+    The trunk is `model.base_model`; what lies outside it is the head. The layers are the children of the
+    trunk's largest outermost ModuleList or Sequential; of a model with two such stacks (encoder and decoder)
+    both, one after the other. Trunk parameters in front of the stack, and every embedding table beside it,
+    are embeddings; those behind it (final norm, pooler) belong to the last layer before them. A parameter
+    that is tied to several places counts where `named_parameters` names it first, in the trunk if anywhere.
+
+    Args:
+        model: a transformers model with its head.
+
+    Returns:
+        The groups, together covering every parameter exactly once.
+
+    Raises:
+        FreezingError: no stack of layers was found.
+    """
+    trunk = getattr(model, "base_model", model)
+    trunk_name = next(name for name, module in model.named_modules() if module is trunk)
+    layers = _layers(trunk, trunk_name)
+    if not layers:
+        raise FreezingError(
+            f"{type(model).__name__} has no list of layers, so depth means nothing here; "
+            "use freezing=patterns and name the parameters"
+        )
+    members: dict[str, list[str]] = {name: [] for name in (EMBEDDINGS, *layers, HEAD)}
+    inside = {id(p) for p in trunk.parameters()}
+    tables = {id(p) for m in trunk.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}
+    current = EMBEDDINGS
+    for name, parameter in model.named_parameters():
+        layer = next((layer for layer in layers if name.startswith(layer + ".")), None)
+        if id(parameter) not in inside:
+            members[HEAD].append(name)
+        elif layer is not None:
+            current = layer
+            members[layer].append(name)
+        else:
+            members[EMBEDDINGS if id(parameter) in tables else current].append(name)
+    titles = [EMBEDDINGS, *(f"layer {number}" for number in range(len(layers))), HEAD]
+    groups = tuple(Group(title, tuple(names)) for title, names in zip(titles, members.values(), strict=True))
+    return Depth(groups, tuple(layers))
+
+
+def _layers(trunk: nn.Module, trunk_name: str) -> list[str]:
+    sized = [(name, stack, _size(stack)) for name, stack in _outermost_lists(trunk, trunk_name)]
+    largest = max((size for _, _, size in sized), default=0)
+    if not largest:
+        return []
+    return [
+        f"{name}.{child}"
+        for name, stack, size in sized
+        if size >= SECOND_STACK * largest
+        for child, layer in stack.named_children()
+        if _size(layer)
+    ]
+
+
+def _outermost_lists(module: nn.Module, name: str) -> Iterator[tuple[str, nn.Module]]:
+    for child_name, child in module.named_children():
+        full = f"{name}.{child_name}" if name else child_name
+        if isinstance(child, nn.ModuleList | nn.Sequential):
+            yield full, child
+        else:
+            yield from _outermost_lists(child, full)
+
+
+def _size(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())

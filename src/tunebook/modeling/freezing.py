@@ -1,0 +1,165 @@
+"""Applies freezing rules to a model and keeps frozen modules still; knows nothing of policies' options."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from tunebook.errors import FreezingError, Problem
+from tunebook.modeling.policies.base import Rule
+
+logger = logging.getLogger("tunebook")
+
+
+@dataclass(frozen=True)
+class FreezingRow:
+    """What one rule decided.
+
+    Args:
+        rule: its name.
+        trainable: whether its parameters train.
+        tensors: how many parameter tensors it decided.
+        parameters: how many numbers they hold.
+        share: of all the model's parameters, 0 to 1.
+    """
+
+    rule: str
+    trainable: bool
+    tensors: int
+    parameters: int
+    share: float
+
+
+@dataclass(frozen=True)
+class FreezingTable:
+    """What every rule decided, in the rules' order."""
+
+    rows: tuple[FreezingRow, ...]
+
+    @property
+    def trainable_parameters(self) -> int:
+        return sum(row.parameters for row in self.rows if row.trainable)
+
+    @property
+    def parameters(self) -> int:
+        return sum(row.parameters for row in self.rows)
+
+    def lines(self) -> list[str]:
+        """The table as plain text, one line a rule, with heading and sum."""
+        width = max(len("rule"), *(len(row.rule) for row in self.rows))
+        lines = [f"{'rule':<{width}}  {'':<6}  {'tensors':>7}  {'parameters':>13}  {'share':>6}"]
+        for row in self.rows:
+            state = "trains" if row.trainable else "frozen"
+            lines.append(
+                f"{row.rule:<{width}}  {state}  {row.tensors:>7}  {row.parameters:>13,}  {row.share:>6.1%}"
+            )
+        share = self.trainable_parameters / self.parameters
+        lines.append(f"{self.trainable_parameters:,} of {self.parameters:,} parameters train ({share:.1%})")
+        return lines
+
+
+def freeze(model: nn.Module, rules: Sequence[Rule]) -> FreezingTable:
+    """Sets `requires_grad` of every parameter, anew each time it is called.
+
+    Args:
+        model: any module; tied parameters count once and answer to each of their names.
+        rules: in order; the first that matches a parameter decides.
+
+    Returns:
+        The table of what was decided; it is logged too.
+
+    Raises:
+        FreezingError: a rule that must match something matches nothing, a parameter that no rule
+            is for, or nothing left to train. The model is then as it was.
+    """
+    names = _all_names(model)
+    decided: dict[str, int] = {}
+    for parameter, aliases in names.items():
+        number = next((i for i, rule in enumerate(rules) if rule.matches(aliases)), None)
+        if number is not None:
+            decided[parameter] = number
+    _check(rules, names, decided)
+    parameters = dict(model.named_parameters())
+    for name, number in decided.items():
+        parameters[name].requires_grad_(rules[number].trainable)
+    total = sum(parameter.numel() for parameter in parameters.values())
+    rows = []
+    for number, rule in enumerate(rules):
+        own = [parameters[name].numel() for name, by in decided.items() if by == number]
+        rows.append(FreezingRow(rule.name, rule.trainable, len(own), sum(own), sum(own) / total))
+    table = FreezingTable(tuple(rows))
+    logger.info("\n".join(table.lines()))
+    return table
+
+
+def frozen_modules(model: nn.Module) -> list[nn.Module]:
+    """The largest modules whose parameters are all frozen, from the top down; at least one parameter each."""
+    states = [parameter.requires_grad for parameter in model.parameters()]
+    if states and not any(states):
+        return [model]
+    return [found for child in model.children() for found in frozen_modules(child)]
+
+
+def hold_frozen_in_eval(modules: Iterable[nn.Module]) -> None:
+    """Puts frozen modules in evaluation mode: BatchNorm statistics stay, dropout is off.
+
+    `model.train()` undoes it, so call it after that and before each forward pass.
+
+    Args:
+        modules: as `frozen_modules` found them.
+    """
+    for module in modules:
+        module.eval()
+
+
+def _all_names(model: nn.Module) -> dict[str, list[str]]:
+    """Each parameter's first name, with all its names."""
+    by_identity: dict[int, list[str]] = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        by_identity.setdefault(id(parameter), []).append(name)
+    return {aliases[0]: aliases for aliases in by_identity.values()}
+
+
+def _check(rules: Sequence[Rule], names: dict[str, list[str]], decided: dict[str, int]) -> None:
+    problems = []
+    for number, rule in enumerate(rules):
+        if rule.must_match and number not in decided.values():
+            problems.append(Problem(rule.name, _why_nothing(rule, rules, names, decided)))
+    without = [name for name in names if name not in decided]
+    if without:
+        shown = ", ".join(without[:3]) + (", …" if len(without) > 3 else "")
+        message = f"no rule is for {len(without)} parameters ({shown}); add a last, default rule"
+        problems.append(Problem("", message))
+    if not problems and not any(rules[number].trainable for number in decided.values()):
+        problems.append(Problem("", "nothing is left to train; let at least one rule train something"))
+    if problems:
+        raise FreezingError(problems)
+
+
+def _why_nothing(
+    rule: Rule, rules: Sequence[Rule], names: dict[str, list[str]], decided: dict[str, int]
+) -> str:
+    taken = {rules[decided[name]].name for name, aliases in names.items() if rule.matches(aliases)}
+    if taken:
+        return f"decides nothing: {', '.join(sorted(taken))} takes all that it matches; put it before that"
+    return f"matches no parameter; nearest: {', '.join(_nearest(rule.pattern or rule.name, names))}"
+
+
+def _nearest(pattern: str, names: Iterable[str]) -> list[str]:
+    """Existing module and parameter names that look most like a pattern."""
+    plain = pattern.replace("\\", "").strip("^$.*")
+    parts = {".".join(name.split(".")[:end]) for name in names for end in range(1, name.count(".") + 2)}
+    # Patterns usually name the end of a path ('classifer', 'layer.11'), so compare tails of equal depth too.
+    depth = plain.count(".") + 1
+    tails = {".".join(part.split(".")[-depth:]): part for part in sorted(parts, key=len, reverse=True)}
+    scored = [(difflib.SequenceMatcher(None, plain, tail).ratio(), part) for tail, part in tails.items()]
+    scored += [(difflib.SequenceMatcher(None, plain, part).ratio(), part) for part in parts]
+    best: list[str] = []
+    for _, part in sorted(scored, key=lambda pair: (-pair[0], len(pair[1]), pair[1])):
+        if part not in best:
+            best.append(part)
+    return best[:3]

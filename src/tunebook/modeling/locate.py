@@ -1,0 +1,176 @@
+"""Finds where a model's files lie: a local folder, an installed package or the Hub; loads no weights."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import hashlib
+import importlib.util
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import TYPE_CHECKING
+
+from huggingface_hub import errors as hub_errors
+from safetensors import SafetensorError
+
+from tunebook.errors import ModelError, NothingReached, Problem
+
+if TYPE_CHECKING:
+    from tunebook.config.schema import ModelConfig, ModelPackage
+
+WEIGHTS = "model.safetensors"
+# What missing, broken or refused files raise in transformers, safetensors and torch; the rest is a bug.
+UNREADABLE = (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError, UnpicklingError)
+NOT_REACHED = (hub_errors.LocalEntryNotFoundError, hub_errors.OfflineModeIsEnabled, ConnectionError)
+
+
+@dataclass(frozen=True)
+class Location:
+    """What to hand to `from_pretrained`.
+
+    Args:
+        name_or_path: a folder, or a Hub id.
+        revision: of a Hub id.
+        described: for messages.
+    """
+
+    name_or_path: str
+    revision: str | None
+    described: str
+
+    @property
+    def is_folder(self) -> bool:
+        return Path(self.name_or_path).is_dir()
+
+
+def locate(config_model: ModelConfig) -> Location:
+    """Where the model's files are: a local folder that is named, else the package, else Hub or cache.
+
+    A local folder goes before the package, so that `model.name_or_path=./mine` means mine even in a group
+    that names a package.
+
+    Args:
+        config_model: the group `model`.
+
+    Raises:
+        ModelError: a local path that does not exist, a package whose weights are not the declared ones, or
+            nothing named at all.
+    """
+    name = config_model.name_or_path
+    if name is not None and _means_a_folder(name):
+        return Location(str(_existing_folder(name)), None, name)
+    if config_model.package is not None:
+        folder = _package_folder(config_model.package)
+        if folder is not None:
+            return Location(str(folder), None, f"the installed package {config_model.package.module}")
+    if name is None:
+        raise ModelError(Problem("model.name_or_path", _nothing_named(config_model.package)))
+    revision = config_model.revision
+    return Location(name, revision, f"{name}@{revision or 'main'} (Hugging Face Hub or its cache)")
+
+
+@contextmanager
+def reading(location: Location, what: str) -> Iterator[None]:
+    """Turns what the libraries raise while files are read into errors that say how to mend it.
+
+    Args:
+        location: where the files are.
+        what: which of them ('the configuration').
+
+    Raises:
+        NothingReached: no network, and the cache does not hold the files.
+        ModelError: anything else that makes them unreadable.
+    """
+    try:
+        yield
+    except UNREADABLE as error:
+        if _not_reached(error):
+            raise NothingReached(Problem("model.name_or_path", _unreachable(location))) from error
+        reason = str(error).strip().splitlines()
+        first = reason[0] if reason else type(error).__name__
+        message = f"cannot read {what} from {location.described}: {first}"
+        raise ModelError(Problem("model.name_or_path", message)) from error
+
+
+def _means_a_folder(name: str) -> bool:
+    if name.startswith((".", "~", os.sep)) or Path(name).is_dir():
+        return True
+    parent = Path(name).parent
+    return os.sep in name and parent.is_dir()
+
+
+def _existing_folder(name: str) -> Path:
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return path
+    if path.is_file():
+        message = f"{name} is a file; name the folder that holds config.json and the weights"
+        raise ModelError(Problem("model.name_or_path", message))
+    parent = path.parent
+    if not parent.is_dir():
+        raise ModelError(Problem("model.name_or_path", f"no folder {name}; {parent} does not exist either"))
+    there = sorted(entry.name for entry in parent.iterdir() if entry.is_dir())
+    near = difflib.get_close_matches(path.name, there, n=1)
+    listed = f"{parent} has: {', '.join(there[:20]) or 'no folder'}"
+    hint = f"did you mean {parent / near[0]}?" if near else listed
+    raise ModelError(Problem("model.name_or_path", f"no folder {name}; {hint}"))
+
+
+def _package_folder(package: ModelPackage) -> Path | None:
+    """The folder inside an installed package, or None where it is not installed. Imports nothing."""
+    spec = importlib.util.find_spec(package.module)
+    roots = list(spec.submodule_search_locations or []) if spec else []
+    if not roots:
+        return None
+    folder = (Path(roots[0]) / package.folder).resolve()
+    weights = folder / WEIGHTS
+    if not folder.is_relative_to(Path(roots[0]).resolve()) or not weights.is_file():
+        wanted = f"{package.folder}/{WEIGHTS}"
+        message = f"the installed package {package.module} has no {wanted}; install it again"
+        raise ModelError(Problem("model.package.folder", message))
+    stat = weights.stat()
+    found = _sha256(str(weights), stat.st_size, stat.st_mtime_ns)
+    if found != package.sha256:
+        message = (
+            f"the weights in the installed package {package.module} are not the declared ones: "
+            f"SHA-256 {found}, declared {package.sha256}; install the declared version, or check the hash"
+        )
+        raise ModelError(Problem("model.package.sha256", message))
+    return folder
+
+
+@functools.lru_cache(maxsize=8)
+def _sha256(path: str, size: int, changed: int) -> str:
+    # Size and time are there for the cache: a file that changed is read again.
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _nothing_named(package: ModelPackage | None) -> str:
+    if package is None:
+        return "no model is named; set model.name_or_path to a Hub id or a folder, or model.config"
+    return (
+        f"the package {package.module} is not installed and nothing else is named; install it or name a model"
+    )
+
+
+def _not_reached(error: BaseException) -> bool:
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, NOT_REACHED):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
+
+
+def _unreachable(location: Location) -> str:
+    return (
+        f"the Hub cannot be reached and the cache does not hold {location.name_or_path}"
+        f"@{location.revision or 'main'}; download it where there is a network "
+        f"(hf download {location.name_or_path}) and point HF_HOME or model.name_or_path at it, "
+        "or use model=minilm, which an installed package carries"
+    )

@@ -1,0 +1,69 @@
+"""What a freezing policy is made of: rules. Knows nothing of torch or of models.
+
+A policy is a module `tunebook/modeling/policies/NAME.py` (or an installed package's entry point
+`policy.NAME`) with a pydantic `class Options` and a function `rules(depth, options) -> list[Rule]`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tunebook.errors import FreezingError, Problem
+
+if TYPE_CHECKING:
+    from tunebook.modeling.depth import Depth, Group
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Says of some parameters whether they train. Of several rules the first that matches wins.
+
+    Args:
+        name: for the table in the log.
+        trainable: whether the parameters train.
+        pattern: regular expression searched in a parameter's name; with neither this nor `parameters`,
+            the rule is for every parameter.
+        parameters: exact names.
+        must_match: whether matching nothing is a mistake (it is for rules that a user wrote).
+    """
+
+    name: str
+    trainable: bool
+    pattern: str | None = None
+    parameters: frozenset[str] | None = None
+    must_match: bool = False
+
+    def matches(self, names: Iterable[str]) -> bool:
+        """Whether the rule is for a parameter.
+
+        Args:
+            names: the parameter's names; a tied one has several.
+        """
+        if self.parameters is not None:
+            return any(name in self.parameters for name in names)
+        return self.pattern is None or any(re.search(self.pattern, name) for name in names)
+
+
+def by_depth(depth: Depth, frozen: Iterable[Group]) -> list[Rule]:
+    """One rule a group: the named groups frozen, the others trained; empty groups are left out."""
+    still = {group.name for group in frozen}
+    return [
+        Rule(group.name, trainable=group.name not in still, parameters=frozenset(group.parameter_names))
+        for group in depth.groups
+        if group.parameter_names
+    ]
+
+
+def check_layers(depth: Depth, n: int) -> None:
+    """Refuses a number of layers that the model does not have.
+
+    Raises:
+        FreezingError: `n` is larger than the number of layers.
+    """
+    there = len(depth.layers)
+    if n > there:
+        message = f"this model has {there} layers: layer 0 to layer {there - 1}; n is 0 to {there}, not {n}"
+        raise FreezingError(Problem("freezing.n", message))

@@ -1,0 +1,239 @@
+"""What a run leaves: evaluates every split, writes model, metrics, predictions, records and report, and tells."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import datasets
+import numpy as np
+
+from tunebook import files
+from tunebook.config import identity
+from tunebook.config.schema import Config
+from tunebook.evaluation import predictions
+from tunebook.reporting import model_card, report
+from tunebook.reporting.run_record import peak_memory_mb
+from tunebook.reporting.summary import Mistake, RunSummary
+from tunebook.reporting.tables import closing_table
+from tunebook.run_directory import RunDirectory, now
+from tunebook.training.build import best_metric
+
+if TYPE_CHECKING:
+    from tunebook.data.prepare import PreparedData
+    from tunebook.training.build import Parts
+    from tunebook.training.precision import Precision
+    from tunebook.training.signals import Stopped
+    from tunebook.training.trainer import RecipeTrainer
+
+logger = logging.getLogger("tunebook")
+
+EVALUATED = ("validation", "test")
+_MISTAKES = 10
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One evaluated split.
+
+    Args:
+        metrics: name -> value, the loss included.
+        scores: (rows, 3), as a task's `row_scores`.
+        labels: (rows,), class ids.
+    """
+
+    metrics: dict[str, float]
+    scores: np.ndarray
+    labels: np.ndarray
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """Predicted class ids, (rows,)."""
+        return self.scores[:, 0].astype(np.int64)
+
+
+def evaluate(trainer: RecipeTrainer, splits: dict[str, datasets.Dataset]) -> dict[str, Scored]:
+    """Score validation and test with the final weights, on every process together."""
+    scored = {}
+    for name in EVALUATED:
+        if name not in splits:
+            continue
+        found = trainer.predict(splits[name], metric_key_prefix=name)
+        beside = ("runtime", "samples_per_second", "steps_per_second", "model_preparation_time")
+        metrics = {key.removeprefix(f"{name}_"): value for key, value in (found.metrics or {}).items()}
+        kept = {key: float(value) for key, value in metrics.items() if key not in beside}
+        scored[name] = Scored(kept, np.asarray(found.predictions), np.asarray(found.label_ids))
+    return scored
+
+
+def write(
+    config: Config,
+    command: str,
+    directory: RunDirectory,
+    data: PreparedData,
+    parts: Parts,
+    trainer: RecipeTrainer,
+    scored: dict[str, Scored],
+    chosen: Precision,
+    seconds: float,
+) -> None:
+    """Write everything into the run directory, mark the run finished, and tell.
+
+    Args:
+        config: of the run.
+        command: that started it.
+        directory: of the run.
+        data: prepared rows.
+        parts: task, model, processor and encoded splits.
+        trainer: after training.
+        scored: of `evaluate`.
+        chosen: precision.
+        seconds: since this process began.
+    """
+    metrics = {split: result.metrics for split, result in scored.items()}
+    total = seconds + float(directory.record.get("seconds_before", 0.0))
+    save_model(parts, directory.model)
+    files.write_json(directory.path / "metrics.json", {**metrics, "best": _best(config, trainer)})
+    files.write_text(directory.path / "recipe.yaml", identity.frozen_recipe(config, chosen.name, command))
+    for split, result in scored.items():
+        predictions.write(
+            directory.path / "predictions" / f"{split}.jsonl",
+            np.asarray(data.splits[split]["row"]),
+            result.predicted,
+            result.labels,
+            data.label_names,
+            result.scores[:, 1],
+            result.scores[:, 2],
+        )
+    summary = _summary(config, command, directory, data, parts, trainer, scored, total)
+    report.write_report(directory.path / "report.html", summary)
+    model_card.write_card(directory.path / "README.md", summary)
+    model_card.write_card(directory.model / "README.md", summary)
+    directory.update(status="finished", finished=now(), seconds=round(total, 1), peak_memory_mb=summary.peak_memory_mb)
+    logger.info("%s", closing_table(metrics, total, directory.path))
+
+
+def save_model(parts: Parts, folder: Path) -> None:
+    """Write the model and its processor, whole or not at all; `pipeline(task, folder)` loads them."""
+    aside = folder.with_name(".model")
+    shutil.rmtree(aside, ignore_errors=True)
+    parts.model.save_pretrained(aside)
+    parts.processor.save_pretrained(aside)
+    files.sync_folder(aside)
+    shutil.rmtree(folder, ignore_errors=True)
+    aside.rename(folder)
+
+
+def tell_start(directory: RunDirectory, trainer: RecipeTrainer, start: Path | None) -> None:
+    """Say where training starts, and keep it in the record."""
+    logger.info("run directory %s", directory.path)
+    if start is None:
+        logger.info("training from the start")
+        return
+    from tunebook.training import checkpoints
+
+    facts = checkpoints.facts(start)
+    directory.update(resumed_from=[*directory.record.get("resumed_from", []), facts["step"]])
+    logger.info("resuming after step %d, from %s", facts["step"], start.name)
+    if facts["processes"] != trainer.args.world_size:
+        logger.warning(
+            "the checkpoint was written by %d processes and is continued by %d: dropout draws other numbers, so "
+            "the weights will be as good as, but not equal to, those of an uninterrupted run",
+            facts["processes"], trainer.args.world_size,
+        )
+
+
+def tell_stopped(stopped: Stopped, directory: RunDirectory) -> None:
+    """Say that a signal ended the run and how it goes on."""
+    logger.info("stopped by a signal after step %d; everything is saved in %s", stopped.step, directory.checkpoints)
+    logger.info("the same command continues from there")
+
+
+def tell_finished(directory: RunDirectory, metrics: dict[str, Any]) -> None:
+    """Show the result of a run that had been finished before."""
+    record = directory.record
+    shown = {split: values for split, values in metrics.items() if split in EVALUATED}
+    logger.info("this run was finished on %s; nothing is done", record.get("finished"))
+    logger.info("%s", closing_table(shown, float(record.get("seconds", 0.0)), directory.path))
+    logger.info("to run it anew: run.overwrite=true (deletes this one), or another run.name")
+
+
+def _best(config: Config, trainer: RecipeTrainer) -> dict[str, Any]:
+    metric, higher = best_metric(config)
+    chosen = bool(trainer.args.load_best_model_at_end and trainer.state.best_global_step)
+    return {
+        "metric": metric,
+        "greater_is_better": higher,
+        "value": trainer.state.best_metric,
+        "step": trainer.state.best_global_step if chosen else trainer.state.global_step,
+        "steps_trained": trainer.state.global_step,
+    }
+
+
+def _summary(
+    config: Config,
+    command: str,
+    directory: RunDirectory,
+    data: PreparedData,
+    parts: Parts,
+    trainer: RecipeTrainer,
+    scored: dict[str, Scored],
+    seconds: float,
+) -> RunSummary:
+    judged = next((split for split in reversed(EVALUATED) if split in scored), None)
+    parameters = list(parts.model.parameters())
+    resumed = directory.record.get("resumed_from") or [None]
+    return RunSummary(
+        recipe_name=config.run.recipe,
+        run_name=identity.run_name(config),
+        run_dir=str(directory.path),
+        command=command,
+        recipe_text=(directory.path / "recipe.yaml").read_text(encoding="utf-8"),
+        task=config.task.name,
+        model_name=config.model.name_or_path or f"a new {(config.model.config or {}).get('model_type')}",
+        dataset_description=data.source,
+        licence=data.licence,
+        label_names=data.label_names,
+        rows={split: len(rows) for split, rows in data.splits.items()},
+        overlaps={" and ".join(pair): count for pair, count in data.overlaps.items() if count},
+        freezing_lines=parts.freezing.lines(),
+        parameters=sum(parameter.numel() for parameter in parameters),
+        trainable=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
+        metrics={split: result.metrics for split, result in scored.items()},
+        monitor=best_metric(config)[0],
+        history=trainer.state.log_history,
+        confusion=(scored[judged].labels, scored[judged].predicted) if judged else None,
+        mistakes=_mistakes(data, scored, judged) if judged else [],
+        seconds=seconds,
+        peak_memory_mb=peak_memory_mb(),
+        hardware=directory.record["hardware"],
+        versions=directory.record["versions"],
+        seed=config.hyperparameters.seed,
+        resumed_from=resumed[-1],
+        warnings=data.warnings,
+    )
+
+
+def _mistakes(data: PreparedData, scored: dict[str, Scored], split: str) -> list[Mistake]:
+    """The rows of a split that the model is surest of and wrong."""
+    result, rows = scored[split], data.splits[split]
+    wrong = np.flatnonzero(result.predicted != result.labels)
+    surest = wrong[np.argsort(-result.scores[wrong, 1], kind="stable")][:_MISTAKES]
+    found = []
+    for at in surest.tolist():
+        row = rows[at]
+        texts = [row[role] for role in ("text", "text_pair") if row.get(role) is not None]
+        found.append(
+            Mistake(
+                row=row["row"],
+                text="\n— ".join(texts) if texts else None,
+                image=row.get("image"),
+                label=data.label_names[int(result.labels[at])],
+                predicted=data.label_names[int(result.predicted[at])],
+                probability=float(result.scores[at, 1]),
+            )
+        )
+    return found

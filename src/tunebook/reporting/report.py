@@ -1,0 +1,97 @@
+"""Writes report.html: one page that needs nothing beside it. Lays out a RunSummary, computes nothing new."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from PIL import Image
+
+from tunebook.files import write_text
+from tunebook.reporting import plots
+from tunebook.reporting.summary import Mistake, RunSummary
+from tunebook.reporting.wording import clock, figure, metric_names
+
+MOST_MISTAKES = 10
+MOST_LETTERS = 600
+MOST_PIXELS = 128
+_PLAIN_MODES = {"1", "L", "LA", "P", "RGB", "RGBA"}
+
+
+def write_report(path: str | Path, summary: RunSummary) -> None:
+    """Writes the page; it appears whole or not at all.
+
+    Args:
+        path: the file, as a rule `report.html` in the run directory.
+        summary: the finished run.
+    """
+    write_text(Path(path), render(summary))
+
+
+def render(summary: RunSummary) -> str:
+    """The page as text. Everything that comes from data, recipe or machine is escaped."""
+    pages = Environment(
+        # Always on: choosing by file ending would leave `.jinja` unescaped.
+        loader=PackageLoader("tunebook.reporting", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    pages.filters |= {"clock": clock, "figure": figure}
+    return pages.get_template("report.html.jinja").render(
+        run=summary,
+        metric_names=metric_names(summary.metrics),
+        headline=_headline(summary),
+        # Markup: these two are ours, and plots.py has escaped the names inside.
+        curve=Markup(plots.learning_curve(summary.history, summary.monitor)),
+        confusion=Markup(plots.confusion(*summary.confusion, summary.label_names))
+        if summary.confusion
+        else "",
+        mistakes=_mistakes(summary.mistakes),
+    )
+
+
+def _headline(summary: RunSummary) -> list[tuple[str, str, str]]:
+    """(split, metric, value) of the number that matters, for each evaluated split, test first."""
+    wanted = summary.monitor.removeprefix("eval_")
+    shown = []
+    for split in sorted(summary.metrics, key=lambda name: name != "test"):
+        numbers = summary.metrics[split]
+        name = wanted if wanted in numbers else next(iter(metric_names({split: numbers})), "")
+        if name:
+            shown.append((split, name, figure(numbers[name])))
+    return shown
+
+
+def _mistakes(mistakes: list[Mistake]) -> list[dict[str, Any]]:
+    surest = sorted(mistakes, key=lambda mistake: -mistake.probability)[:MOST_MISTAKES]
+    return [
+        {
+            "row": mistake.row,
+            "label": mistake.label,
+            "predicted": mistake.predicted,
+            "probability": f"{mistake.probability:.1%}",
+            "text": _shortened(mistake.text),
+            "image": _inline(mistake.image) if mistake.image is not None else None,
+        }
+        for mistake in surest
+    ]
+
+
+def _shortened(text: str | None) -> str | None:
+    return text if text is None or len(text) <= MOST_LETTERS else text[:MOST_LETTERS].rstrip() + " …"
+
+
+def _inline(image: Image.Image) -> str:
+    """A picture as a PNG data URI, at most 128 pixels a side."""
+    small = image if image.mode in _PLAIN_MODES else image.convert("RGB")
+    small = small.copy()
+    small.thumbnail((MOST_PIXELS, MOST_PIXELS))
+    buffer = io.BytesIO()
+    small.save(buffer, format="PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

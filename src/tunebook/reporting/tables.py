@@ -1,0 +1,67 @@
+"""What the terminal shows when a run is over; knows nothing of how the numbers came about."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+from pathlib import Path
+
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from tunebook.reporting.wording import clock, figure, metric_names
+
+# What a run directory may hold, and why one would open it.
+PLACES = {
+    "model": "the best model; loads with pipeline()",
+    "report.html": "to look at",
+    "metrics.json": "final numbers",
+    "predictions": "every evaluated row",
+    "history.jsonl": "every logged step",
+    "recipe.yaml": "the frozen recipe, to run again",
+    "run.json": "versions, hardware, times",
+    "README.md": "the model card",
+}
+
+
+def closing_table(metrics: dict[str, dict[str, float]], seconds: float, run_dir: str | Path) -> str:
+    """The last lines of a run: numbers per split, the time and where everything lies.
+
+    Args:
+        metrics: final numbers, per split.
+        seconds: wall-clock time.
+        run_dir: the run directory; only what it holds by now is listed.
+
+    Returns:
+        Text of several lines; coloured only when standard output is a terminal.
+    """
+    buffer = io.StringIO()
+    width = max(60, min(100, shutil.get_terminal_size((100, 24)).columns))
+    console = Console(file=buffer, width=width, force_terminal=sys.stdout.isatty(), highlight=False)
+    console.print(Group(_numbers(metrics), Text(f"Time  {clock(seconds)}"), Text(""), _places(Path(run_dir))))
+    # Rich fills every line up to the width; in a log file those blanks are only noise.
+    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+
+
+def _numbers(metrics: dict[str, dict[str, float]]) -> Table:
+    table = Table(title_justify="left")
+    table.add_column(Text("metric"))
+    for split in metrics:
+        table.add_column(Text(split), justify="right")
+    for name in metric_names(metrics):
+        cells = [figure(numbers[name]) if name in numbers else "–" for numbers in metrics.values()]
+        table.add_row(Text(name), *map(Text, cells))
+    return table
+
+
+def _places(run_dir: Path) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(overflow="fold")
+    table.add_column(style="dim")
+    table.add_row(Text(f"{run_dir}/"), Text(""))
+    for name, why in PLACES.items():
+        if (run_dir / name).exists():
+            table.add_row(Text(f"  {name}{'/' if (run_dir / name).is_dir() else ''}"), Text(why))
+    return table

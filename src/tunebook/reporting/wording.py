@@ -1,0 +1,34 @@
+"""How numbers are written for people, alike on the terminal, in the report and in the model card."""
+
+from __future__ import annotations
+
+import math
+
+
+def clock(seconds: float) -> str:
+    """Seconds as m:ss, or h:mm:ss from one hour on.
+
+    >>> clock(61.4), clock(3725)
+    ('1:01', '1:02:05')
+    """
+    whole = round(seconds)
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    return f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"
+
+
+def figure(value: float) -> str:
+    """A metric with four digits after the point; tiny and huge ones in scientific notation.
+
+    >>> figure(0.87654), figure(0.00001)
+    ('0.8765', '1.00e-05')
+    """
+    if not math.isfinite(value) or value == 0 or 1e-3 <= abs(value) < 1e5:
+        return f"{value:.4f}"
+    return f"{value:.2e}"
+
+
+def metric_names(metrics: dict[str, dict[str, float]]) -> list[str]:
+    """Every metric of any split once, in the order in which they come, the loss last."""
+    names = dict.fromkeys(name for numbers in metrics.values() for name in numbers)
+    return sorted(names, key=lambda name: name == "loss")

@@ -1,0 +1,175 @@
+"""The story of a run, from a checked configuration to a model, its figures and its report."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import transformers
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from tunebook import files, outcome
+from tunebook.config import registry
+from tunebook.config.schema import Config
+from tunebook.data.prepare import PreparedData, prepare
+from tunebook.errors import DataError, Problem, TunebookError
+from tunebook.log import logging_to
+from tunebook.modeling.apply import apply_freezing
+from tunebook.modeling.load import load_model
+from tunebook.run_directory import RunDirectory, opened, path_of
+from tunebook.training import build, checkpoints
+from tunebook.training.callbacks import StepVote
+from tunebook.training.processes import Processes
+from tunebook.training.signals import Stopped, listening
+from tunebook.training.trainer import RecipeTrainer
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run came to.
+
+    Args:
+        path: of the run directory.
+        metrics: split -> metric -> value.
+        trained: False when the run had been finished before.
+    """
+
+    path: Path
+    metrics: dict[str, dict[str, float]]
+    trained: bool = True
+
+    @property
+    def model(self) -> Path:
+        """Load it with `transformers.pipeline(task, model)`."""
+        return self.path / "model"
+
+
+def run(config: Config, command: str = "tunebook.run(config)") -> RunResult:
+    """Train, evaluate and write everything; continue where an earlier try was cut off.
+
+    Args:
+        config: a checked configuration (`tunebook.check.check`).
+        command: that a user would type for it, for the records.
+
+    Raises:
+        TunebookError: a mistake that the user can mend.
+        SystemExit: a signal asked the run to stop; it has saved first.
+    """
+    processes = Processes(use_cpu=bool(config.runtime.use_cpu))
+    with opened_by_main(config, command, processes) as directory, logging_to(
+        directory.path / "log.txt", processes.main
+    ) as log, logging_redirect_tqdm([log]):
+        if directory.finished:
+            return finished_before(directory, processes)
+        began = time.monotonic()
+        data = load_data(config, directory, processes)
+        parts = load_parts(config, data, processes)
+        layout = build.layout_of(config, processes.count)
+        log.info("%s", layout)
+        chosen = build.choose_precision(config, parts, layout, processes, directory.record.get("precision"))
+        log.info("precision %s, chosen by %s", chosen.name, chosen.chosen_by)
+        if processes.main:
+            directory.update(precision={"name": chosen.name, "chosen_by": chosen.chosen_by})
+        trainer = build.build_trainer(config, parts, layout, chosen, directory, processes)
+        train(trainer, directory, processes)
+        scored = outcome.evaluate(trainer, parts.splits)
+        if processes.main:
+            outcome.write(config, command, directory, data, parts, trainer, scored, chosen, time.monotonic() - began)
+        processes.wait()
+        return RunResult(directory.path, {split: result.metrics for split, result in scored.items()})
+
+
+@contextlib.contextmanager
+def opened_by_main(config: Config, command: str, processes: Processes) -> Iterator[RunDirectory]:
+    """The run directory, opened and locked by the main process and known to all; its mistakes reach all."""
+    with contextlib.ExitStack() as stack:
+        found: RunDirectory | TunebookError | None = None
+        if processes.main:
+            try:
+                found = stack.enter_context(opened(config, command, processes.count))
+            except TunebookError as error:
+                found = error
+        shared = processes.from_main(
+            None if found is None else found.problems if isinstance(found, TunebookError) else found.record
+        )
+        if isinstance(found, TunebookError):
+            raise found
+        if isinstance(shared, list):
+            raise TunebookError(shared)
+        yield found or RunDirectory(path_of(config), shared)
+
+
+def finished_before(directory: RunDirectory, processes: Processes) -> RunResult:
+    """Show what is there; train nothing."""
+    metrics = files.read_json(directory.path / "metrics.json")
+    if processes.main:
+        outcome.tell_finished(directory, metrics)
+    return RunResult(directory.path, {key: value for key, value in metrics.items() if isinstance(value, dict)}, False)
+
+
+def load_data(config: Config, directory: RunDirectory, processes: Processes) -> PreparedData:
+    """Load, clean, split and check the rows; a run that is continued must find the same ones."""
+    task = registry.load("task", config.task.name)
+    with processes.main_first():
+        data = prepare(config.dataset, task.ROLES)
+    before = directory.record.get("data", {}).get("fingerprints")
+    if before is not None and before != data.fingerprints:
+        changed = [split for split in data.fingerprints if before.get(split) != data.fingerprints[split]]
+        message = (
+            f"the data of {', '.join(changed)} has changed since this run began; give the run another run.name, "
+            "or run.overwrite=true to start it anew"
+        )
+        raise DataError(message)
+    if "validation" not in data.splits and config.hyperparameters.eval_strategy not in {None, "no"}:
+        message = (
+            "there is none, and evaluations were asked for: give dataset.validation, carve one with "
+            "dataset.split.validation=0.1, or set hyperparameters.eval_strategy=no "
+            "hyperparameters.load_best_model_at_end=false"
+        )
+        raise DataError(Problem("validation split", message))
+    if processes.main:
+        rows = {split: len(part) for split, part in data.splits.items()}
+        directory.update(data={"fingerprints": data.fingerprints, "rows": rows, "labels": data.label_names})
+    return data
+
+
+def load_parts(config: Config, data: PreparedData, processes: Processes) -> build.Parts:
+    """The model with its processor, the encoded splits, and what is frozen."""
+    module = registry.load("task", config.task.name)
+    task = module.Task(config.task.options)
+    with processes.main_first():
+        loaded = load_model(
+            config.model, task.auto_class, data.label_names, task.problem_type, seed=config.hyperparameters.seed
+        )
+        processor = task.load_processor(config.model)
+        splits = {name: task.encode(split, processor, loaded.model) for name, split in data.splits.items()}
+    freezing, frozen = apply_freezing(loaded.model, config.freezing)
+    return build.Parts(task, loaded.model, processor, splits, freezing, frozen)
+
+
+def train(trainer: RecipeTrainer, directory: RunDirectory, processes: Processes) -> None:
+    """Train, from the newest whole checkpoint if there is one.
+
+    Raises:
+        SystemExit: a signal came; everything up to then is saved.
+    """
+    start = None
+    if processes.main:
+        directory.checkpoints.mkdir(parents=True, exist_ok=True)
+        start = checkpoints.newest_whole(directory.checkpoints)
+        outcome.tell_start(directory, trainer, start)
+    start = processes.from_main(start)
+    with listening() as wish:
+        trainer.add_callback(StepVote(processes, wish, trainer.micro_losses))
+        try:
+            trainer.train(resume_from_checkpoint=str(start) if start else None)
+        except Stopped as stopped:
+            if processes.main:
+                outcome.tell_stopped(stopped, directory)
+            raise SystemExit(stopped.exit_code) from None
+
+
+transformers.utils.logging.disable_default_handler()

@@ -1,0 +1,104 @@
+"""One text or a pair of texts, one label a row."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from tunebook.errors import ConfigurationError, Problem
+from tunebook.tasks import _one_label
+from tunebook.tasks.base import TaskOptions
+
+if TYPE_CHECKING:
+    import torch
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerBase
+
+    from tunebook.config.schema import ModelConfig
+
+logger = logging.getLogger("tunebook")
+
+ROLES = {"text": True, "text_pair": False, "label": True}
+
+
+class Options(TaskOptions):
+    """How texts become tokens.
+
+    Args:
+        max_length: in tokens, special ones included; longer texts are cut (of a pair, the longer one first).
+        padding: `longest` of each batch, or always to `max_length`.
+    """
+
+    max_length: int = Field(default=256, ge=4)
+    padding: Literal["longest", "max_length"] = "longest"
+
+
+class Task:
+    """Text classification with `AutoModelForSequenceClassification`."""
+
+    auto_class = "AutoModelForSequenceClassification"
+    problem_type = "single_label_classification"
+    pipeline = "text-classification"
+    loss_sum = staticmethod(_one_label.loss_sum)
+    row_scores = staticmethod(_one_label.row_scores)
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    def load_processor(self, model: ModelConfig) -> PreTrainedTokenizerBase:
+        """The model's tokenizer."""
+        from tunebook.modeling.processor import load_tokenizer
+
+        return load_tokenizer(model)
+
+    def encode(self, split: Dataset, processor: PreTrainedTokenizerBase, model: Any) -> Dataset:
+        """Token ids with their length, `labels` and `row`.
+
+        Raises:
+            ConfigurationError: `max_length` is more than the model has positions for.
+        """
+        self._check_length(processor)
+
+        def tokenize(rows: dict[str, list[Any]]) -> dict[str, Any]:
+            tokens = processor(
+                rows["text"], rows.get("text_pair"), truncation=True, max_length=self.options.max_length
+            )
+            lengths = [len(ids) for ids in tokens["input_ids"]]
+            return {**tokens, "labels": rows["label"], "row": rows["row"], "length": lengths}
+
+        encoded = split.map(tokenize, batched=True, remove_columns=split.column_names, desc="Tokenizing")
+        cut = sum(length == self.options.max_length for length in encoded["length"])
+        if cut:
+            share = cut / len(encoded)
+            logger.info("%d of %d rows (%.1f %%) fill max_length=%d and may be cut",
+                        cut, len(encoded), 100 * share, self.options.max_length)
+        return encoded
+
+    def collator(
+        self, processor: PreTrainedTokenizerBase
+    ) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
+        """Pads each batch to its longest row (or to `max_length`)."""
+        import torch
+
+        inputs = set(processor.model_input_names)
+
+        def collate(rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+            batch = processor.pad(
+                [{key: row[key] for key in row if key in inputs} for row in rows],
+                padding=self.options.padding,
+                max_length=self.options.max_length,
+                return_tensors="pt",
+            )
+            for key in ("labels", "row"):
+                batch[key] = torch.tensor([row[key] for row in rows], dtype=torch.long)
+            return dict(batch)
+
+        return collate
+
+    def _check_length(self, processor: PreTrainedTokenizerBase) -> None:
+        if self.options.max_length > processor.model_max_length:
+            message = f"is more than this model has positions for; at most {processor.model_max_length}"
+            raise ConfigurationError(Problem("task.max_length", message))

@@ -1,0 +1,59 @@
+"""Builds transformers' TrainingArguments from a checked configuration; the only place that does."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainingArguments
+
+from tunebook.config.schema import Config
+from tunebook.training.batches import BatchLayout
+from tunebook.training.precision import Name
+
+_OURS = ("effective_batch_size", "train_sampling_strategy", "label_smoothing_factor")
+
+
+def training_arguments(
+    config: Config, checkpoints: Path, layout: BatchLayout, precision: Name, best_metric: str, higher: bool
+) -> TrainingArguments:
+    """The Trainer's arguments.
+
+    Args:
+        config: the run's.
+        checkpoints: folder for checkpoints.
+        layout: of the effective batch; gives the per-device size and the accumulation steps.
+        precision: chosen for the run.
+        best_metric: that picks the best checkpoint, without `eval_`.
+        higher: whether more of it is better.
+    """
+    said = {key: value for key, value in config.training_arguments().items() if key not in _OURS}
+    settings: dict[str, Any] = {
+        **said,
+        "output_dir": str(checkpoints),
+        "per_device_train_batch_size": layout.per_device,
+        "gradient_accumulation_steps": layout.accumulation,
+        "bf16": precision == "bf16",
+        "fp16": precision == "fp16",
+        "save_strategy": said.get("save_strategy", _save_strategy(said)),
+        "remove_unused_columns": False,
+        "label_names": ["labels"],
+        "logging_nan_inf_filter": False,
+        "restore_callback_states_from_checkpoint": True,
+        "disable_tqdm": said.get("disable_tqdm", not sys.stderr.isatty()),
+        "metric_for_best_model": f"eval_{best_metric}",
+        "greater_is_better": higher,
+    }
+    if settings["save_strategy"] == "steps" and "save_steps" not in said and "eval_steps" in said:
+        settings["save_steps"] = said["eval_steps"]
+    arguments = TrainingArguments(**settings)
+    # Without a launcher, transformers would spread over all GPUs with DataParallel, which splits batches its
+    # own way; Tunebook uses one GPU a process.
+    arguments._n_gpu = min(arguments.n_gpu, 1)
+    return arguments
+
+
+def _save_strategy(said: dict[str, Any]) -> str:
+    strategy = said.get("eval_strategy", "no")
+    return strategy if strategy != "no" else "epoch"

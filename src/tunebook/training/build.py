@@ -1,0 +1,147 @@
+"""Puts a Trainer together from the parts of a run. Knows each part by its interface only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import datasets
+import numpy as np
+import torch
+from torch import nn
+from transformers import EarlyStoppingCallback, EvalPrediction, PrinterCallback, ProgressCallback, TrainerCallback
+
+from tunebook.config.schema import Config
+from tunebook.evaluation import catalog
+from tunebook.evaluation.compute import Metrics
+from tunebook.modeling.freezing import FreezingTable
+from tunebook.run_directory import RunDirectory
+from tunebook.tasks.base import Task
+from tunebook.training import precision
+from tunebook.training.arguments import training_arguments
+from tunebook.training.batches import BatchLayout, EffectiveBatches, TrainRows, batch_layout
+from tunebook.training.callbacks import Bar, History, Progress
+from tunebook.training.precision import Precision
+from tunebook.training.processes import Processes
+from tunebook.training.trainer import RecipeTrainer, mean_over_batch
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a run has made so far: the task, the model with its processor, the encoded splits, what is frozen."""
+
+    task: Task
+    model: nn.Module
+    processor: Any
+    splits: dict[str, datasets.Dataset]
+    freezing: FreezingTable
+    frozen: list[nn.Module]
+
+
+def best_metric(config: Config) -> tuple[str, bool]:
+    """The metric that picks the best checkpoint, without `eval_`, and whether more of it is better."""
+    name = (config.hyperparameters.metric_for_best_model or config.task.metrics[0]).removeprefix("eval_")
+    known = False if name == "loss" else catalog.direction(name)
+    return name, bool(config.hyperparameters.greater_is_better) if known is None else known
+
+
+def layout_of(config: Config, processes: int) -> BatchLayout:
+    """How the effective batch is shared out."""
+    wanted = config.hyperparameters
+    return batch_layout(
+        wanted.effective_batch_size,
+        wanted.per_device_train_batch_size or 8,
+        processes,
+        wanted.gradient_accumulation_steps or 1,
+    )
+
+
+def batches_of(config: Config, parts: Parts, layout: BatchLayout, rank: int) -> EffectiveBatches:
+    """This process's micro-batches. Length grouping needs lengths, which only some tasks have."""
+    train = parts.splits["train"]
+    wanted = config.hyperparameters
+    seed = wanted.seed if wanted.data_seed is None else wanted.data_seed
+    lengths = list(train["length"]) if "length" in train.column_names else None
+    return EffectiveBatches(len(train), layout, rank, wanted.train_sampling_strategy, seed, lengths)
+
+
+def choose_precision(
+    config: Config, parts: Parts, layout: BatchLayout, processes: Processes, before: dict[str, str] | None
+) -> Precision:
+    """The precision of the run: that of the interrupted run, else chosen by the main process for all."""
+    if before:
+        return Precision(before["name"], before["chosen_by"])  # type: ignore[arg-type]
+    chosen = None
+    if processes.main:
+        rows = TrainRows(parts.splits["train"])
+        batch = parts.task.collator(parts.processor)(rows.__getitems__(next(iter(batches_of(config, parts, layout, 0)))))
+        batch.pop("row")
+        labels = batch.pop("labels")
+
+        def step(model: nn.Module) -> torch.Tensor:
+            return parts.task.loss_sum(model(**batch)["logits"], labels, 0.0) / len(labels)
+
+        chosen = precision.choose(config.runtime.precision, processes.state.device, step, parts.model)
+    return processes.from_main(chosen)
+
+
+def build_trainer(
+    config: Config, parts: Parts, layout: BatchLayout, chosen: Precision, directory: RunDirectory, processes: Processes
+) -> RecipeTrainer:
+    """The Trainer of a run, ready to train.
+
+    Args:
+        config: of the run.
+        parts: the task, model, processor and encoded splits.
+        layout: of the effective batch.
+        chosen: precision.
+        directory: of the run.
+        processes: that train together.
+    """
+    metric, higher = best_metric(config)
+    arguments = training_arguments(config, directory.checkpoints, layout, chosen.name, metric, higher)
+    trainer = RecipeTrainer(
+        batches=batches_of(config, parts, layout, processes.rank),
+        frozen=parts.frozen,
+        model=parts.model,
+        args=arguments,
+        data_collator=parts.task.collator(parts.processor),
+        train_dataset=TrainRows(parts.splits["train"]),
+        eval_dataset=parts.splits.get("validation"),
+        processing_class=parts.processor,
+        compute_loss_func=mean_over_batch(parts.task.loss_sum, config.hyperparameters.label_smoothing_factor or 0.0),
+        compute_metrics=scorer(Metrics(config.task.metrics)),
+        preprocess_logits_for_metrics=parts.task.row_scores,
+        callbacks=_callbacks(config, directory, processes),
+    )
+    bar = not arguments.disable_tqdm and processes.main
+    trainer.remove_callback(PrinterCallback)
+    trainer.remove_callback(ProgressCallback)
+    if bar:
+        trainer.add_callback(Bar)
+    return trainer
+
+
+def scorer(metrics: Metrics) -> Callable[[EvalPrediction], dict[str, float]]:
+    """A `compute_metrics` for the Trainer, from the row scores that a task keeps.
+
+    The loss is the mean over all rows, exact for every batch size and number of ranks.
+    """
+
+    def score(outcome: EvalPrediction) -> dict[str, float]:
+        predicted = outcome.predictions[:, 0].astype(np.int64)
+        losses = outcome.predictions[:, 2].astype(np.float64)
+        return {**metrics.compute(predicted, outcome.label_ids), "loss": float(losses.mean())}
+
+    return score
+
+
+def _callbacks(config: Config, directory: RunDirectory, processes: Processes) -> list[TrainerCallback]:
+    callbacks: list[TrainerCallback] = []
+    if processes.main:
+        callbacks += [History(directory.path / "history.jsonl"), Progress()]
+    wanted = config.hyperparameters
+    if wanted.early_stopping_patience:
+        callbacks.append(EarlyStoppingCallback(wanted.early_stopping_patience, wanted.early_stopping_threshold))
+    return callbacks

@@ -1,0 +1,63 @@
+"""The processes of one run: who leads, how they wait and agree. A thin cover of accelerate's PartialState."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import torch
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list, gather_object
+
+
+class Processes:
+    """The processes that a launcher started together, or the single one.
+
+    Args:
+        use_cpu: keep to the processor where there is an accelerator.
+    """
+
+    def __init__(self, use_cpu: bool = False) -> None:
+        self.state = PartialState(cpu=use_cpu)
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self.state.num_processes
+
+    @property
+    def rank(self) -> int:
+        """The number of this one, from 0."""
+        return self.state.process_index
+
+    @property
+    def main(self) -> bool:
+        """Whether this one writes and speaks."""
+        return self.state.is_main_process
+
+    def wait(self) -> None:
+        """Until all have come here."""
+        self.state.wait_for_everyone()
+
+    def main_first(self) -> contextlib.AbstractContextManager[None]:
+        """The block runs in the main process, then in the others (which find its caches)."""
+        return self.state.main_process_first()
+
+    def from_main(self, value: Any) -> Any:
+        """The main process's value, in every process."""
+        held = [value]
+        broadcast_object_list(held, from_process=0)
+        return held[0]
+
+    def gather(self, values: list[Any]) -> list[Any]:
+        """The lists of all processes, joined in their order."""
+        return gather_object(values) if self.count > 1 else values
+
+    def largest(self, values: list[float]) -> list[float]:
+        """The largest of each number over all processes; one small exchange."""
+        if self.count == 1:
+            return values
+        tensor = torch.tensor(values, dtype=torch.float64 if self.state.device.type != "mps" else torch.float32)
+        tensor = tensor.to(self.state.device)
+        torch.distributed.all_reduce(tensor, op=torch.distributed.ReduceOp.MAX)
+        return tensor.tolist()

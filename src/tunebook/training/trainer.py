@@ -1,0 +1,158 @@
+"""Our Trainer: transformers' own, with the loss, the batches, frozen modules and checkpoints done right.
+
+What it changes is each a few lines here and explained in docs/decisions.md; everything else is transformers'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate.data_loader import prepare_data_loader
+from torch import nn
+from torch.utils.data import DataLoader
+from transformers import EarlyStoppingCallback, Trainer
+from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_callback import ExportableState
+from transformers.trainer_utils import seed_worker
+
+from tunebook.modeling.freezing import hold_frozen_in_eval
+from tunebook.training import checkpoints
+from tunebook.training.batches import EffectiveBatches
+
+LossSum = Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]
+
+
+def mean_over_batch(loss_sum: LossSum, label_smoothing: float) -> Callable[..., torch.Tensor]:
+    """A `compute_loss_func` for the Trainer: the loss summed here, divided by what the whole step counts.
+
+    Most heads of transformers 5 ignore `num_items_in_batch`, and then gradients grow with the number of
+    micro-batches and ranks (transformers #47688). A sum over a count is exact for every split of the batch.
+
+    Args:
+        loss_sum: a task's; (logits, labels, label smoothing) to a scalar.
+        label_smoothing: in [0, 1); the Trainer drops its own as soon as there is a loss function.
+    """
+
+    def compute(outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | None = None) -> torch.Tensor:
+        total = loss_sum(outputs["logits"], labels, label_smoothing)
+        count = num_items_in_batch if num_items_in_batch is not None else labels.ne(-100).sum()
+        return total / count
+
+    return compute
+
+
+class RecipeTrainer(Trainer):
+    """The Trainer of every recipe.
+
+    Args:
+        batches: the micro-batches of this process.
+        frozen: modules that are wholly frozen; they stay in eval mode.
+        kwargs: of `transformers.Trainer`.
+    """
+
+    def __init__(self, *, batches: EffectiveBatches, frozen: list[nn.Module], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.batches, self.frozen = batches, frozen
+        # The loss comes from compute_loss_func; the model must not be told the count as well.
+        self.model_accepts_loss_kwargs = False
+        self.micro_losses: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    # ---- batches ----
+
+    def get_train_dataloader(self) -> DataLoader:
+        """The epoch's micro-batches of this process; they are shared out already, so nothing re-shards them."""
+        args = self.args
+        workers: dict[str, Any] = {}
+        if args.dataloader_num_workers:
+            workers = {
+                "persistent_workers": args.dataloader_persistent_workers,
+                "prefetch_factor": args.dataloader_prefetch_factor,
+                "multiprocessing_context": args.dataloader_multiprocessing_context,
+            }
+        loader = DataLoader(
+            self.train_dataset,
+            batch_sampler=self.batches,
+            collate_fn=self.data_collator,
+            num_workers=args.dataloader_num_workers,
+            pin_memory=args.dataloader_pin_memory and torch.cuda.is_available(),
+            worker_init_fn=partial(seed_worker, num_workers=args.dataloader_num_workers, rank=args.process_index),
+            **workers,
+        )
+        return prepare_data_loader(
+            loader, device=args.device, num_processes=1, process_index=0, put_on_device=True, even_batches=False
+        )
+
+    # ---- loss ----
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | None = None,
+    ) -> Any:
+        """transformers' loss, with frozen modules in eval mode (`training_step` has just called `train()`)."""
+        inputs.pop("row", None)
+        if model.training:
+            hold_frozen_in_eval(self.frozen)
+        return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+
+    def training_step(
+        self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """transformers' step; keeps each micro-batch's loss and row numbers for the check that it is finite."""
+        rows = inputs["row"]
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        self.micro_losses.append((loss, rows))
+        return loss
+
+    # ---- checkpoints ----
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        root = Path(self._get_output_dir(trial))
+        final = root / checkpoints.checkpoint_name(self.state.global_step)
+        best = root / checkpoints.checkpoint_name(self.state.best_global_step) if self.state.best_global_step else None
+        self.state.best_model_checkpoint = str(best) if best and (best == final or best.is_dir()) else None
+        self.store_flos()
+        facts = {"step": self.state.global_step, "processes": self.args.world_size}
+        main, wait = self.is_world_process_zero(), self.accelerator.wait_for_everyone
+        with checkpoints.saving(final, main, wait, facts) as aside:
+            self.save_model(str(aside), _internal_call=True)
+            self._save_optimizer_and_scheduler(str(aside))
+            self._save_scaler(str(aside))
+            self._save_rng_state(str(aside))
+            if self.args.should_save:
+                self._remember_callbacks()
+                self.state.save_to_json(str(aside / TRAINER_STATE_NAME))
+        if main:
+            checkpoints.rotate(root, self.args.save_total_limit, best)
+
+    def _remember_callbacks(self) -> None:
+        for callback in [*self.callback_handler.callbacks, self.control]:
+            if isinstance(callback, ExportableState):
+                self.state.stateful_callbacks[type(callback).__name__] = callback.state()
+
+    # ---- resuming ----
+
+    def _init_training_state(self, *args: Any) -> tuple[int, int]:
+        epochs_trained, steps_trained = super()._init_training_state(*args)
+        if self.state.best_global_step:
+            # The checkpoint holds the path of the machine that wrote it.
+            name = checkpoints.checkpoint_name(self.state.best_global_step)
+            best = Path(self.args.output_dir) / name
+            self.state.best_model_checkpoint = str(best) if best.is_dir() else None
+        if self._has_stopped_early():
+            return self.state.num_train_epochs, 0
+        return epochs_trained, steps_trained
+
+    def _has_stopped_early(self) -> bool:
+        """Whether the run that is resumed had already lost its patience, and only the evaluation is left."""
+        return any(
+            isinstance(callback, EarlyStoppingCallback)
+            and callback.early_stopping_patience_counter >= callback.early_stopping_patience
+            for callback in self.callback_handler.callbacks
+        )

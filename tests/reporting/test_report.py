@@ -1,0 +1,130 @@
+"""The report: a valid page that needs nothing beside it and runs nothing that came from data."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tunebook.reporting.report import write_report
+from tunebook.reporting.summary import Mistake
+
+SECTIONS = [
+    "headline",
+    "results",
+    "curve",
+    "confusion",
+    "mistakes",
+    "data",
+    "freezing",
+    "configuration",
+    "machine",
+]
+VOID = {"meta", "img", "br", "hr", "link", "input"}
+
+
+class Page(HTMLParser):
+    def __init__(self, text: str):
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def read(path) -> Page:
+    page = Page(path.read_text(encoding="utf-8"))
+    assert page.open == []
+    return page
+
+
+@pytest.fixture
+def page(make_summary, tmp_path) -> Page:
+    write_report(tmp_path / "report.html", make_summary(resumed_from=1500))
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+    return read(tmp_path / "report.html")
+
+
+def test_all_sections_are_there(page):
+    assert [attrs["id"] for tag, attrs in page.tags if tag == "section"] == SECTIONS
+
+
+def test_no_id_is_given_twice(page):
+    ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+
+
+def test_nothing_of_the_data_runs(page):
+    assert not {"script", "iframe", "object", "link"} & {tag for tag, _ in page.tags}
+    assert not any(name.startswith("on") for _, attrs in page.tags for name in attrs)
+    assert any("<script>alert('x')</script>" in word for word in page.words)
+
+
+def test_nothing_is_loaded_from_elsewhere(page):
+    for _, attrs in page.tags:
+        for name in ("src", "href", "xlink:href"):
+            assert (attrs.get(name) or "#").startswith(("#", "data:")), attrs
+    styles = " ".join(page.words)
+    assert "@import" not in styles
+    assert not re.search(r"url\((?!#)", styles)
+
+
+def test_numbers_and_facts_are_shown(page):
+    text = " ".join(" ".join(page.words).split())
+    for shown in [
+        "0.7000", "accuracy on test", "0.8125", "5:23", "6,920", "1,821", "train and test 3", "CC0",
+        "3,000 of 4,000", "75.0%", "embeddings 1,000", "python run.py +recipe=bert_sentiment", "seed: 7",
+        "Some CPU", "1,234 MiB", "2.13.0", "Resumed from step 1,500", "Confusion on test", "one seed",
+    ]:  # fmt: skip
+        assert shown in text, shown
+
+
+def test_the_ten_surest_mistakes(page):
+    rows = [word for word in page.words if re.search(r" n\d+$", word)]
+    assert [int(word.rsplit("n", 1)[1]) for word in rows] == list(range(14, 4, -1))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1", "CMYK", "I", "F"])
+def test_pictures_are_inline_and_small(make_summary, tmp_path, mode):
+    image = Image.fromarray(np.full((300, 500), 128, dtype=np.uint8)).convert(mode)
+    mistake = Mistake(row=3, label="a", predicted="b", probability=0.9, image=image)
+    write_report(tmp_path / "r.html", make_summary(task="image_classification", mistakes=[mistake]))
+    (picture,) = [attrs for tag, attrs in read(tmp_path / "r.html").tags if tag == "img"]
+    assert picture["src"].startswith("data:image/png;base64,")
+    assert len(picture["src"]) < 60_000
+    assert image.size == (500, 300)
+
+
+def test_a_poor_run_has_a_page_too(make_summary, tmp_path):
+    bare = make_summary(
+        metrics={"validation": {"loss": float("nan")}}, monitor="", confusion=None, mistakes=[], history=[],
+        overlaps={}, licence=None, freezing_lines=[], warnings=[], parameters=0, trainable=0, label_names=[],
+    )  # fmt: skip
+    write_report(tmp_path / "r.html", bare)
+    text = " ".join(read(tmp_path / "r.html").words)
+    assert "Licence: not stated" in text
+    assert "none found" in text
+    assert "nothing was logged" in text
+
+
+def test_a_run_without_evaluation_has_a_page_too(make_summary, tmp_path):
+    write_report(tmp_path / "r.html", make_summary(metrics={}, confusion=None, mistakes=[]))
+    read(tmp_path / "r.html")
