@@ -1,4 +1,4 @@
-"""Builds tiny, deterministic models with their processors, for tests; knows nothing of Tunebook but its config."""
+"""Builds tiny, deterministic models with their processors, for tests; of Tunebook it knows ModelConfig."""
 
 from __future__ import annotations
 
@@ -91,9 +91,12 @@ IMAGE: dict[str, dict[str, Any]] = {
         "depths": [1, 1, 1, 1],
         "layer_type": "basic",
     },
-    "mobilenet_v2": {"image_size": 16, "depth_multiplier": 0.25, "finegrained_output": False},
+    "mobilenet_v2": {"image_size": 16, "depth_multiplier": 0.1, "finegrained_output": False},
 }
 IMAGE_SIZE = 16
+LABELS = ["bad", "fair", "good"]
+FAMILIES = ["bert", "distilbert", "roberta", "modernbert", "vit", "resnet"]
+ALL_FAMILIES = [*FAMILIES, "mobilenet_v2", "gpt2"]
 HEADS = {
     "bert": ["classifier"],
     "roberta": ["classifier"],

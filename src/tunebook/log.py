@@ -9,6 +9,9 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import datasets
+import transformers
+
 LOGGER = "tunebook"
 _LIBRARIES = ("transformers", "datasets", "accelerate", "evaluate", "py.warnings")
 
@@ -36,6 +39,7 @@ def logging_to(path: Path, main: bool) -> Iterator[logging.Logger]:
     logger.propagate = False
     named = [logger, *(logging.getLogger(name) for name in _LIBRARIES)]
     logging.captureWarnings(True)
+    _show_bars(main and sys.stderr.isatty())
     for one in named:
         one.handlers = [*handlers] if one is logger or main else [logging.NullHandler()]
     try:
@@ -47,6 +51,16 @@ def logging_to(path: Path, main: bool) -> Iterator[logging.Logger]:
             one.handlers = []
         for handler in handlers:
             handler.close()
+
+
+def _show_bars(wanted: bool) -> None:
+    """Progress bars of the libraries are for a terminal; in a file or on another rank they are noise."""
+    if wanted:
+        datasets.enable_progress_bars()
+        transformers.utils.logging.enable_progress_bar()
+    else:
+        datasets.disable_progress_bars()
+        transformers.utils.logging.disable_progress_bar()
 
 
 class _Plain(logging.Formatter):

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import transformers
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from tunebook import files, outcome
@@ -170,6 +169,3 @@ def train(trainer: RecipeTrainer, directory: RunDirectory, processes: Processes)
             if processes.main:
                 outcome.tell_stopped(stopped, directory)
             raise SystemExit(stopped.exit_code) from None
-
-
-transformers.utils.logging.disable_default_handler()

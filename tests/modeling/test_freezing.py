@@ -9,8 +9,7 @@ import torch
 from pydantic import ValidationError
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from tests.modeling.conftest import FAMILIES
-from tests.tiny import HEADS, TEXT
+from tests.tiny import FAMILIES, HEADS, TEXT
 from tunebook.config import registry
 from tunebook.errors import FreezingError
 from tunebook.modeling.depth import find_depth

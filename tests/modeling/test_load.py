@@ -11,8 +11,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from tests.modeling.conftest import ALL_FAMILIES, LABELS
-from tests.tiny import HEADS, auto_class, model_config
+from tests.tiny import ALL_FAMILIES, HEADS, LABELS, auto_class, model_config
 from tunebook.errors import ModelError, NothingReached
 from tunebook.modeling.load import load_model
 
@@ -156,7 +155,7 @@ def test_unused_weights_are_a_debug_line(saved, said):
     assert "the checkpoint also holds, unused: decoder.bias" in said()
 
 
-# --- from scratch ---------------------------------------------------------------------------------------------
+# --- from scratch ---
 
 SCRATCH = {"model_type": "resnet", "embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1]}
 
@@ -191,13 +190,11 @@ def test_from_scratch_mistakes(changes, message):
 
 
 def test_a_model_that_cannot_do_the_task(saved):
-    with pytest.raises(
-        ModelError, match="a resnet model cannot do SequenceClassification; it can do: .*ImageC"
-    ):
+    with pytest.raises(ModelError, match="a resnet model cannot do SequenceClassification; it can do: .*ImageC"):
         load_model(model_config(name_or_path=saved("resnet")), TEXT_CLASS, LABELS)
 
 
-# --- where it is ----------------------------------------------------------------------------------------------
+# --- where it is ---
 
 
 @pytest.fixture

@@ -26,9 +26,7 @@ def test_saved_tokenizer_fits_its_model(family, saved):
     tokenizer = load_tokenizer(config)
     model = load_model(config, auto_class(family), ["a", "b"]).model.eval()
     set_padding(model, tokenizer)
-    batch = tokenizer(
-        ["a great film", "the plot is thin and the jokes are bad"], padding=True, return_tensors="pt"
-    )
+    batch = tokenizer(["a great film", "the plot is thin and the jokes are bad"], padding=True, return_tensors="pt")
     assert batch["input_ids"][0, 0] == tokenizer.cls_token_id
     assert batch["input_ids"][0, -1] == tokenizer.pad_token_id
     assert tokenizer.unk_token_id not in batch["input_ids"]

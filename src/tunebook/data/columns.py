@@ -69,14 +69,19 @@ def rename(
     from datasets import DatasetDict
 
     mapping = wanted(columns, roles)
-    anywhere = {name for split in splits.values() for name in split.column_names}
-    used = [role for role in roles if roles[role] or role in columns or mapping[role] in anywhere]
+    used = _used(columns, roles, {name for split in splits.values() for name in split.column_names})
     problems = shared(columns, roles)
     for name, split in splits.items():
         problems += absent(mapping, used, split.column_names, places[name])
     if problems:
         raise DataError(problems)
     return DatasetDict({name: _only(split, {role: mapping[role] for role in used}) for name, split in splits.items()})
+
+
+def _used(columns: Mapping[str, str], roles: Mapping[str, bool], there: set[str]) -> list[str]:
+    """Roles that are required or named, and those whose own column is there and not another role's."""
+    taken = set(columns.values())
+    return [role for role in roles if roles[role] or role in columns or (role in there and role not in taken)]
 
 
 def _only(split: Dataset, mapping: Mapping[str, str]) -> Dataset:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from tunebook.errors import FreezingError
-
 EMBEDDINGS = "embeddings"
 HEAD = "head"
+TRUNK = "trunk"
 # A second stack (a decoder beside an encoder) counts as part of the depth from this share of the largest on.
 SECOND_STACK = 0.5
 
@@ -33,7 +32,8 @@ class Depth:
     """A model's parameters in order of depth, each exactly once.
 
     Args:
-        groups: `embeddings`, the layers from the input on, `head`. Embeddings and head may be empty.
+        groups: `embeddings`, the layers from the input on, `head`. Embeddings and head may be empty. A model
+            without a stack of layers has `trunk` and `head` only.
         layer_modules: dotted names of the layers, in the same order, for `model.get_submodule`.
     """
 
@@ -61,24 +61,17 @@ def find_depth(model: nn.Module) -> Depth:
     both, one after the other. Trunk parameters in front of the stack, and every embedding table beside it,
     are embeddings; those behind it (final norm, pooler) belong to the last layer before them. A parameter
     that is tied to several places counts where `named_parameters` names it first, in the trunk if anywhere.
+    Where no stack is found the trunk is one group; policies that count layers then refuse.
 
     Args:
         model: a transformers model with its head.
 
     Returns:
         The groups, together covering every parameter exactly once.
-
-    Raises:
-        FreezingError: no stack of layers was found.
     """
     trunk = getattr(model, "base_model", model)
     trunk_name = next(name for name, module in model.named_modules() if module is trunk)
     layers = _layers(trunk, trunk_name)
-    if not layers:
-        raise FreezingError(
-            f"{type(model).__name__} has no list of layers, so depth means nothing here; "
-            "use freezing=patterns and name the parameters"
-        )
     members: dict[str, list[str]] = {name: [] for name in (EMBEDDINGS, *layers, HEAD)}
     inside = {id(p) for p in trunk.parameters()}
     tables = {id(p) for m in trunk.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}
@@ -92,7 +85,7 @@ def find_depth(model: nn.Module) -> Depth:
             members[layer].append(name)
         else:
             members[EMBEDDINGS if id(parameter) in tables else current].append(name)
-    titles = [EMBEDDINGS, *(f"layer {number}" for number in range(len(layers))), HEAD]
+    titles = [EMBEDDINGS if layers else TRUNK, *(f"layer {number}" for number in range(len(layers))), HEAD]
     groups = tuple(Group(title, tuple(names)) for title, names in zip(titles, members.values(), strict=True))
     return Depth(groups, tuple(layers))
 

@@ -54,9 +54,7 @@ class FreezingTable:
         lines = [f"{'rule':<{width}}  {'':<6}  {'tensors':>7}  {'parameters':>13}  {'share':>6}"]
         for row in self.rows:
             state = "trains" if row.trainable else "frozen"
-            lines.append(
-                f"{row.rule:<{width}}  {state}  {row.tensors:>7}  {row.parameters:>13,}  {row.share:>6.1%}"
-            )
+            lines.append(f"{row.rule:<{width}}  {state}  {row.tensors:>7}  {row.parameters:>13,}  {row.share:>6.1%}")
         share = self.trainable_parameters / self.parameters
         lines.append(f"{self.trainable_parameters:,} of {self.parameters:,} parameters train ({share:.1%})")
         return lines
@@ -140,9 +138,7 @@ def _check(rules: Sequence[Rule], names: dict[str, list[str]], decided: dict[str
         raise FreezingError(problems)
 
 
-def _why_nothing(
-    rule: Rule, rules: Sequence[Rule], names: dict[str, list[str]], decided: dict[str, int]
-) -> str:
+def _why_nothing(rule: Rule, rules: Sequence[Rule], names: dict[str, list[str]], decided: dict[str, int]) -> str:
     taken = {rules[decided[name]].name for name, aliases in names.items() if rule.matches(aliases)}
     if taken:
         return f"decides nothing: {', '.join(sorted(taken))} takes all that it matches; put it before that"

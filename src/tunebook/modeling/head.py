@@ -38,9 +38,7 @@ class HeadReport:
         return f"the head's newly initialised parameters: {_some(self.new)}{loaded}"
 
 
-def check_head(
-    model: nn.Module, missing: Iterable[str], declared: list[str] | None, described: str
-) -> HeadReport:
+def check_head(model: nn.Module, missing: Iterable[str], declared: list[str] | None, described: str) -> HeadReport:
     """Compares what is new with the head that was declared.
 
     Args:

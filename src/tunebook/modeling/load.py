@@ -83,9 +83,7 @@ def load_model(
 def _saved_config(location: Location) -> PreTrainedConfig:
     with reading(location, "the model's configuration"):
         # Without an explicit False transformers asks on the terminal whether to run the checkpoint's code.
-        return AutoConfig.from_pretrained(
-            location.name_or_path, revision=location.revision, trust_remote_code=False
-        )
+        return AutoConfig.from_pretrained(location.name_or_path, revision=location.revision, trust_remote_code=False)
 
 
 def _built_config(config_model: ModelConfig) -> PreTrainedConfig:
@@ -111,10 +109,7 @@ def _check_names(config: PreTrainedConfig, settings: Mapping[str, Any], key: str
         allowed = [name for name in config.to_dict() if not name.startswith("_")]
         kind = config.model_type
         raise ModelError(
-            [
-                Problem(f"{key}.{n}", f"{kind} has no such setting; {did_you_mean(n, allowed)}")
-                for n in unknown
-            ]
+            [Problem(f"{key}.{n}", f"{kind} has no such setting; {did_you_mean(n, allowed)}") for n in unknown]
         )
 
 

@@ -153,9 +153,7 @@ def _sha256(path: str, size: int, changed: int) -> str:
 def _nothing_named(package: ModelPackage | None) -> str:
     if package is None:
         return "no model is named; set model.name_or_path to a Hub id or a folder, or model.config"
-    return (
-        f"the package {package.module} is not installed and nothing else is named; install it or name a model"
-    )
+    return f"the package {package.module} is not installed and nothing else is named; install it or name a model"
 
 
 def _not_reached(error: BaseException) -> bool:

@@ -116,9 +116,6 @@ def _built_processor(settings: dict[str, Any]) -> BaseImageProcessor:
     unknown = [setting for setting in settings if setting not in allowed]
     if unknown:
         raise ModelError(
-            [
-                Problem(f"model.processor.{n}", f"unknown to {name}; {did_you_mean(n, allowed)}")
-                for n in unknown
-            ]
+            [Problem(f"model.processor.{n}", f"unknown to {name}; {did_you_mean(n, allowed)}") for n in unknown]
         )
     return kind(**settings)

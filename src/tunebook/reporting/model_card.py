@@ -83,8 +83,8 @@ def _what(summary: RunSummary) -> str:
             f"# {summary.recipe_name}",
             "",
             f"A {_pipeline(summary)} model, trained with Tunebook's recipe `{summary.recipe_name}`. "
-            f"Starting point: {summary.model_name}. {summary.trainable:,} of {summary.parameters:,} parameters "
-            f"({share:.1%}) were trained.",
+            f"Starting point: {summary.model_name}. "
+            f"{summary.trainable:,} of {summary.parameters:,} parameters ({share:.1%}) were trained.",
             *(["", f"Labels: {labels}" + (f" and {more} more" if more > 0 else "")] if labels else []),
         ]
     )

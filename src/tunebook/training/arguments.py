@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import TrainingArguments
 
 from tunebook.config.schema import Config
+from tunebook.errors import ConfigurationError
 from tunebook.training.batches import BatchLayout
 from tunebook.training.precision import Name
 
@@ -16,7 +18,13 @@ _OURS = ("effective_batch_size", "train_sampling_strategy", "label_smoothing_fac
 
 
 def training_arguments(
-    config: Config, checkpoints: Path, layout: BatchLayout, precision: Name, best_metric: str, higher: bool
+    config: Config,
+    checkpoints: Path,
+    layout: BatchLayout,
+    precision: Name,
+    best_metric: str,
+    higher: bool,
+    device: torch.device,
 ) -> TrainingArguments:
     """The Trainer's arguments.
 
@@ -27,6 +35,10 @@ def training_arguments(
         precision: chosen for the run.
         best_metric: that picks the best checkpoint, without `eval_`.
         higher: whether more of it is better.
+        device: that trains.
+
+    Raises:
+        ConfigurationError: transformers refuses the settings.
     """
     said = {key: value for key, value in config.training_arguments().items() if key not in _OURS}
     settings: dict[str, Any] = {
@@ -36,6 +48,8 @@ def training_arguments(
         "gradient_accumulation_steps": layout.accumulation,
         "bf16": precision == "bf16",
         "fp16": precision == "fp16",
+        # transformers allows bf16 on a processor only when it is asked for by name.
+        "use_cpu": device.type == "cpu",
         "save_strategy": said.get("save_strategy", _save_strategy(said)),
         "remove_unused_columns": False,
         "label_names": ["labels"],
@@ -47,7 +61,10 @@ def training_arguments(
     }
     if settings["save_strategy"] == "steps" and "save_steps" not in said and "eval_steps" in said:
         settings["save_steps"] = said["eval_steps"]
-    arguments = TrainingArguments(**settings)
+    try:
+        arguments = TrainingArguments(**settings)
+    except (ValueError, TypeError, ImportError) as error:
+        raise ConfigurationError(f"transformers refuses these settings: {error}") from error
     # Without a launcher, transformers would spread over all GPUs with DataParallel, which splits batches its
     # own way; Tunebook uses one GPU a process.
     arguments._n_gpu = min(arguments.n_gpu, 1)

@@ -100,7 +100,8 @@ def build_trainer(
         processes: that train together.
     """
     metric, higher = best_metric(config)
-    arguments = training_arguments(config, directory.checkpoints, layout, chosen.name, metric, higher)
+    device = processes.state.device
+    arguments = training_arguments(config, directory.checkpoints, layout, chosen.name, metric, higher, device)
     trainer = RecipeTrainer(
         batches=batches_of(config, parts, layout, processes.rank),
         frozen=parts.frozen,

@@ -68,9 +68,11 @@ def header(file: Path, layout: Layout) -> list[str]:
 def _rows(file: Path, layout: Layout, limit: int = -1) -> Iterator[tuple[int, list[str]]]:
     """Each row with its line number (from 1; of its first line where a cell spans several)."""
     text = read_text(file, layout.encoding, limit)
-    quoting = csv.QUOTE_NONE if layout.literal_quotes else csv.QUOTE_MINIMAL
     reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=layout.delimiter, quoting=quoting, strict=True
+        io.StringIO(text, newline=""),
+        delimiter=layout.delimiter,
+        quoting=csv.QUOTE_NONE if layout.literal_quotes else csv.QUOTE_MINIMAL,
+        strict=True,
     )
     limit = csv.field_size_limit(sys.maxsize)
     line = 1

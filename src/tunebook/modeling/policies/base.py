@@ -60,10 +60,17 @@ def by_depth(depth: Depth, frozen: Iterable[Group]) -> list[Rule]:
 def check_layers(depth: Depth, n: int) -> None:
     """Refuses a number of layers that the model does not have.
 
+    Args:
+        depth: of the model.
+        n: layers that a policy counts; 0 where it only needs to know where they begin.
+
     Raises:
-        FreezingError: `n` is larger than the number of layers.
+        FreezingError: `n` is larger than the number of layers, or the model has no stack of layers at all.
     """
     there = len(depth.layers)
+    if not there:
+        message = "this model has no list of layers to count; use freezing=patterns, or head_only"
+        raise FreezingError(Problem("freezing.policy", message))
     if n > there:
         message = f"this model has {there} layers: layer 0 to layer {there - 1}; n is 0 to {there}, not {n}"
         raise FreezingError(Problem("freezing.n", message))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tunebook.config.options import Options as BaseOptions
-from tunebook.modeling.policies.base import Rule, by_depth
+from tunebook.modeling.policies.base import Rule, by_depth, check_layers
 
 if TYPE_CHECKING:
     from tunebook.modeling.depth import Depth
@@ -16,5 +16,10 @@ class Options(BaseOptions):
 
 
 def rules(depth: Depth, options: Options) -> list[Rule]:
-    """Embeddings (of an image model: its stem) frozen, layers and head trained."""
+    """Embeddings (of an image model: its stem) frozen, layers and head trained.
+
+    Raises:
+        FreezingError: the model has no stack of layers, so nothing says where its embeddings end.
+    """
+    check_layers(depth, 0)
     return by_depth(depth, frozen=[depth.embeddings])

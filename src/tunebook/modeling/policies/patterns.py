@@ -47,7 +47,7 @@ class Options(BaseOptions):
     default: Literal["train", "freeze"] = "train"
 
 
-def rules(depth: Depth | None, options: Options) -> list[Rule]:
-    """The user's rules as they stand, then the default; `depth` is not used and may be None."""
+def rules(depth: Depth, options: Options) -> list[Rule]:
+    """The user's rules as they stand, then the default."""
     own = [Rule(rule.pattern, rule.train, pattern=rule.pattern, must_match=True) for rule in options.rules]
     return [*own, Rule("default", trainable=options.default == "train")]

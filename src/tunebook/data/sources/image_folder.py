@@ -1,0 +1,149 @@
+"""Images in folders, one folder a class. Knows files and PIL; the rest of Tunebook sees a table of images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tunebook.data.reading.images import unreadable
+from tunebook.data.reading.paths import missing
+from tunebook.data.sources.base import SPLITS, LoadContext, SourceOptions
+from tunebook.errors import DataError, DataFileMissing, Problem
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
+
+ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
+FOLDERS = {"train": ("train", "training"), "validation": ("validation", "val", "valid", "dev"), "test": ("test",)}
+SHOWN = 20
+
+
+class Options(SourceOptions):
+    """Either one folder or one a split.
+
+    Args:
+        path: holds train/CLASS/…, validation/CLASS/… (or val, valid, dev) and test/CLASS/…; or CLASS/… alone,
+            which is a training split.
+        train: a folder of CLASS/… instead of `path`.
+        validation: likewise.
+        test: likewise.
+    """
+
+    path: str | None = None
+    train: str | None = None
+    validation: str | None = None
+    test: str | None = None
+
+
+def place(options: Options, split: str) -> str:
+    """The split's folder."""
+    return getattr(options, split) or f"{Path(options.path or '').name}/{split}"
+
+
+def preflight(options: Options, context: LoadContext) -> list[Problem]:
+    """Folders that are not there, without classes, or with classes without images."""
+    folders, problems = _folders(options, context)
+    classes = {split: _classes(folder) for split, folder in folders.items()}
+    for split, folder in folders.items():
+        problems += _layout_problems(folder, classes[split])
+    train = classes.get("train", {})
+    for split in set(classes) - {"train"} if train else set():
+        unknown = ", ".join(sorted(set(classes[split]) - set(train)))
+        if unknown:
+            message = f"has classes that train lacks: {unknown}; train has: {', '.join(sorted(train))}"
+            problems.append(Problem(str(folders[split]), message))
+    return problems
+
+
+def load(options: Options, context: LoadContext) -> DatasetDict:
+    """The images (decoded when asked for) and their folders' names, in the order of class and file name.
+
+    Raises:
+        DataFileMissing: a folder is not there.
+        DataError: empty or unknown classes, or images that cannot be read, every one of them.
+    """
+    from datasets import Dataset, DatasetDict, Features, Image, Value
+
+    problems = preflight(options, context)
+    folders, gone = _folders(options, context)
+    if problems:
+        raise (DataFileMissing if gone else DataError)(problems)
+    named = {split: _classes(folder) for split, folder in folders.items()}
+    _check_images([file for classes in named.values() for files in classes.values() for file in files])
+    features = Features({"image": Image(), "label": Value("string")})
+    splits = {}
+    for split, classes in named.items():
+        rows = [(str(file), name) for name, files in classes.items() for file in files]
+        columns = {"image": [file for file, _ in rows], "label": [name for _, name in rows]}
+        splits[split] = Dataset.from_dict(columns, features=features)
+    return DatasetDict(splits)
+
+
+def _folders(options: Options, context: LoadContext) -> tuple[dict[str, Path], list[Problem]]:
+    said = {split: getattr(options, split) for split in SPLITS if getattr(options, split)}
+    if bool(said) == bool(options.path):
+        return {}, [Problem("dataset.path", "give either dataset.path or dataset.train (and validation, test)")]
+    if said and "train" not in said:
+        return {}, [Problem("dataset.train", "must be given beside dataset.validation and dataset.test")]
+    if said:
+        folders = {split: context.cwd / Path(name).expanduser() for split, name in said.items()}
+        return folders, [
+            missing(f"dataset.{split}", folder) for split, folder in folders.items() if not folder.is_dir()
+        ]
+    root = context.cwd / Path(options.path or "").expanduser()
+    if not root.is_dir():
+        return {}, [missing("dataset.path", root)]
+    return _splits_in(root)
+
+
+def _splits_in(root: Path) -> tuple[dict[str, Path], list[Problem]]:
+    found = {split: [root / name for name in names if (root / name).is_dir()] for split, names in FOLDERS.items()}
+    if not any(found.values()):
+        return {"train": root}, []
+    problems = []
+    if not found["train"]:
+        has = ", ".join(sorted(entry.name for entry in root.iterdir() if entry.is_dir()))
+        problems.append(Problem("dataset.path", f"{root} has no folder train; it has: {has}"))
+    for split, folders in found.items():
+        if len(folders) > 1:
+            names = " and ".join(folder.name for folder in folders)
+            problems.append(Problem("dataset.path", f"{root} has {names}, both for {split}; keep one"))
+    return {split: folders[0] for split, folders in found.items() if folders}, problems
+
+
+def _classes(folder: Path) -> dict[str, list[Path]]:
+    """Class to its images, both sorted by name; hidden files and folders are left out."""
+    if not folder.is_dir():
+        return {}
+    names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    return {name: sorted(file for file in (folder / name).rglob("*") if _is_image(file)) for name in names}
+
+
+def _is_image(file: Path) -> bool:
+    return file.suffix.lower() in ENDINGS and not file.name.startswith(".") and file.is_file()
+
+
+def _layout_problems(folder: Path, classes: dict[str, list[Path]]) -> list[Problem]:
+    if not folder.is_dir():
+        return []
+    if not classes:
+        return [Problem(str(folder), "has no class folders; images lie in one folder a class")]
+    empty = [name for name, files in classes.items() if not files]
+    loose = sum(_is_image(file) for file in folder.iterdir())
+    problems = []
+    if empty:
+        kinds = ", ".join(sorted(ENDINGS))
+        problems.append(Problem(str(folder), f"has class folders without images ({kinds}): {', '.join(empty)}"))
+    if loose:
+        problems.append(Problem(str(folder), f"has {loose} images outside its class folders; move them into one"))
+    return problems
+
+
+def _check_images(files: list[Path]) -> None:
+    broken = unreadable(files)
+    if broken:
+        problems = [Problem(str(file), f"is not a readable image: {why}") for file, why in broken[:SHOWN]]
+        if len(broken) > SHOWN:
+            message = f"and {len(broken) - SHOWN} more; {len(broken)} of {len(files)} images cannot be read"
+            problems.append(Problem("…", message))
+        raise DataError(problems)
