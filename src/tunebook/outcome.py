@@ -213,8 +213,16 @@ def _summary(
         versions=directory.record["versions"],
         seed=config.hyperparameters.seed,
         resumed_from=resumed[-1],
-        warnings=data.warnings,
+        warnings=_warnings(data),
     )
+
+
+def _warnings(data: PreparedData) -> list[str]:
+    return [
+        f"{count} rows of {later} stand in {earlier} too, so the figures on {later} are too good"
+        for (earlier, later), count in data.overlaps.items()
+        if count
+    ]
 
 
 def _mistakes(data: PreparedData, scored: dict[str, Scored], split: str) -> list[Mistake]:

@@ -205,13 +205,18 @@ def package(saved, tmp_path, monkeypatch):
     (root / "__init__.py").write_text("raise RuntimeError('imported')")
     monkeypatch.syspath_prepend(str(root.parent))
     digest = hashlib.sha256((root / "model" / "model.safetensors").read_bytes()).hexdigest()
-    return {"module": "carries_weights", "folder": "model", "sha256": digest}
+    return {"carries": "nobody/nothing", "module": "carries_weights", "folder": "model", "sha256": digest}
 
 
 def test_a_package_is_used_and_not_imported(package, saved, said):
     load(saved, name_or_path="nobody/nothing", package=package)
     assert "the installed package carries_weights" in said()
     assert "carries_weights" not in sys.modules
+
+
+def test_a_package_is_used_for_the_model_it_carries_alone(package, saved, said):
+    with pytest.raises(NothingReached):
+        load(saved, name_or_path="nobody/else", package=package)
 
 
 def test_a_package_with_other_weights_shows_both_hashes(package, saved):
@@ -233,7 +238,7 @@ def test_a_local_folder_goes_before_the_package(package, saved, said):
 
 def test_hub_out_of_reach(saved, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    missing = {"module": "not_installed_at_all", "sha256": "0" * 64}
+    missing = {"carries": "nobody/nothing", "module": "not_installed_at_all", "sha256": "0" * 64}
     with pytest.raises(NothingReached, match="nobody/nothing@main.*hf download nobody/nothing"):
         load(saved, name_or_path="nobody/nothing", package=missing)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tunebook.config import registry
 from tunebook.config.places import Places
 from tunebook.config.schema import Config
@@ -10,16 +12,21 @@ from tunebook.errors import Problem, did_you_mean
 
 def problems(config: Config, places: Places) -> list[Problem]:
     """Every combination in a typed configuration that cannot be run."""
-    found = [*_model(config), *_columns(config), *_batches(config), *_best(config), *_saving(config)]
+    found = [*_model(config, places), *_columns(config), *_batches(config), *_best(config), *_saving(config)]
     return [Problem(key, message, places.of(key)) for key, message in found]
 
 
 Finding = tuple[str, str]
 
 
-def _model(config: Config) -> list[Finding]:
+def _model(config: Config, places: Places) -> list[Finding]:
     model = config.model
-    found = []
+    found: list[Finding] = []
+    pinned = places.of("model.revision")
+    if model.revision and pinned.startswith("conf/") and not places.of("model.name_or_path").startswith("conf/"):
+        message = f"belongs to another model ({pinned}); for {model.name_or_path} add model=auto in front"
+        if not Path(model.name_or_path or "").expanduser().exists():
+            found.append(("model.revision", message))
     if (model.name_or_path is None) == (model.config is None):
         found.append(("model.name_or_path", "give either model.name_or_path or model.config (to train from scratch)"))
     if model.config is not None and "model_type" not in model.config:

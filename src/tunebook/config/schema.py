@@ -20,8 +20,16 @@ class TaskConfig(Options):
 
 
 class ModelPackage(Options):
-    """An installed package that carries the weights: its module, the folder inside it, the weights' SHA-256."""
+    """An installed package that carries the weights of a Hub id.
 
+    Args:
+        carries: the Hub id; the package is used for this `name_or_path` alone.
+        module: top-level module of the package.
+        folder: inside it, with config.json and model.safetensors.
+        sha256: of model.safetensors.
+    """
+
+    carries: str
     module: str = Field(pattern=r"^[A-Za-z_]\w*$")
     folder: str = "."
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")

@@ -63,7 +63,7 @@ def locate(config_model: ModelConfig) -> Location:
     name = config_model.name_or_path
     if name is not None and _means_a_folder(name):
         return Location(str(_existing_folder(name)), None, name)
-    if config_model.package is not None:
+    if config_model.package is not None and name in {None, config_model.package.carries}:
         folder = _package_folder(config_model.package)
         if folder is not None:
             return Location(str(folder), None, f"the installed package {config_model.package.module}")

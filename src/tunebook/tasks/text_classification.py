@@ -60,6 +60,9 @@ class Task:
         Raises:
             ConfigurationError: `max_length` is more than the model has positions for.
         """
+        from tunebook.modeling.processor import set_padding
+
+        set_padding(model, processor)
         self._check_length(processor)
 
         def tokenize(rows: dict[str, list[Any]]) -> dict[str, Any]:
