@@ -125,12 +125,17 @@ def did_you_mean(name: str, allowed: Iterable[str]) -> str:
 
     >>> did_you_mean("lerning_rate", ["learning_rate", "seed"])
     'did you mean learning_rate?'
+    >>> did_you_mean("adamw", ["adamw_torch", "adamw_apex", "grokadamw"])
+    'did you mean adamw_apex or adamw_torch?'
     >>> did_you_mean("xyz", ["b", "a"])
     'allowed: a, b'
     """
     names = sorted(set(allowed))
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    lowered = {known.lower(): known for known in names}
+    # What the name is the beginning of is likelier than what merely resembles it.
+    near = [known for known in names if known.lower().startswith(f"{name.lower()}_") and name][:3]
+    near = near or [lowered[known] for known in difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)]
     if near:
-        return f"did you mean {near[0]}?"
+        return f"did you mean {' or '.join(near)}?"
     shown = ", ".join(names[:20]) + (f", … ({len(names)} in all)" if len(names) > 20 else "")
     return f"allowed: {shown}" if names else "none is allowed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -11,7 +12,7 @@ from tunebook.config.compose import Composed
 from tunebook.config.options import Options
 from tunebook.config.places import Places
 from tunebook.config.training_fields import RENAMED, RESERVED, group_of, training_fields
-from tunebook.config.wording import describe
+from tunebook.config.wording import describe, joined, key_of
 from tunebook.errors import Problem, did_you_mean
 
 # group -> (its model, the key that names a module, the kind of module), for groups with options of a module.
@@ -28,26 +29,29 @@ _PLAIN: dict[str, type[Options]] = {
 }
 
 
-def check(composed: Composed) -> tuple[schema.Config | None, list[Problem]]:
-    """The typed configuration, or None and every problem that was found."""
+def check(composed: Composed) -> tuple[schema.Config, list[Problem]]:
+    """The typed configuration and every problem that was found; a group that cannot be used is None."""
     content, places = composed.content, composed.places
     problems = [*composed.problems, *_top_level(content, places)]
-    parts: dict[str, Any] = {}
+    parts: dict[str, Any] = dict.fromkeys([*_NAMED, *_PLAIN])
     # With a group or recipe that cannot be used, what it would have set is not there to be judged.
     judged = ["hyperparameters", "runtime", "run"] if composed.problems else [*_NAMED, *_PLAIN]
     for group in judged:
         given = content.get(group)
         if not isinstance(given, dict):
-            problems.append(Problem(group, f"should be a group of keys, not {given!r}", places.of(group)))
+            problems.append(Problem(group, _no_group(group, given), places.of(group)))
             continue
         part, found = _named(group, given, places) if group in _NAMED else _plain(group, given, places)
         parts[group] = part
         problems += found
-    if problems:
-        return None, problems
     config = schema.Config.model_construct(**parts)
-    problems = rules.problems(config, places)
-    return (None, problems) if problems else (config, [])
+    return config, problems + rules.problems(config, places)
+
+
+def _no_group(group: str, given: object) -> str:
+    if given is None:
+        return f"holds nothing; take the line out, or choose an option with {group}=NAME"
+    return f"should be a group of keys, not {given!r}"
 
 
 def known_keys() -> set[str]:
@@ -73,10 +77,14 @@ def _unknown(key: str, allowed: set[str]) -> str:
         return RENAMED[key]
     if key in RESERVED:
         return RESERVED[key]
-    homes = sorted(known for known in known_keys() if known.rsplit(".", 1)[-1] == key)
+    homes = _homes(key)
     if homes:
         return f"unknown; did you mean {' or '.join(homes)}?"
     return f"unknown; {did_you_mean(key, allowed)}"
+
+
+def _homes(name: str) -> list[str]:
+    return sorted(known for known in known_keys() if known.rsplit(".", 1)[-1] == name)
 
 
 def _plain(group: str, given: dict[str, Any], places: Places) -> tuple[Any, list[Problem]]:
@@ -86,7 +94,7 @@ def _plain(group: str, given: dict[str, Any], places: Places) -> tuple[Any, list
     else:
         misplaced = []
     part, found = _validated(_PLAIN[group], given, group, places)
-    return part, misplaced + found
+    return (None if misplaced else part), misplaced + found
 
 
 def _misplaced(group: str, given: dict[str, Any], places: Places) -> list[Problem]:
@@ -124,7 +132,7 @@ def _named(group: str, given: dict[str, Any], places: Places) -> tuple[Any, list
     if options is None:
         options = options_model.model_construct()
     part, more = _validated(model, {**common, "options": options}, group, places)
-    return part, found + more
+    return (None if found else part), found + more
 
 
 def _validated(
@@ -136,10 +144,30 @@ def _validated(
     try:
         return model.model_validate(kept), []
     except ValidationError as error:
-        problems = []
+        messages: dict[str, list[str]] = {}
         for entry in error.errors():
-            key = ".".join([group, *(str(part) for part in entry["loc"] if isinstance(part, int) or part)])
-            allowed = set(fields) - {"options"} | (beside or set())
-            key, message = describe(key, entry, group, allowed)
-            problems.append(Problem(key, message, places.of(key)))
-        return None, list(dict.fromkeys(problems))
+            steps = entry["loc"]
+            inner = _model_at(model, steps[:-1])
+            allowed = set(inner.model_fields) - {"options"} if inner else set()
+            homes = []
+            if len(steps) == 1:
+                allowed, homes = allowed | (beside or set()), _homes(str(steps[0]))
+            messages.setdefault(key_of(group, steps), []).append(describe(entry, allowed, homes))
+        return None, [Problem(key, joined(said), places.of(key)) for key, said in messages.items()]
+
+
+def _model_at(model: type[BaseModel], steps: tuple[int | str, ...]) -> type[BaseModel] | None:
+    """The model that holds a nested key; None where any key may stand."""
+    for step in steps:
+        if isinstance(step, str) and step in model.model_fields:
+            inner = _models_in(model.model_fields[step].annotation)
+            if not inner:
+                return None
+            model = inner[0]
+    return model
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in typing.get_args(annotation) for model in _models_in(part)]

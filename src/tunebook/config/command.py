@@ -27,6 +27,8 @@ def launch(train: Callable[[Config, str], object], check: Check) -> None:
         train: what to do with each checked configuration (several under --multirun) and the command for it.
         check: turns a composed configuration into a typed one, or raises with every problem.
     """
+    # DDP warns from C++, once a rank, of what transformers sets on purpose (find_unused_parameters).
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     with telling_mistakes():
         read = _prepare(sys.argv[1:], check)
         if read is None:

@@ -29,7 +29,12 @@ class Places:
     choices: dict[str, str] | None = None
 
     def of(self, key: str) -> str:
-        """The strongest place that sets `key` or something above or below it; "" where nothing does."""
+        """The strongest place that sets `key` or something above or below it; "" where nothing does.
+
+        A problem may show the value with the key (`dataset.columns.text='review'`).
+        """
+        key = key.split("=")[0]
+        key = key.split("=")[0]
         if any(key == said or key.startswith(f"{said}.") or said.startswith(f"{key}.") for said in self.said):
             return COMMAND_LINE
         if self.recipe:
@@ -38,11 +43,19 @@ class Places:
                 return f"{shown(self.recipe)}:{line}"
         group, _, rest = key.partition(".")
         option = (self.choices or {}).get(group)
-        if option:
-            file = folders.conf_folder() / group / f"{option}.yaml"
-            line = line_of(file, rest) if rest and file.is_file() else None
-            return f"conf/{group}/{option}.yaml" + (f":{line}" if line else "")
+        return _in_group(group, option, rest) if option and rest else ""
+
+
+def _in_group(group: str, option: str, key: str) -> str:
+    """Where an option of a group, or one that it builds on, sets a key."""
+    file = folders.conf_folder() / group / f"{option}.yaml"
+    if not file.is_file():
         return ""
+    line = line_of(file, key)
+    if line:
+        return f"conf/{group}/{option}.yaml:{line}"
+    bases = (yaml.safe_load(file.read_text(encoding="utf-8")) or {}).get("defaults") or []
+    return next((place for base in bases if isinstance(base, str) and (place := _in_group(group, base, key))), "")
 
 
 def line_of(file: Path, key: str) -> int | None:

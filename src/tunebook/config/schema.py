@@ -127,8 +127,9 @@ _LIMITS: dict[str, Any] = {
     "warmup_steps": Field(ge=0),
     "weight_decay": Field(ge=0),
     "max_grad_norm": Field(ge=0),
+    "max_steps": Field(ge=-1),
     "label_smoothing_factor": Field(ge=0, lt=1),
-    "seed": Field(ge=0, lt=2**32),
+    "data_seed": Field(ge=0, lt=2**32),
     "adam_beta1": Field(ge=0, lt=1),
     "adam_beta2": Field(ge=0, lt=1),
     "adam_epsilon": Field(gt=0),
@@ -147,12 +148,14 @@ class _HyperparametersBase(Options):
         effective_batch_size: rows per optimizer step over all devices; accumulation follows from it.
         early_stopping_patience: evaluations without a better metric before training stops.
         early_stopping_threshold: how much better counts as better.
+        seed: of the head's initialisation, dropout and the order of rows.
         train_sampling_strategy: order of the training rows; length grouping never touches evaluation.
     """
 
     effective_batch_size: int | None = Field(default=None, ge=1)
     early_stopping_patience: int | None = Field(default=None, ge=1)
     early_stopping_threshold: float = Field(default=0.0, ge=0)
+    seed: int = Field(default=42, ge=0, lt=2**32)
     train_sampling_strategy: Literal["random", "group_by_length", "sequential"] = "random"
 
 

@@ -3,44 +3,89 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from tunebook.errors import did_you_mean
 
-_UNION_STEP = re.compile(r"\.(int|float|bool|str|dict|list\[.*?\]|literal\[.*?\]|constrained-\w+|function-\w+.*)$")
+_UNION_STEP = re.compile(
+    r"(int|float|bool|str|dict(\[.*\])?|list(\[.*\])?|literal\[.*\]|constrained-\w+|(nullable|function-\w+)\[?.*|\[key\])"
+)
+_LIMITS = {
+    "greater_than": ("more than", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("less than", "lt"),
+    "less_than_equal": ("at most", "le"),
+}
+_KINDS = {
+    "a whole number": {"int_parsing", "int_type", "int_from_float", "int_parsing_size"},
+    "a number": {"float_parsing", "float_type"},
+    "a number, neither infinite nor NaN": {"finite_number"},
+    "true or false": {"bool_parsing", "bool_type"},
+    "text": {"string_type"},
+    "a list, such as [a, b]": {"list_type"},
+    "a mapping, such as {a: b}": {"dict_type", "model_type", "model_attributes_type"},
+}
 
 
-def describe(key: str, entry: Any, group: str, allowed: set[str]) -> tuple[str, str]:
-    """A finding of pydantic as the key it is about and a sentence.
+def key_of(group: str, steps: Iterable[int | str]) -> str:
+    """A finding's place as a dotted key, without the steps that pydantic adds for unions."""
+    own = [str(step) for step in steps if step != "" and not _UNION_STEP.fullmatch(str(step))]
+    return ".".join([group, *own])
+
+
+def describe(entry: Any, allowed: set[str], homes: Iterable[str] = ()) -> str:
+    """A finding of pydantic as half a sentence.
 
     Args:
-        key: dotted key, with the steps that pydantic adds for unions.
         entry: one of `ValidationError.errors()`.
-        group: of the configuration.
-        allowed: the keys of the group.
+        allowed: the keys beside the one that is meant, for an unknown key.
+        homes: keys elsewhere of the same name.
     """
-    key = _UNION_STEP.sub("", key)
     kind, value, context = entry["type"], entry.get("input"), entry.get("ctx", {})
     if kind == "extra_forbidden":
-        known = allowed if key.count(".") == 1 else set()
-        return key, f"unknown; {did_you_mean(key.rsplit('.', 1)[-1], known)}"
+        return _unknown(str(entry["loc"][-1]), allowed, list(homes))
     if kind == "missing":
-        return key, "must be given"
+        return "must be given"
     if kind == "literal_error":
         options = [part.strip(" '") for part in re.split(r",| or ", context["expected"])]
-        return key, f"{value!r} is not one of its values; {did_you_mean(str(value), options)}"
-    if kind in {"int_parsing", "int_type", "int_from_float"}:
-        return key, f"should be a whole number, not {value!r}"
-    if kind in {"float_parsing", "float_type"}:
-        return key, f"should be a number, not {value!r}"
-    if kind in {"bool_parsing", "bool_type"}:
-        return key, f"should be true or false, not {value!r}"
-    if kind == "string_type":
-        return key, f"should be text, not {value!r}"
-    if kind == "list_type":
-        return key, f"should be a list, such as [a, b], not {value!r}"
-    if kind in {"dict_type", "model_type", "model_attributes_type"}:
-        return key, f"should be a mapping, such as {{a: b}}, not {value!r}"
+        return f"{value!r} is not one of its values; {did_you_mean(str(value), options)}"
     if kind == "value_error":
-        return key, str(context.get("error", entry["msg"]))
-    return key, f"{entry['msg'][0].lower()}{entry['msg'][1:]}, not {value!r}"
+        return str(context.get("error", entry["msg"]))
+    if kind in _LIMITS:
+        words, bound = _LIMITS[kind]
+        return f"must be {words} {context[bound]}, not {value!r}"
+    if kind in {"too_short", "too_long"}:
+        return f"should have at {_length(context)}, not {context['actual_length']}"
+    if kind == "string_pattern_mismatch" and r"\w" in context["pattern"]:
+        return f"may hold letters, digits and - _ . + = only, and starts with a letter or digit; not {value!r}"
+    for words, kinds in _KINDS.items():
+        if kind in kinds:
+            return f"should be {words}, not {value!r}"
+    return f"{entry['msg'][0].lower()}{entry['msg'][1:]}, not {value!r}"
+
+
+def joined(messages: list[str]) -> str:
+    """The findings about one value of several possible types, as one."""
+    messages = list(dict.fromkeys(messages))
+    parts = [re.fullmatch(r"should be (.*), not (.*)", message, re.DOTALL) for message in messages]
+    if len(messages) == 1 or not all(parts):
+        return messages[0]
+    kinds = [part[1] for part in parts if part]
+    kinds = [kind for kind in kinds if not (kind == "a whole number" and "a number" in kinds)]
+    return f"should be {' or '.join(kinds)}, not {parts[0][2] if parts[0] else ''}"
+
+
+def _unknown(name: str, allowed: set[str], homes: list[str]) -> str:
+    if name in {"_target_", "trust_remote_code"}:
+        return "a run never executes code from elsewhere; take it out"
+    near = did_you_mean(name, allowed)
+    if homes and not near.startswith("did you mean"):
+        near = f"did you mean {' or '.join(homes)}?"
+    return f"unknown; {near}"
+
+
+def _length(context: dict[str, Any]) -> str:
+    if "min_length" in context:
+        return f"least {context['min_length']} item{'s' if context['min_length'] > 1 else ''}"
+    return f"most {context['max_length']}"

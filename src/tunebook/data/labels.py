@@ -15,9 +15,7 @@ MOST = 1000
 SHOWN = 10
 
 
-def encode(
-    splits: DatasetDict, role: str, stated: Sequence[str] | None, key: str
-) -> tuple[DatasetDict, list[str]]:
+def encode(splits: DatasetDict, role: str, stated: Sequence[str] | None, key: str) -> tuple[DatasetDict, list[str]]:
     """The splits with `role` as a ClassLabel, and the names in the order of their ids.
 
     Args:
@@ -33,8 +31,9 @@ def encode(
 
     values = {name: list(split[role]) for name, split in splits.items()}
     known = _known_names(splits, role, key)
+    kinds = _kinds(values, key)
     distinct = list(dict.fromkeys(value for column in values.values() for value in column))
-    names, ids = _of_known(known, stated, key) if known else _of_values(values, distinct, stated, key)
+    names, ids = _of_known(known, stated, key) if known else _of_values(kinds, distinct, stated, key)
     _check_all_used([ids[value] for value in distinct], names, stated)
     feature = ClassLabel(names=names)
     encoded = {
@@ -61,6 +60,15 @@ def _known_names(splits: DatasetDict, role: str, key: str) -> list[str] | None:
     return list(next(iter(carried.values())))
 
 
+def _kinds(values: Mapping[str, list[Any]], key: str) -> dict[str, set[str]]:
+    """The kinds of values in each split, which must be such as name a class."""
+    kinds = {name: {kind_of(value) for value in column} for name, column in values.items()}
+    others = sorted(set().union(*kinds.values()) - {"text", "whole number", "number", "true/false"})
+    if others:
+        raise DataError(Problem(key, f"holds values of type {others[0]}; a label is text or a whole number"))
+    return kinds
+
+
 def _of_known(known: list[str], stated: Sequence[str] | None, key: str) -> Classes:
     if stated is None or list(stated) == known:
         return known, {index: index for index in range(len(known))}
@@ -71,10 +79,7 @@ def _of_known(known: list[str], stated: Sequence[str] | None, key: str) -> Class
     return list(stated), {index: index for index in range(len(known))}
 
 
-def _of_values(
-    values: Mapping[str, list[Any]], distinct: list[Any], stated: Sequence[str] | None, key: str
-) -> Classes:
-    kinds = {name: {kind_of(value) for value in column} for name, column in values.items()}
+def _of_values(kinds: Mapping[str, set[str]], distinct: list[Any], stated: Sequence[str] | None, key: str) -> Classes:
     found = set().union(*kinds.values())
     if found <= {"whole number", "number"}:
         return _of_numbers(distinct, stated, key)
@@ -83,9 +88,7 @@ def _of_values(
         raise DataError(Problem(key, f"must hold one kind of labels; it holds {shown}"))
     if found == {"true/false"}:
         return _by_position([False, True], stated or ["False", "True"], key)
-    if found == {"text"}:
-        return _of_text(distinct, stated, key)
-    raise DataError(Problem(key, f"holds {found.pop()}; a label is text or a whole number"))
+    return _of_text(distinct, stated, key)
 
 
 def _of_text(distinct: list[str], stated: Sequence[str] | None, key: str) -> Classes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 from typing import Any
 
@@ -19,6 +20,9 @@ class Processes:
 
     def __init__(self, use_cpu: bool = False) -> None:
         self.state = PartialState(cpu=use_cpu)
+        if self.count > 1:
+            # Left to the interpreter's end, gloo's threads abort the process after everything went well.
+            atexit.register(self.state.destroy_process_group)
 
     @property
     def count(self) -> int:

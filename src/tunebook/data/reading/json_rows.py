@@ -71,6 +71,8 @@ def _array(file: Path, text: str) -> Iterator[tuple[str, Any]]:
         entries = json.loads(text)
     except json.JSONDecodeError as error:
         raise DataError(Problem(file.name, f"line {error.lineno} {_why(error)}")) from None
+    except RecursionError:
+        raise DataError(Problem(file.name, "is nested too deep for a table of rows")) from None
     for number, entry in enumerate(entries):
         yield f"entry {number}", entry
 
@@ -80,6 +82,8 @@ def _parsed(line: str) -> Any:
         return json.loads(line)
     except json.JSONDecodeError as error:
         return Broken(_why(error))
+    except RecursionError:
+        return Broken("is nested too deep for a table of rows")
 
 
 def _why(error: json.JSONDecodeError) -> str:

@@ -66,7 +66,8 @@ def preflight(options: Options, context: LoadContext) -> list[Problem]:
             problems += error.problems
             continue
         if names is not None:
-            problems += absent(context.roles, context.required, names, place(options, split))
+            lacking = absent(context.roles, context.required, names, place(options, split))
+            problems += [*lacking, *_hints(options, files[0], names, len(lacking) == len(context.required) > 0)]
     return problems
 
 
@@ -91,6 +92,20 @@ def load(options: Options, context: LoadContext) -> DatasetDict:
     if problems:
         raise DataError(problems)
     return DatasetDict(splits)
+
+
+def _hints(options: Options, file: Path, names: list[str], all_lacking: bool) -> list[Problem]:
+    """What may be the matter where a delimited file has none of the columns that are needed."""
+    kind = format_of("", file, options.format)[0]
+    if not all_lacking or kind not in {"csv", "tsv"}:
+        return []
+    other = next((mark for mark in ";,\t|" if len(names) == 1 and mark in names[0]), None)
+    if other and not options.delimiter:
+        return [Problem("dataset.delimiter", f"{file.name} seems to separate its cells by {other!r}; say so")]
+    if not options.column_names:
+        message = f"if {file.name} has no header line, name its columns, as in dataset.column_names=[text,label]"
+        return [Problem("dataset.column_names", message)]
+    return []
 
 
 def _files(options: Options, context: LoadContext) -> tuple[dict[str, list[Path]], list[Problem]]:
@@ -195,7 +210,7 @@ def _arrow(columns: dict[str, list[Any]], file: str, context: LoadContext) -> py
             continue
         try:
             arrays[name] = pyarrow.array(values, from_pandas=True)
-        except (pyarrow.ArrowException, OverflowError) as error:
+        except (pyarrow.ArrowException, OverflowError, UnicodeEncodeError) as error:
             if name in context.roles.values():
                 problems.append(Problem(file, f"column {name!r} cannot be read: {error}"))
     if problems:

@@ -1,0 +1,174 @@
+"""Local files: what is read, and what is said of files that cannot be read."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow
+import pytest
+from pyarrow import parquet
+
+from tunebook.data.sources import files
+from tunebook.data.sources.base import LoadContext
+from tunebook.errors import DataError, DataFileMissing
+
+GOOD = "text,label\nfine,1\nbad,0\n"
+ROLES = {"text": "text", "label": "label"}
+
+
+def load(folder, **options):
+    context = LoadContext(roles=ROLES, required=("text", "label"), cwd=folder)
+    return files.load(files.Options(**options), context)
+
+
+def rows(folder, **options):
+    return load(folder, **options)["train"].to_list()
+
+
+def refusal(folder, **options) -> str:
+    with pytest.raises(DataError) as caught:
+        load(folder, **options)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.csv", GOOD, [("fine", 1), ("bad", 0)]),
+        ("a.tsv", "text\tlabel\nfine, really\t1\n", [("fine, really", 1)]),
+        ("bom.csv", b"\xef\xbb\xbf" + GOOD.encode(), [("fine", 1), ("bad", 0)]),
+        ("na.csv", "text,label\nNA,1\nnull,0\n,1\n", [("NA", 1), ("null", 0), (None, 1)]),
+        ("quoted.csv", 'text,label\n"a, ""b""\nc",1\n', [('a, "b"\nc', 1)]),
+        ("crlf.csv", GOOD.replace("\n", "\r\n"), [("fine", 1), ("bad", 0)]),
+        ("blank.csv", "text,label\n\nfine,1\n\n", [("fine", 1)]),
+        ("float.csv", "text,label\na,1.0\nb,2.0\n", [("a", 1.0), ("b", 2.0)]),
+        ("missing.csv", "text,label\na,1\nb,NaN\nc,\n", [("a", 1), ("b", None), ("c", None)]),
+        ("zeros.csv", "text,label\na,01\nb,02\n", [("a", "01"), ("b", "02")]),
+        ("a.jsonl", '{"text": "x\u2028y", "label": 1}\n\n{"text": "z", "label": 0}\n', [("x\u2028y", 1), ("z", 0)]),
+        ("sparse.jsonl", '{"text": "x"}\n{"label": 0, "text": "z"}\n', [("x", None), ("z", 0)]),
+        ("a.json", '[{"text": "x", "label": 1},\n {"text": "z", "label": 0}]', [("x", 1), ("z", 0)]),
+    ],
+)
+def test_reads(tmp_path, write, name, content, expected):
+    write(name, content)
+    assert [(row["text"], row["label"]) for row in rows(tmp_path, train=name)] == expected
+
+
+def test_literal_quotes_are_kept_with_quoting_none(tmp_path, write):
+    write("q.tsv", '"open\t1\nsay "hi"\t0\n')
+    found = rows(tmp_path, train="q.tsv", quoting="none", column_names=["text", "label"])
+    assert found == [{"text": '"open', "label": 1}, {"text": 'say "hi"', "label": 0}]
+
+
+def test_other_encoding_delimiter_and_format(tmp_path, write):
+    write("a.txt", "text;label\ncafé;1\n".encode("latin-1"))
+    found = rows(tmp_path, train="a.txt", format="csv", delimiter=";", encoding="latin-1")
+    assert found == [{"text": "café", "label": 1}]
+
+
+def test_globs_and_lists_are_joined_in_order(tmp_path, write):
+    for name in ("b", "a"):
+        write(f"part-{name}.csv", f"text,label\n{name},1\n")
+    write("more.csv", "label,text\n0,c\n")
+    found = rows(tmp_path, train=["part-*.csv", "more.csv"])
+    assert [row["text"] for row in found] == ["a", "b", "c"]
+
+
+def test_types_are_told_over_all_files_of_a_split(tmp_path, write):
+    write("a.csv", "text,label\nx,1\n")
+    write("b.csv", "text,label\ny,no\n")
+    assert [row["label"] for row in rows(tmp_path, train=["a.csv", "b.csv"])] == ["1", "no"]
+
+
+def test_parquet_with_categories(tmp_path):
+    label = pyarrow.array(["no", "yes", "no"]).dictionary_encode()
+    parquet.write_table(pyarrow.table({"text": ["a", "b", "c"], "label": label}), tmp_path / "a.parquet")
+    assert [row["label"] for row in rows(tmp_path, train="a.parquet")] == ["no", "yes", "no"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "parts"),
+    [
+        ("empty.csv", "", ["empty.csv", "is empty"]),
+        ("empty.parquet", "", ["empty.parquet", "is empty"]),
+        ("head.csv", "text,label\n", ["has a header and no rows"]),
+        ("ragged.csv", "text,label\na,1\nb,1,2\nc,1\nd\n", ["2 rows have", "the 2 columns", "line 3 (3), 5 (1)"]),
+        ("latin.csv", b"text,label\nfine,1\ncaf\xe9,0\n", ["not utf-8", "0xe9 at offset 21, line 3", "encoding="]),
+        ("bomlatin.csv", b"\xef\xbb\xbftext,label\ncaf\xe9,0\n", ["offset 17, line 2"]),
+        ("twice.csv", "text,text,label\na,b,1\n", ["two columns of one name: 'text'"]),
+        ("nameless.csv", "text,,label\na,b,1\n", ["column 2 of 3"]),
+        ("nul.csv", "text,label\na,1\nb\0,0\n", ["line 3 has a NUL character"]),
+        ("open.csv", 'text,label\na,1\n"b,0\nc,1\n', ["line 3", "dataset.quoting=none"]),
+        (
+            "broken.jsonl",
+            '{"text": "a", "label": 1}\n{"text": "b"\n[1]\n',
+            ["line 2 is not JSON", "line 3 is not an obj"],
+        ),
+        ("broken.json", '[{"text": "a"},\n {"text" "b"}]', ["line 2 is not JSON"]),
+        ("none.json", "[]", ["is an empty array"]),
+        ("mixed.jsonl", '{"text": "a", "label": 1}\n{"text": "b", "label": "x"}\n', ["'label' mixes", "text (row 1)"]),
+        ("deep.json", "[" * 200_000, ["nested too deep"]),
+        ("half.jsonl", '{"text": "\\ud800", "label": 1}\n', ["column 'text' cannot be read"]),
+        ("long.jsonl", '{"text": "a", "label": ' + "9" * 30 + "}\n", ["column 'label' cannot be read"]),
+        ("cut.parquet", b"PAR1 and then nothing", ["cut.parquet", "not a whole Parquet file"]),
+        ("a.xlsx", "x", ["ending '.xlsx'", ".parquet", "dataset.format=csv"]),
+    ],
+)
+def test_refuses(tmp_path, write, name, content, parts):
+    write(name, content)
+    message = refusal(tmp_path, train=name)
+    for part in parts:
+        assert part in message
+
+
+def test_truncated_parquet(tmp_path):
+    whole = tmp_path / "a.parquet"
+    parquet.write_table(pyarrow.table({"text": ["a"] * 1000, "label": list(range(1000))}), whole)
+    (tmp_path / "cut.parquet").write_bytes(whole.read_bytes()[:-200])
+    assert "cut short or damaged" in refusal(tmp_path, train="cut.parquet")
+
+
+def test_suggested_encoding_reads_the_file(tmp_path, write):
+    write(
+        "a.csv",
+        "text,label\nLe café était très agréable, à côté de la forêt,1\n".replace("e, à", "e à").encode("latin-1"),
+    )
+    message = refusal(tmp_path, train="a.csv")
+    encoding = message.rsplit("dataset.encoding=", 1)[1].strip()
+    assert rows(tmp_path, train="a.csv", encoding=encoding)
+
+
+def test_unknown_encoding(tmp_path, write):
+    write("a.csv", GOOD)
+    assert "no encoding 'utf-9'" in refusal(tmp_path, train="a.csv", encoding="utf-9")
+
+
+def test_problems_of_all_files_come_at_once(tmp_path, write):
+    write("a.csv", "")
+    write("b.csv", "text,label\na\n")
+    message = refusal(tmp_path, train="a.csv", test="b.csv")
+    assert message.startswith("2 problems in the dataset:")
+
+
+def test_missing_files_come_at_once_with_the_nearest_name(tmp_path, write):
+    write("train.csv", GOOD)
+    with pytest.raises(DataFileMissing) as caught:
+        load(tmp_path, train="trian.csv", validation="sub/dev.csv", test="*.tsv")
+    first, second, third = caught.value.problems
+    assert (first.key, "did you mean train.csv?" in first.message) == ("dataset.train", True)
+    assert "there is no folder" in second.message
+    assert "no file matches '*.tsv'" in third.message
+    assert isinstance(caught.value, FileNotFoundError)
+
+
+def test_a_folder_is_no_file(tmp_path):
+    assert "is a folder; name its files" in refusal(tmp_path, train=".")
+
+
+def test_files_of_one_split_must_agree(tmp_path, write):
+    write("a.csv", GOOD)
+    write("b.csv", "body,label\na,1\n")
+    assert "b.csv   has the columns body, label; a.csv has text, label" in refusal(tmp_path, train=["a.csv", "b.csv"])
+    write("c.jsonl", json.dumps({"text": "a", "label": 1}))
+    assert "mixes csv and json" in refusal(tmp_path, train=["a.csv", "c.jsonl"])
+    assert "named twice" in refusal(tmp_path, train=["a.csv", "*.csv"])
