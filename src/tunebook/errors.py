@@ -133,7 +133,7 @@ def did_you_mean(name: str, allowed: Iterable[str]) -> str:
     names = sorted(set(allowed))
     lowered = {known.lower(): known for known in names}
     # What the name is the beginning of is likelier than what merely resembles it.
-    near = [known for known in names if known.lower().startswith(f"{name.lower()}_") and name][:3]
+    near = sorted((known for known in names if known.lower().startswith(f"{name.lower()}_")), key=len)[:3]
     near = near or [lowered[known] for known in difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)]
     if near:
         return f"did you mean {' or '.join(near)}?"

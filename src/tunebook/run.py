@@ -155,6 +155,8 @@ def train(trainer: RecipeTrainer, directory: RunDirectory, processes: Processes)
     Raises:
         SystemExit: a signal came; everything up to then is saved.
     """
+    # On every rank alike, so that all of them stop; the run directory is on a file system that they share.
+    checkpoints.require_space(directory.path, build.checkpoint_bytes(trainer.model))
     start = None
     if processes.main:
         directory.checkpoints.mkdir(parents=True, exist_ok=True)

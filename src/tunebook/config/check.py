@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -34,9 +35,7 @@ def check(composed: Composed) -> tuple[schema.Config, list[Problem]]:
     content, places = composed.content, composed.places
     problems = [*composed.problems, *_top_level(content, places)]
     parts: dict[str, Any] = dict.fromkeys([*_NAMED, *_PLAIN])
-    # With a group or recipe that cannot be used, what it would have set is not there to be judged.
-    judged = ["hyperparameters", "runtime", "run"] if composed.problems else [*_NAMED, *_PLAIN]
-    for group in judged:
+    for group in _judged(composed.problems):
         given = content.get(group)
         if not isinstance(given, dict):
             problems.append(Problem(group, _no_group(group, given), places.of(group)))
@@ -46,6 +45,15 @@ def check(composed: Composed) -> tuple[schema.Config, list[Problem]]:
         problems += found
     config = schema.Config.model_construct(**parts)
     return config, problems + rules.problems(config, places)
+
+
+def _judged(problems: Iterable[Problem]) -> list[str]:
+    """The groups to judge: where an option or a recipe cannot be used, what it would have set is not there."""
+    unusable = {problem.key.lstrip("+~").split("=")[0].split(".")[0] for problem in problems}
+    groups = [*_NAMED, *_PLAIN]
+    if not unusable <= set(groups):
+        groups = ["hyperparameters", "runtime", "run"]
+    return [group for group in groups if group not in unusable]
 
 
 def _no_group(group: str, given: object) -> str:

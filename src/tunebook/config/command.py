@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 import hydra
 from hydra._internal.utils import get_args_parser
@@ -13,9 +14,11 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from tunebook.config import folders, overrides, recipe_source
+from tunebook.config.check import known_keys
 from tunebook.config.compose import VERSION_BASE, Composed, compose_plain, plainly
+from tunebook.config.places import COMMAND_LINE
 from tunebook.config.schema import Config
-from tunebook.errors import ConfigurationError, TunebookError
+from tunebook.errors import ConfigurationError, Problem, TunebookError
 
 Check = Callable[[Composed], Config]
 
@@ -30,12 +33,8 @@ def launch(train: Callable[[Config, str], object], check: Check) -> None:
     # DDP warns from C++, once a rank, of what transformers sets on purpose (find_unused_parameters).
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     with telling_mistakes():
-        read = _prepare(sys.argv[1:], check)
-        if read is None:
-            recipe_source.register()
-        else:
-            sys.argv = [sys.argv[0], *read[1]]
-            recipe_source.register()
+        sys.argv = [sys.argv[0], *_prepare(sys.argv[1:], check)]
+        recipe_source.register()
 
         def job(composed: DictConfig) -> None:
             with telling_mistakes():
@@ -77,19 +76,32 @@ class telling_mistakes:  # noqa: N801 - reads as a statement
             raise SystemExit(130) from None
 
 
-def _prepare(arguments: list[str], check: Check) -> tuple[overrides.Arguments, list[str]] | None:
+def _prepare(arguments: list[str], check: Check) -> list[str]:
     """Check the overrides among the arguments; the arguments with the overrides made plain."""
-    parsed = get_args_parser().parse_args(arguments)
+    folders.recipe_folders()
+    parsed, unknown = get_args_parser().parse_known_args(arguments)
+    if unknown:
+        raise ConfigurationError([Problem(text, _dashes(text), COMMAND_LINE) for text in unknown])
     if parsed.help or parsed.hydra_help or parsed.shell_completion or parsed.info is not None:
-        return None
+        return arguments
     read = overrides.read(parsed.overrides)
-    swept = any(overrides.is_swept(text) for text in read.plain)
-    if swept and not parsed.multirun:
-        raise ConfigurationError("several values for one key need --multirun (or -m) on the command line")
+    if not parsed.multirun:
+        read = read.without_sweeps()
     for plain in overrides.combinations(read.plain):
-        composed = compose_plain(overrides.read(plain), plain)
+        said = overrides.read(plain)
+        composed = compose_plain(replace(said, problems=(*read.problems, *said.problems)), plain)
         if not parsed.cfg:
             check(composed)
+        elif composed.problems:
+            raise ConfigurationError(composed.problems)
     plain_texts = iter(read.plain)
     given = set(parsed.overrides)
-    return read, [next(plain_texts) if text in given else text for text in arguments]
+    return [next(plain_texts) if text in given else text for text in arguments]
+
+
+def _dashes(text: str) -> str:
+    name, _, value = text.lstrip("-").partition("=")
+    name = name.replace("-", "_")
+    homes = [key for key in known_keys() if key.rsplit(".", 1)[-1] == name]
+    wanted = " or ".join(f"{key}={value or 'VALUE'}" for key in sorted(homes)) or "key=value"
+    return f"settings are written without dashes: {wanted}"

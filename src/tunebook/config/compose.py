@@ -5,6 +5,7 @@ The one place where Hydra's DictConfig becomes Python's dict; knows nothing of w
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 
 from tunebook.config import folders, overrides, recipe_file, recipe_source
 from tunebook.config.places import Places
@@ -43,9 +44,7 @@ def compose(arguments: list[str]) -> Composed:
     Raises:
         ConfigurationError: a recipe that is not fit, a broken reference.
     """
-    read = overrides.read(arguments)
-    if any(overrides.is_swept(text) for text in read.plain):
-        raise ConfigurationError("several values for one key need --multirun (or -m) on the command line")
+    read = overrides.read(arguments).without_sweeps()
     return compose_plain(read, list(read.plain))
 
 
@@ -62,7 +61,7 @@ def compose_plain(read: overrides.Arguments, plain: list[str]) -> Composed:
         except ConfigurationError:
             raise
         except (HydraException, OmegaConfBaseException) as error:
-            raise ConfigurationError(_first_sentences(error)) from error
+            raise ConfigurationError([*read.problems, _problem(error, read, {})]) from error
     choices = {key: str(value) for key, value in composed.hydra.runtime.choices.items() if value is not None}
     return plainly(composed, choices, read)
 
@@ -74,7 +73,7 @@ def plainly(composed: DictConfig, choices: dict[str, str], read: overrides.Argum
         whole = {key: composed._get_node(key) for key in composed if key != "hydra"}
         content = OmegaConf.to_container(OmegaConf.create(whole), resolve=True)
     except OmegaConfBaseException as error:
-        raise ConfigurationError(_first_sentences(error)) from error
+        raise ConfigurationError([*read.problems, _problem(error, read, choices)]) from error
     assert isinstance(content, dict)  # noqa: S101 - for the type checker: created from a dict above
     run = content.setdefault("run", {})
     if isinstance(run, dict) and run.get("recipe") is None:
@@ -90,10 +89,14 @@ def _recipe_name(recipe: str | None) -> str:
     return Path(recipe).stem if folders.is_recipe_path(recipe) else recipe.removesuffix(".yaml")
 
 
-def _first_sentences(error: Exception) -> Problem:
+def _problem(error: Exception, read: overrides.Arguments, choices: dict[str, str]) -> Problem:
+    """What Hydra or OmegaConf found, with the key and its place where it says so."""
     # Hydra adds advice ('to append use +key') that is wrong here, from the second line on.
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    cause = error.__cause__
-    if cause is not None and str(cause).splitlines():
-        lines.append(str(cause).splitlines()[0])
-    return Problem("", " ".join(dict.fromkeys(lines[:1] + lines[-1:])), "")
+    said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    key = str(getattr(error, "full_key", None) or "")
+    path = folders.find_recipe(read.recipe) if read.recipe else None
+    place = Places(read.keys, path, choices).of(key) if key else ""
+    if isinstance(error, InterpolationKeyError):
+        missing = (re.findall(r"'([^']*)'", said) or [""])[0]
+        said = f"refers to {missing}, which is not there; write the value, or a key that is"
+    return Problem(key, said, place)

@@ -63,8 +63,10 @@ def find_recipe(name: str) -> Path:
         path = Path(name).expanduser()
         path = path if path.suffix else path.with_suffix(".yaml")
         if not path.is_file():
-            near = [str(file) for file in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
-            raise ConfigurationError(Problem(key, f"no such file; {did_you_mean(str(path), near)}", "command line"))
+            near = [str(file) for file in path.parent.glob("*.yaml")]
+            hint = did_you_mean(str(path), near) if near else f"{path.parent} holds no recipes"
+            hint = hint if path.parent.is_dir() else f"there is no folder {path.parent}"
+            raise ConfigurationError(Problem(key, f"no such file; {hint.replace('allowed:', 'there is:')}", "command line"))
         return path
     stem = name.removesuffix(".yaml")
     if ".." in Path(stem).parts:
@@ -78,7 +80,7 @@ def find_recipe(name: str) -> Path:
                 raise ConfigurationError(Problem(key, message, "command line"))
             return candidate
     message = f"no such recipe; {did_you_mean(stem, recipe_names())}"
-    if Path(name).with_suffix(".yaml").is_file():
+    if stem and Path(stem).with_suffix(".yaml").is_file():
         message = f"no such recipe in the recipe folders; for the file here write +recipe=./{name}"
     raise ConfigurationError(Problem(key, message, "command line"))
 

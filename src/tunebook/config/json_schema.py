@@ -70,4 +70,4 @@ def _defaults() -> dict[str, Any]:
         }
         for group in folders.groups()
     ]
-    return {"type": "array", "items": {"anyOf": [*overrides, {"type": "string"}]}}
+    return {"type": "array", "items": {"anyOf": [*overrides, {"const": "_self_"}]}}

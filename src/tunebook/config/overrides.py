@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -36,6 +36,16 @@ class Arguments:
     keys: tuple[str, ...]
     recipe: str | None
     problems: tuple[Problem, ...] = ()
+
+    def without_sweeps(self) -> Arguments:
+        """With a problem for each key that is given several values, for a command that runs once."""
+        swept = [text for text in self.plain if is_swept(text)]
+        if not swept:
+            return self
+        kept = tuple(text for text in self.plain if text not in swept)
+        message = "has several values: add --multirun (-m) to run each, or put a text with commas in quotes"
+        found = [Problem(text.lstrip("+"), message, COMMAND_LINE) for text in swept]
+        return replace(self, plain=kept, problems=(*self.problems, *found))
 
 
 def read(arguments: list[str]) -> Arguments:
@@ -102,20 +112,23 @@ def _unreadable(argument: str) -> str:
 
 def _problems(argument: str, override: Override) -> list[Problem]:
     group = override.key_or_group
-    if not _is_group(override) or "/" in group or override.is_delete():
+    if not _is_group(override) or "/" in group:
         return []
+    if override.is_delete():
+        message = f"a group cannot be left out; choose an option, {group}=NAME"
+        return [Problem(argument, message, COMMAND_LINE)]
     values = list(override.sweep_string_iterator()) if override.is_sweep_override() else [str(override.value())]
     if group == RECIPE:
-        if not override.is_add():
+        if not override.is_add():  # which ++ is not either
             return [Problem(argument, f"write +recipe={values[0]}", COMMAND_LINE)]
         return [problem for value in values for problem in _recipe_problems(value.strip("'\""))]
     if isinstance(override.value(), dict):
         message = f"is a group: name an option, {group}=NAME, or set its keys, {group}.key=value"
         return [Problem(argument, message, COMMAND_LINE)]
-    if override.is_add():
+    if override.is_add() or override.is_force_add():
         return [Problem(argument, f"is in the defaults already: write {argument.lstrip('+')}", COMMAND_LINE)]
     options = folders.group_options(group)
-    unknown = [value for value in values if value not in options and value != "null"]
+    unknown = [value for value in values if value not in options]
     return [
         Problem(f"{group}={value}", f"no such option; {did_you_mean(value, options)}", COMMAND_LINE)
         for value in unknown

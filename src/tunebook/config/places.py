@@ -34,7 +34,6 @@ class Places:
         A problem may show the value with the key (`dataset.columns.text='review'`).
         """
         key = key.split("=")[0]
-        key = key.split("=")[0]
         if any(key == said or key.startswith(f"{said}.") or said.startswith(f"{key}.") for said in self.said):
             return COMMAND_LINE
         if self.recipe:

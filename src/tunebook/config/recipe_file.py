@@ -10,10 +10,12 @@ from typing import Any
 
 import yaml
 
-from tunebook.errors import Problem
+from tunebook.config import folders
+from tunebook.errors import Problem, did_you_mean
 
 PACKAGE_LINE = "# @package _global_"
 _PACKAGE = re.compile(r"^\s*#\s*@package\s+(\S+)")
+_RESOLVER = re.compile(r"\$\{\s*[\w.]+\s*:")
 
 
 @dataclass(frozen=True)
@@ -62,12 +64,13 @@ def problems(path: Path) -> list[Problem]:
         where = f"{place}:{mark.line + 1}" if mark else place
         return [Problem("recipe", f"is not YAML: {getattr(error, 'problem', error)}", where)]
     found = _package_problems(text, place)
+    if content is None and not text.strip():
+        return [Problem("recipe", f"is empty: it should begin with '{PACKAGE_LINE}' and set what differs", place)]
     if content is None:
-        return [*found, Problem("recipe", "is empty: it should set what differs from the defaults", place)]
+        return [*found, Problem("recipe", "sets nothing: it should set what differs from the defaults", place)]
     if not isinstance(content, dict):
         return [*found, Problem("recipe", "should be a mapping of groups, such as `model:` …", place)]
-    found += _repeated(node, place)
-    return found + _forbidden(content, place)
+    return [*found, *_repeated(node, place), *_forbidden(node, place), *_defaults(node, place)]
 
 
 def _package_problems(text: str, place: str) -> list[Problem]:
@@ -83,53 +86,98 @@ def _package_problems(text: str, place: str) -> list[Problem]:
     return [Problem("recipe", message, place)]
 
 
-def _repeated(node: Any, place: str, prefix: str = "") -> list[Problem]:
+def _repeated(node: Any, place: str) -> list[Problem]:
     # PyYAML keeps the last of two equal keys without a word.
-    if not isinstance(node, yaml.MappingNode):
-        return []
     found, seen = [], set()
-    for key, value in node.value:
-        path = f"{prefix}{key.value}"
-        if key.value in seen:
-            found.append(Problem(path, "stands twice; keep one", f"{place}:{key.start_mark.line + 1}"))
-        seen.add(key.value)
-        found += _repeated(value, place, f"{path}.")
+    for path, _, line in _walk(node):
+        if path in seen:
+            found.append(Problem(path, "stands twice; keep one", f"{place}:{line}"))
+        seen.add(path)
     return found
 
 
-def _forbidden(content: dict[str, Any], place: str) -> list[Problem]:
+def _forbidden(node: Any, place: str) -> list[Problem]:
     found = []
-    for path, value in _walk(content):
+    for path, value, line in _walk(node):
+        where = f"{place}:{line}"
         key = path.rsplit(".", 1)[-1]
         if key == "_target_":
             reason = "a recipe is data and never names code to run; take the line out"
-            found.append(Problem(path, reason + " (own tasks and metrics come from an installed plugin)", place))
+            found.append(Problem(path, reason + " (own tasks and metrics come from an installed plugin)", where))
         if key == "trust_remote_code":
             reason = "running a recipe never executes code from elsewhere; take the line out"
-            found.append(Problem(path, reason, place))
-    if "hydra" in content:
-        found.append(Problem("hydra", "a recipe cannot configure Hydra itself; take the block out", place))
-    found += [p for entry in content.get("defaults") or [] for p in _default_problems(entry, place)]
+            found.append(Problem(path, reason, where))
+        if path == "hydra":
+            found.append(Problem(path, "a recipe cannot configure Hydra itself; take the block out", where))
+        if isinstance(value, yaml.ScalarNode) and (match := _RESOLVER.search(value.value)):
+            # A stranger's recipe could so read environment variables, tokens among them, and send them on.
+            reason = f"{match[0]}…}} would look something up on this machine: write the value, or give it as an override"
+            found.append(Problem(path, reason, where))
     return found
 
 
-def _default_problems(entry: Any, place: str) -> list[Problem]:
-    words = str(next(iter(entry)) if isinstance(entry, dict) else entry).split()
-    name = words[-1] if words else ""
-    option = str(next(iter(entry.values()))) if isinstance(entry, dict) else name
-    if name.lstrip("/").startswith("hydra"):
-        return [Problem(f"defaults: {name}", "a recipe cannot configure Hydra itself; take the line out", place)]
-    if ".." in Path(option).parts or ".." in Path(name).parts:
-        return [Problem(f"defaults: {option}", "leaves its folder; name an option of the group", place)]
-    return []
+def _defaults(node: Any, place: str) -> list[Problem]:
+    defaults, line = next(((value, line) for path, value, line in _walk(node) if path == "defaults"), (None, 0))
+    if defaults is None:
+        return []
+    where = f"{place}:{line}"
+    if not isinstance(defaults, yaml.SequenceNode):
+        return [Problem("defaults", "should be a list of lines such as `- override /model: bert_base`", where)]
+    found = []
+    for entry in defaults.value:
+        where = f"{place}:{entry.start_mark.line + 1}"
+        if isinstance(entry, yaml.ScalarNode):
+            message = _base_problem(entry.value)
+            key = entry.value
+        elif isinstance(entry, yaml.MappingNode) and len(entry.value) == 1:
+            name, option = entry.value[0]
+            key = f"{name.value}: {option.value}"
+            message = _override_problem(str(name.value), option)
+        else:
+            key, message = "defaults", "each line names one group: `- override /model: bert_base`"
+        if message:
+            found.append(Problem(f"defaults: {key}" if key != "defaults" else key, message, where))
+    return found
 
 
-def _walk(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            path = f"{prefix}.{key}" if prefix else str(key)
-            yield path, inner
-            yield from _walk(inner, path)
-    elif isinstance(value, list):
-        for number, inner in enumerate(value):
-            yield from _walk(inner, f"{prefix}.{number}")
+def _base_problem(name: str) -> str:
+    """What is wrong with a line of `defaults` that is not `override /GROUP: OPTION`."""
+    if name == "_self_":
+        return ""
+    if name.split()[-1:] and name.split()[-1].lstrip("/").startswith("hydra"):
+        return "a recipe cannot configure Hydra itself; take the line out"
+    return "a recipe stands alone: it overrides groups (`- override /model: bert_base`) and no other recipe"
+
+
+def _override_problem(name: str, option: Any) -> str:
+    words = name.split()
+    group = words[-1].lstrip("/") if words else ""
+    if group.startswith("hydra"):
+        return "a recipe cannot configure Hydra itself; take the line out"
+    if group not in folders.groups():
+        return f"no such group; {did_you_mean(group, folders.groups())}"
+    if not isinstance(option, yaml.ScalarNode):
+        return "a group takes one option"
+    if words[:-1] != ["override"] or not words[-1].startswith("/"):
+        return f"write `- override /{group}: {option.value}`"
+    options = folders.group_options(group)
+    nothing = option.tag == "tag:yaml.org,2002:null"
+    if nothing or option.value in options:
+        return ""
+    return f"no such option; {did_you_mean(option.value, options)}"
+
+
+def _walk(node: Any, prefix: str = "", above: tuple[Any, ...] = ()) -> Iterator[tuple[str, Any, int]]:
+    """Every dotted key, its value's node and its line. An anchor inside itself is not followed."""
+    if node in above:
+        return
+    if isinstance(node, yaml.MappingNode):
+        entries = [(str(key.value), value, key.start_mark) for key, value in node.value]
+    elif isinstance(node, yaml.SequenceNode):
+        entries = [(str(number), value, value.start_mark) for number, value in enumerate(node.value)]
+    else:
+        return
+    for key, value, mark in entries:
+        path = f"{prefix}.{key}" if prefix else key
+        yield path, value, mark.line + 1
+        yield from _walk(value, path, (*above, node))

@@ -11,8 +11,18 @@ from tunebook.errors import Problem, did_you_mean
 
 
 def problems(config: Config, places: Places) -> list[Problem]:
-    """Every combination in a typed configuration that cannot be run."""
-    found = [*_model(config, places), *_columns(config), *_batches(config), *_best(config), *_saving(config)]
+    """Every combination in a typed configuration that cannot be run. Groups that are None are not judged."""
+    found: list[Finding] = []
+    if config.model:
+        found += [*_model(config, places), *_local_folder(config)]
+    if config.task and config.dataset:
+        found += _columns(config, places)
+    if config.hyperparameters:
+        found += [*_batches(config), *_evaluations(config)]
+    if config.hyperparameters and config.task:
+        found += _best(config)
+    if config.hyperparameters and config.runtime:
+        found += _saving(config)
     return [Problem(key, message, places.of(key)) for key, message in found]
 
 
@@ -25,10 +35,14 @@ def _model(config: Config, places: Places) -> list[Finding]:
     pinned = places.of("model.revision")
     if model.revision and pinned.startswith("conf/") and not places.of("model.name_or_path").startswith("conf/"):
         message = f"belongs to another model ({pinned}); for {model.name_or_path} add model=auto in front"
-        if not Path(model.name_or_path or "").expanduser().exists():
+        if not _is_path(model.name_or_path or ""):
             found.append(("model.revision", message))
-    if (model.name_or_path is None) == (model.config is None):
-        found.append(("model.name_or_path", "give either model.name_or_path or model.config (to train from scratch)"))
+    if model.name_or_path is None and model.config is None:
+        message = "must be given: a Hub id or a folder; to train from scratch give model.config instead"
+        found.append(("model.name_or_path", message))
+    if model.name_or_path is not None and model.config is not None:
+        message = f"starts from scratch, but model.name_or_path={model.name_or_path} is set; add model=auto in front"
+        found.append(("model.config", message))
     if model.config is not None and "model_type" not in model.config:
         found.append(("model.config", "must say model_type, such as resnet or vit"))
     for key in model.config or {}:
@@ -37,13 +51,32 @@ def _model(config: Config, places: Places) -> list[Finding]:
     return found
 
 
-def _columns(config: Config) -> list[Finding]:
+def _is_path(name: str) -> bool:
+    return name.startswith((".", "/", "~")) or Path(name).is_dir()
+
+
+def _local_folder(config: Config) -> list[Finding]:
+    name = config.model.name_or_path or ""
+    path = Path(name).expanduser()
+    if not _is_path(name) or path.is_dir():
+        return []
+    beside = [entry.name for entry in path.parent.iterdir() if entry.is_dir()] if path.parent.is_dir() else []
+    hint = did_you_mean(path.name, beside).replace("allowed:", f"{path.parent} has:")
+    return [("model.name_or_path", f"there is no folder {name}" + (f"; {hint}" if beside else ""))]
+
+
+def _columns(config: Config, places: Places) -> list[Finding]:
     roles = registry.load("task", config.task.name).ROLES
-    return [
-        (f"dataset.columns.{role}", f"{config.task.name} has no such role; {did_you_mean(role, roles)}")
-        for role in config.dataset.columns
-        if role not in roles
-    ]
+    found = []
+    for role in config.dataset.columns:
+        key = f"dataset.columns.{role}"
+        message = f"{config.task.name} has no such role; {did_you_mean(role, roles)}"
+        if places.of(key).startswith("conf/"):
+            known = ", ".join(roles)
+            message = f"this dataset is for another task; {config.task.name} takes {known}: choose another dataset=NAME"
+        if role not in roles:
+            found.append((key, message))
+    return found
 
 
 def _batches(config: Config) -> list[Finding]:
@@ -62,7 +95,7 @@ def _batches(config: Config) -> list[Finding]:
 def _best(config: Config) -> list[Finding]:
     wanted = config.hyperparameters
     names = [*config.task.metrics, "loss"]
-    found = []
+    found: list[Finding] = []
     metric = (wanted.metric_for_best_model or "").removeprefix("eval_")
     if metric and metric not in names:
         found.append(
@@ -71,12 +104,20 @@ def _best(config: Config) -> list[Finding]:
                 f"{metric!r} is not measured; {did_you_mean(metric, names)} (task.metrics says what is)",
             )
         )
-    if wanted.eval_strategy == "no":
+    return found
+
+
+def _evaluations(config: Config) -> list[Finding]:
+    wanted = config.hyperparameters
+    found = []
+    if wanted.eval_strategy in {None, "no"}:
         for key in ("load_best_model_at_end", "early_stopping_patience"):
             if getattr(wanted, key):
-                found.append((f"hyperparameters.{key}", "needs evaluations: set hyperparameters.eval_strategy=epoch"))
+                off = f"hyperparameters.{key}={'false' if key.startswith('load') else 'null'}"
+                message = f"needs evaluations: set hyperparameters.eval_strategy=epoch, or {off}"
+                found.append((f"hyperparameters.{key}", message))
     if wanted.eval_strategy == "steps" and not wanted.eval_steps:
-        found.append(("hyperparameters.eval_steps", "must be given with eval_strategy=steps"))
+        found.append(("hyperparameters.eval_steps", "must be given with eval_strategy=steps, for instance 100"))
     if wanted.max_steps is not None and wanted.max_steps == 0:
         found.append(("hyperparameters.max_steps", "must be at least 1, or -1 for num_train_epochs to decide"))
     return found

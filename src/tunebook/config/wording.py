@@ -54,7 +54,7 @@ def describe(entry: Any, allowed: set[str], homes: Iterable[str] = ()) -> str:
         return str(context.get("error", entry["msg"]))
     if kind in _LIMITS:
         words, bound = _LIMITS[kind]
-        return f"must be {words} {context[bound]}, not {value!r}"
+        return f"must be {words} {context[bound]:g}, not {value!r}"
     if kind in {"too_short", "too_long"}:
         return f"should have at {_length(context)}, not {context['actual_length']}"
     if kind == "string_pattern_mismatch" and r"\w" in context["pattern"]:

@@ -138,6 +138,13 @@ def scorer(metrics: Metrics) -> Callable[[EvalPrediction], dict[str, float]]:
     return score
 
 
+def checkpoint_bytes(model: nn.Module) -> int:
+    """About how much one checkpoint takes: the weights, and two moments of AdamW for those that train."""
+    parameters = list(model.parameters())
+    weights = sum(parameter.numel() * parameter.element_size() for parameter in parameters)
+    return weights + sum(8 * parameter.numel() for parameter in parameters if parameter.requires_grad)
+
+
 def _callbacks(config: Config, directory: RunDirectory, processes: Processes) -> list[TrainerCallback]:
     callbacks: list[TrainerCallback] = []
     if processes.main:

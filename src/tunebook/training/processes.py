@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from accelerate import PartialState
-from accelerate.utils import broadcast_object_list, gather_object
+from accelerate.utils import broadcast_object_list, gather_object, parse_flag_from_env
 
 
 class Processes:
@@ -19,7 +19,9 @@ class Processes:
     """
 
     def __init__(self, use_cpu: bool = False) -> None:
-        self.state = PartialState(cpu=use_cpu)
+        # accelerate counts the processes of a launcher on CPUs only when it is told that they are to be CPUs.
+        cpu = use_cpu or parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
+        self.state = PartialState(cpu=cpu)
         if self.count > 1:
             # Left to the interpreter's end, gloo's threads abort the process after everything went well.
             atexit.register(self.state.destroy_process_group)
