@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import datasets
 import numpy as np
+from transformers.trainer import TRAINING_ARGS_NAME
 
 from tunebook import files
 from tunebook.config import identity
@@ -91,11 +92,9 @@ def write(
         trainer: after training.
         scored: of `evaluate`.
         chosen: precision.
-        seconds: since this process began.
+        seconds: that the run took, earlier tries included.
     """
     metrics = {split: result.metrics for split, result in scored.items()}
-    total = seconds + float(directory.record.get("seconds_before", 0.0))
-    save_model(parts, directory.model)
     files.write_json(directory.path / "metrics.json", {**metrics, "best": _best(config, trainer)})
     files.write_text(directory.path / "recipe.yaml", identity.frozen_recipe(config, chosen.name, command))
     for split, result in scored.items():
@@ -108,23 +107,33 @@ def write(
             result.scores[:, 1],
             result.scores[:, 2],
         )
-    summary = _summary(config, command, directory, data, parts, trainer, scored, total)
+    summary = _summary(config, command, directory, data, parts, trainer, scored, seconds)
     report.write_report(directory.path / "report.html", summary)
     model_card.write_card(directory.path / "README.md", summary)
     model_card.write_card(directory.model / "README.md", summary)
-    directory.update(status="finished", finished=now(), seconds=round(total, 1), peak_memory_mb=summary.peak_memory_mb)
-    logger.info("%s", closing_table(metrics, total, directory.path))
+    directory.update(
+        status="finished", finished=now(), seconds=round(seconds, 1), peak_memory_mb=summary.peak_memory_mb
+    )
+    logger.info("%s", closing_table(metrics, seconds, directory.path))
 
 
-def save_model(parts: Parts, folder: Path) -> None:
-    """Write the model and its processor, whole or not at all; `pipeline(task, folder)` loads them."""
+def save_model(trainer: RecipeTrainer, folder: Path, main: bool) -> None:
+    """Write the model and its processor, whole or not at all; `pipeline(task, folder)` loads them.
+
+    Every process calls this, as each may hold a part of the weights.
+    """
     aside = folder.with_name(".model")
-    shutil.rmtree(aside, ignore_errors=True)
-    parts.model.save_pretrained(aside)
-    parts.processor.save_pretrained(aside)
-    files.sync_folder(aside)
-    shutil.rmtree(folder, ignore_errors=True)
-    aside.rename(folder)
+    if main:
+        shutil.rmtree(aside, ignore_errors=True)
+    trainer.accelerator.wait_for_everyone()
+    trainer.save_model(str(aside))
+    trainer.accelerator.wait_for_everyone()
+    if main:
+        # A pickle of the arguments, which recipe.yaml says in the open.
+        (aside / TRAINING_ARGS_NAME).unlink(missing_ok=True)
+        files.sync_folder(aside)
+        shutil.rmtree(folder, ignore_errors=True)
+        aside.rename(folder)
 
 
 def tell_start(directory: RunDirectory, trainer: RecipeTrainer, start: Path | None) -> None:
@@ -142,7 +151,8 @@ def tell_start(directory: RunDirectory, trainer: RecipeTrainer, start: Path | No
         logger.warning(
             "the checkpoint was written by %d processes and is continued by %d: dropout draws other numbers, so "
             "the weights will be as good as, but not equal to, those of an uninterrupted run",
-            facts["processes"], trainer.args.world_size,
+            facts["processes"],
+            trainer.args.world_size,
         )
 
 

@@ -46,6 +46,17 @@ class RunResult:
         return self.path / "model"
 
 
+class Session:
+    """The clock of one try; a run that was stopped by a signal adds up its tries."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+
+    def total(self, directory: RunDirectory) -> float:
+        """Seconds of this try and of those before it."""
+        return float(directory.record.get("seconds_before", 0.0)) + time.monotonic() - self.began
+
+
 def run(config: Config, command: str = "tunebook.run(config)") -> RunResult:
     """Train, evaluate and write everything; continue where an earlier try was cut off.
 
@@ -58,12 +69,14 @@ def run(config: Config, command: str = "tunebook.run(config)") -> RunResult:
         SystemExit: a signal asked the run to stop; it has saved first.
     """
     processes = Processes(use_cpu=bool(config.runtime.use_cpu))
-    with opened_by_main(config, command, processes) as directory, logging_to(
-        directory.path / "log.txt", processes.main
-    ) as log, logging_redirect_tqdm([log]):
+    with (
+        opened_by_main(config, command, processes) as directory,
+        logging_to(directory.path / "log.txt", processes.main) as log,
+        logging_redirect_tqdm([log]),
+    ):
         if directory.finished:
             return finished_before(directory, processes)
-        began = time.monotonic()
+        session = Session()
         data = load_data(config, directory, processes)
         parts = load_parts(config, data, processes)
         layout = build.layout_of(config, processes.count)
@@ -73,10 +86,11 @@ def run(config: Config, command: str = "tunebook.run(config)") -> RunResult:
         if processes.main:
             directory.update(precision={"name": chosen.name, "chosen_by": chosen.chosen_by})
         trainer = build.build_trainer(config, parts, layout, chosen, directory, processes)
-        train(trainer, directory, processes)
+        train(trainer, parts, directory, processes, session)
         scored = outcome.evaluate(trainer, parts.splits)
+        outcome.save_model(trainer, directory.model, processes.main)
         if processes.main:
-            outcome.write(config, command, directory, data, parts, trainer, scored, chosen, time.monotonic() - began)
+            outcome.write(config, command, directory, data, parts, trainer, scored, chosen, session.total(directory))
         processes.wait()
         return RunResult(directory.path, {split: result.metrics for split, result in scored.items()})
 
@@ -149,14 +163,16 @@ def load_parts(config: Config, data: PreparedData, processes: Processes) -> buil
     return build.Parts(task, loaded.model, processor, splits, freezing, frozen)
 
 
-def train(trainer: RecipeTrainer, directory: RunDirectory, processes: Processes) -> None:
+def train(
+    trainer: RecipeTrainer, parts: build.Parts, directory: RunDirectory, processes: Processes, session: Session
+) -> None:
     """Train, from the newest whole checkpoint if there is one.
 
     Raises:
         SystemExit: a signal came; everything up to then is saved.
     """
     # On every rank alike, so that all of them stop; the run directory is on a file system that they share.
-    checkpoints.require_space(directory.path, build.checkpoint_bytes(trainer.model))
+    checkpoints.require_space(directory.path, build.checkpoint_bytes(parts.model))
     start = None
     if processes.main:
         directory.checkpoints.mkdir(parents=True, exist_ok=True)
@@ -169,5 +185,6 @@ def train(trainer: RecipeTrainer, directory: RunDirectory, processes: Processes)
             trainer.train(resume_from_checkpoint=str(start) if start else None)
         except Stopped as stopped:
             if processes.main:
+                directory.update(seconds_before=session.total(directory))
                 outcome.tell_stopped(stopped, directory)
             raise SystemExit(stopped.exit_code) from None

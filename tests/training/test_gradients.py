@@ -29,15 +29,25 @@ def text_overrides(tmp_path: Path, family: str, pair: bool) -> list[str]:
     model = without_dropout(tmp_path / family)
     words = " ".join(tiny.SENTENCES).split()
     rows = [
-        {"text": " ".join(words[at : at + 3 + 2 * at]), "text_pair": " ".join(words[: 1 + at]), "label": "ab"[at % 3 == 0]}
+        {
+            "text": " ".join(words[at : at + 3 + 2 * at]),
+            "text_pair": " ".join(words[: 1 + at]),
+            "label": "ab"[at % 3 == 0],
+        }
         for at in range(ROWS)
     ]
     if not pair:
         rows = [{"text": row["text"], "label": row["label"]} for row in rows]
     file = tmp_path / "rows.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return ["task=text_classification", "task.max_length=48", "dataset=files", f"dataset.train={file}",
-            "model=auto", f"model.name_or_path={model}"]
+    return [
+        "task=text_classification",
+        "task.max_length=48",
+        "dataset=files",
+        f"dataset.train={file}",
+        "model=auto",
+        f"model.name_or_path={model}",
+    ]
 
 
 def image_overrides(tmp_path: Path, family: str, pair: bool) -> list[str]:
@@ -53,8 +63,14 @@ def image_overrides(tmp_path: Path, family: str, pair: bool) -> list[str]:
         # Statistics of BatchNorm depend on the micro-batch by nature; frozen, they are fixed.
         rule = "{pattern: normalization, train: false}"
         frozen = ["freezing=patterns", f"freezing.rules=[{rule}]"]
-    return ["task=image_classification", "dataset=image_folder", f"dataset.path={tmp_path / 'images'}",
-            "model=auto", f"model.name_or_path={model}", *frozen]
+    return [
+        "task=image_classification",
+        "dataset=image_folder",
+        f"dataset.path={tmp_path / 'images'}",
+        "model=auto",
+        f"model.name_or_path={model}",
+        *frozen,
+    ]
 
 
 CASES = {
@@ -84,8 +100,20 @@ def gradients(tmp_path: Path, overrides: list[str], layout: str, mode: str = "me
         one_step(str(out), mode, said)
     else:
         worker = Path(__file__).with_name("step_worker.py")
-        command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes),
-                   "--master_port", "0", "--rdzv_backend", "c10d", "--rdzv_endpoint", "localhost:0", str(worker)]
+        command = [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--nproc_per_node",
+            str(processes),
+            "--master_port",
+            "0",
+            "--rdzv_backend",
+            "c10d",
+            "--rdzv_endpoint",
+            "localhost:0",
+            str(worker),
+        ]
         done = subprocess.run([*command, str(out), mode, *said], capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr[:6000]
     return torch.load(out)

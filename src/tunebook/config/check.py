@@ -75,9 +75,7 @@ def known_keys() -> set[str]:
 
 def _top_level(content: dict[str, Any], places: Places) -> list[Problem]:
     allowed = {*_NAMED, *_PLAIN}
-    return [
-        Problem(key, _unknown(key, allowed), places.of(key)) for key in content if key not in allowed
-    ]
+    return [Problem(key, _unknown(key, allowed), places.of(key)) for key in content if key not in allowed]
 
 
 def _unknown(key: str, allowed: set[str]) -> str:

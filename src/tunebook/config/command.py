@@ -58,7 +58,7 @@ def is_main_process() -> bool:
     return int(os.environ.get("RANK", "0")) == 0
 
 
-class telling_mistakes:  # noqa: N801 - reads as a statement
+class telling_mistakes:
     """Prints a user's mistake without a traceback and ends with its exit code; only one rank speaks."""
 
     def __enter__(self) -> None:

@@ -71,15 +71,14 @@ def plainly(composed: DictConfig, choices: dict[str, str], read: overrides.Argum
     recipe = choices.get(overrides.RECIPE)
     try:
         whole = {key: composed._get_node(key) for key in composed if key != "hydra"}
-        content = OmegaConf.to_container(OmegaConf.create(whole), resolve=True)
+        plain: Any = OmegaConf.to_container(OmegaConf.create(whole), resolve=True)
     except OmegaConfBaseException as error:
         raise ConfigurationError([*read.problems, _problem(error, read, choices)]) from error
-    assert isinstance(content, dict)  # noqa: S101 - for the type checker: created from a dict above
+    content = {str(key): value for key, value in dict(plain).items()}
     run = content.setdefault("run", {})
     if isinstance(run, dict) and run.get("recipe") is None:
         run["recipe"] = _recipe_name(recipe)
     path = folders.find_recipe(recipe) if recipe else None
-    content = {str(key): value for key, value in content.items()}
     return Composed(content, Places(read.keys, path, choices), read.problems)
 
 

@@ -66,7 +66,9 @@ def find_recipe(name: str) -> Path:
             near = [str(file) for file in path.parent.glob("*.yaml")]
             hint = did_you_mean(str(path), near) if near else f"{path.parent} holds no recipes"
             hint = hint if path.parent.is_dir() else f"there is no folder {path.parent}"
-            raise ConfigurationError(Problem(key, f"no such file; {hint.replace('allowed:', 'there is:')}", "command line"))
+            raise ConfigurationError(
+                Problem(key, f"no such file; {hint.replace('allowed:', 'there is:')}", "command line")
+            )
         return path
     stem = name.removesuffix(".yaml")
     if ".." in Path(stem).parts:

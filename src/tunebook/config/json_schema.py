@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from tunebook.config import folders, registry, schema
+from tunebook.config.options import Options
 
 # group -> (its model, the key that names a module, the kind of module)
-_NAMED = {
+_NAMED: dict[str, tuple[type[Options], str, str]] = {
     "task": (schema.TaskConfig, "name", "task"),
     "dataset": (schema.DatasetConfig, "source", "source"),
     "freezing": (schema.FreezingConfig, "policy", "policy"),
 }
-_PLAIN = {
+_PLAIN: dict[str, type[Options]] = {
     "model": schema.ModelConfig,
     "hyperparameters": schema.Hyperparameters,
     "runtime": schema.Runtime,

@@ -111,7 +111,9 @@ def _forbidden(node: Any, place: str) -> list[Problem]:
             found.append(Problem(path, "a recipe cannot configure Hydra itself; take the block out", where))
         if isinstance(value, yaml.ScalarNode) and (match := _RESOLVER.search(value.value)):
             # A stranger's recipe could so read environment variables, tokens among them, and send them on.
-            reason = f"{match[0]}…}} would look something up on this machine: write the value, or give it as an override"
+            reason = (
+                f"{match[0]}…}} would look something up on this machine: write the value, or give it as an override"
+            )
             found.append(Problem(path, reason, where))
     return found
 

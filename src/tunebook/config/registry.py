@@ -45,7 +45,5 @@ def load(kind: str, name: str) -> ModuleType:
 def _plugins(kind: str) -> dict[str, EntryPoint]:
     prefix = f"{kind}."
     return {
-        point.name.removeprefix(prefix): point
-        for point in entry_points(group=PLUGINS)
-        if point.name.startswith(prefix)
+        point.name.removeprefix(prefix): point for point in entry_points(group=PLUGINS) if point.name.startswith(prefix)
     }

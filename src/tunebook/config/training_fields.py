@@ -15,17 +15,57 @@ from pathlib import Path
 from typing import Any, Literal
 
 RUNTIME = frozenset(
-    """
-    tf32 activation_checkpointing activation_checkpointing_kwargs torch_compile torch_compile_backend
-    torch_compile_mode use_liger_kernel liger_kernel_config torch_empty_cache_steps logging_strategy logging_steps
-    logging_first_step log_on_each_node include_num_input_tokens_seen log_level log_level_replica disable_tqdm
-    report_to project trackio_space_id trackio_bucket_id trackio_static_space_id per_device_eval_batch_size
-    eval_accumulation_steps save_strategy save_steps save_total_limit full_determinism use_cpu
-    dataloader_num_workers dataloader_pin_memory dataloader_persistent_workers dataloader_prefetch_factor
-    dataloader_multiprocessing_context dataloader_in_order ddp_find_unused_parameters ddp_bucket_cap_mb
-    ddp_broadcast_buffers ddp_static_graph ddp_backend ddp_timeout fsdp fsdp_config deepspeed
-    parallelism_config accelerator_config debug skip_memory_metrics use_cache
-    """.split()
+    [
+        "tf32",
+        "activation_checkpointing",
+        "activation_checkpointing_kwargs",
+        "torch_compile",
+        "torch_compile_backend",
+        "torch_compile_mode",
+        "use_liger_kernel",
+        "liger_kernel_config",
+        "torch_empty_cache_steps",
+        "logging_strategy",
+        "logging_steps",
+        "logging_first_step",
+        "log_on_each_node",
+        "include_num_input_tokens_seen",
+        "log_level",
+        "log_level_replica",
+        "disable_tqdm",
+        "report_to",
+        "project",
+        "trackio_space_id",
+        "trackio_bucket_id",
+        "trackio_static_space_id",
+        "per_device_eval_batch_size",
+        "eval_accumulation_steps",
+        "save_strategy",
+        "save_steps",
+        "save_total_limit",
+        "full_determinism",
+        "use_cpu",
+        "dataloader_num_workers",
+        "dataloader_pin_memory",
+        "dataloader_persistent_workers",
+        "dataloader_prefetch_factor",
+        "dataloader_multiprocessing_context",
+        "dataloader_in_order",
+        "ddp_find_unused_parameters",
+        "ddp_bucket_cap_mb",
+        "ddp_broadcast_buffers",
+        "ddp_static_graph",
+        "ddp_backend",
+        "ddp_timeout",
+        "fsdp",
+        "fsdp_config",
+        "deepspeed",
+        "parallelism_config",
+        "accelerator_config",
+        "debug",
+        "skip_memory_metrics",
+        "use_cache",
+    ]
 )
 
 # What Tunebook decides, and what to write instead.
@@ -143,7 +183,7 @@ def _enums(source: Path) -> dict[str, tuple[str, ...]]:
     for node in ast.parse(source.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ClassDef) and any("Enum" in ast.unparse(base) for base in node.bases):
             values = [n.value for n in node.body if isinstance(n, ast.Assign)]
-            found[node.name] = tuple(v.value for v in values if isinstance(v, ast.Constant))
+            found[node.name] = tuple(str(v.value) for v in values if isinstance(v, ast.Constant))
     return found
 
 
@@ -152,11 +192,7 @@ def _field_type(annotation: ast.expr, enums: dict[str, tuple[str, ...]]) -> Any:
     parts = _union(annotation)
     names = [ast.unparse(part) for part in parts]
     is_enum = any(name in enums for name in names)
-    types = [
-        _plain_type(name, enums)
-        for name in names
-        if not (is_enum and name == "str")
-    ]
+    types = [_plain_type(name, enums) for name in names if not (is_enum and name == "str")]
     return typing.Union[tuple(types)]  # noqa: UP007 - built from a list
 
 

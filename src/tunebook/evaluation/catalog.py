@@ -93,9 +93,7 @@ def problems(names: Iterable[str], key: str) -> list[Problem]:
 
 def _complaint(name: str) -> str:
     if not is_hub(name):
-        hint = (
-            f"{did_you_mean(name, _cards())} A metric of the Hub is written {HUB_PREFIX}NAME, as in hub:bleu"
-        )
+        hint = f"{did_you_mean(name, _cards())} A metric of the Hub is written {HUB_PREFIX}NAME, as in hub:bleu"
         return "" if name in _cards() else f"no such metric; {hint}"
     bare = name.removeprefix(HUB_PREFIX)
     if "/" in bare:

@@ -95,7 +95,5 @@ def _score_by_hub(name: str, module: Any, predictions: np.ndarray, references: n
         return float(numbers[bare])
     if len(numbers) != 1:
         gives = ", ".join(result) or "nothing"
-        raise ConfigurationError(
-            Problem(name, f"gives no single number that could stand for it, but: {gives}")
-        )
+        raise ConfigurationError(Problem(name, f"gives no single number that could stand for it, but: {gives}"))
     return float(next(iter(numbers.values())))

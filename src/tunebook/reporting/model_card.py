@@ -112,9 +112,7 @@ def _figures(summary: RunSummary) -> str:
         f"Measured once, with one seed ({summary.seed}): how far another seed would differ is not known.",
     ]
     if "validation" in summary.metrics and summary.monitor:
-        lines.append(
-            f"The best checkpoint was chosen by {summary.monitor} on validation, so that split flatters."
-        )
+        lines.append(f"The best checkpoint was chosen by {summary.monitor} on validation, so that split flatters.")
     return "\n".join(lines + [f"\n> {warning}" for warning in summary.warnings])
 
 

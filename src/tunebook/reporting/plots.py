@@ -62,9 +62,7 @@ def learning_curve(history: Sequence[dict[str, Any]], monitor: str = "") -> str:
     return _svg(draw, (9.0 if second else 6.0, 3.2), "curve")
 
 
-def _lines(
-    axes: Axes, history: Sequence[dict[str, Any]], lines: dict[str, tuple[str, str]], what: str
-) -> None:
+def _lines(axes: Axes, history: Sequence[dict[str, Any]], lines: dict[str, tuple[str, str]], what: str) -> None:
     for key, (label, colour) in lines.items():
         points = [(entry["step"], entry[key]) for entry in history if key in entry and "step" in entry]
         # Training steps are many and need no marks; evaluations are few and each one counts.
@@ -105,9 +103,7 @@ def confusion(references: np.ndarray, predicted: np.ndarray, label_names: Sequen
     names = [_short(name) for name in label_names]
     side = max(2.4, (0.62 if size <= 12 else 0.33) * size)
     margin = 0.085 * max(map(len, names), default=0) + 0.7
-    return _svg(
-        lambda figure: _matrix(figure, counts, shares, names), (side + margin, side + margin), "confusion"
-    )
+    return _svg(lambda figure: _matrix(figure, counts, shares, names), (side + margin, side + margin), "confusion")
 
 
 def _matrix(figure: Figure, counts: np.ndarray, shares: np.ndarray, names: list[str]) -> None:
@@ -121,9 +117,7 @@ def _matrix(figure: Figure, counts: np.ndarray, shares: np.ndarray, names: list[
         if counts[row, column]:
             ink = "white" if shade > 0.7 else INK
             letters = 10 if size <= 12 else 7
-            axes.text(
-                column, row, str(counts[row, column]), ha="center", va="center", color=ink, fontsize=letters
-            )
+            axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=ink, fontsize=letters)
     axes.set_xlim(-0.5, size - 0.5)
     axes.set_ylim(size - 0.5, -0.5)
     axes.set_aspect("equal")
@@ -149,9 +143,7 @@ def _pairs(references: np.ndarray, predicted: np.ndarray, names: Sequence[str]) 
         f'<td class="number">{count}</td><td class="number">{count / labelled[truth]:.1%}</td></tr>'
         for (truth, guess), count in top
     ]
-    return "\n".join(
-        ['<table class="confusions">', f"<thead>{head}</thead><tbody>", *body, "</tbody></table>"]
-    )
+    return "\n".join(['<table class="confusions">', f"<thead>{head}</thead><tbody>", *body, "</tbody></table>"])
 
 
 def _short(name: str) -> str:

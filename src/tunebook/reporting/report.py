@@ -49,9 +49,7 @@ def render(summary: RunSummary) -> str:
         headline=_headline(summary),
         # Markup: these two are ours, and plots.py has escaped the names inside.
         curve=Markup(plots.learning_curve(summary.history, summary.monitor)),
-        confusion=Markup(plots.confusion(*summary.confusion, summary.label_names))
-        if summary.confusion
-        else "",
+        confusion=Markup(plots.confusion(*summary.confusion, summary.label_names)) if summary.confusion else "",
         mistakes=_mistakes(summary.mistakes),
     )
 

@@ -66,9 +66,7 @@ class Task:
         self._check_length(processor)
 
         def tokenize(rows: dict[str, list[Any]]) -> dict[str, Any]:
-            tokens = processor(
-                rows["text"], rows.get("text_pair"), truncation=True, max_length=self.options.max_length
-            )
+            tokens = processor(rows["text"], rows.get("text_pair"), truncation=True, max_length=self.options.max_length)
             lengths = [len(ids) for ids in tokens["input_ids"]]
             return {**tokens, "labels": rows["label"], "row": rows["row"], "length": lengths}
 
@@ -76,13 +74,16 @@ class Task:
         cut = sum(length == self.options.max_length for length in encoded["length"])
         if cut:
             share = cut / len(encoded)
-            logger.info("%d of %d rows (%.1f %%) fill max_length=%d and may be cut",
-                        cut, len(encoded), 100 * share, self.options.max_length)
+            logger.info(
+                "%d of %d rows (%.1f %%) fill max_length=%d and may be cut",
+                cut,
+                len(encoded),
+                100 * share,
+                self.options.max_length,
+            )
         return encoded
 
-    def collator(
-        self, processor: PreTrainedTokenizerBase
-    ) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
+    def collator(self, processor: PreTrainedTokenizerBase) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
         """Pads each batch to its longest row (or to `max_length`)."""
         import torch
 

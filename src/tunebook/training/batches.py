@@ -126,9 +126,7 @@ class EffectiveBatches(Sampler[list[int]]):
 
     def __iter__(self) -> Iterator[list[int]]:
         size, processes = self.layout.per_device, self.layout.processes
-        order = epoch_order(
-            self.rows, self.layout.effective, self.strategy, self.seed, self.epoch, self.lengths
-        )
+        order = epoch_order(self.rows, self.layout.effective, self.strategy, self.seed, self.epoch, self.lengths)
         for start in range(0, self.rows, self.layout.effective):
             step = order[start : start + self.layout.effective]
             for turn in range(self._rounds(len(step))):

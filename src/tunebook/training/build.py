@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,14 @@ import datasets
 import numpy as np
 import torch
 from torch import nn
-from transformers import EarlyStoppingCallback, EvalPrediction, PrinterCallback, ProgressCallback, TrainerCallback
+from transformers import (
+    EarlyStoppingCallback,
+    EvalPrediction,
+    PreTrainedModel,
+    PrinterCallback,
+    ProgressCallback,
+    TrainerCallback,
+)
 
 from tunebook.config.schema import Config
 from tunebook.evaluation import catalog
@@ -26,13 +34,15 @@ from tunebook.training.precision import Precision
 from tunebook.training.processes import Processes
 from tunebook.training.trainer import RecipeTrainer, mean_over_batch
 
+logger = logging.getLogger("tunebook")
+
 
 @dataclass(frozen=True)
 class Parts:
     """What a run has made so far: the task, the model with its processor, the encoded splits, what is frozen."""
 
     task: Task
-    model: nn.Module
+    model: PreTrainedModel
     processor: Any
     splits: dict[str, datasets.Dataset]
     freezing: FreezingTable
@@ -70,12 +80,20 @@ def choose_precision(
     config: Config, parts: Parts, layout: BatchLayout, processes: Processes, before: dict[str, str] | None
 ) -> Precision:
     """The precision of the run: that of the interrupted run, else chosen by the main process for all."""
-    if before:
+    if before and config.runtime.precision in {"auto", before["name"]}:
         return Precision(before["name"], before["chosen_by"])  # type: ignore[arg-type]
+    if before:
+        logger.warning(
+            "this run began in %s and goes on in %s, as runtime.precision says",
+            before["name"],
+            config.runtime.precision,
+        )
     chosen = None
     if processes.main:
         rows = TrainRows(parts.splits["train"])
-        batch = parts.task.collator(parts.processor)(rows.__getitems__(next(iter(batches_of(config, parts, layout, 0)))))
+        batch = parts.task.collator(parts.processor)(
+            rows.__getitems__(next(iter(batches_of(config, parts, layout, 0))))
+        )
         batch.pop("row")
         labels = batch.pop("labels")
 
@@ -131,9 +149,9 @@ def scorer(metrics: Metrics) -> Callable[[EvalPrediction], dict[str, float]]:
     """
 
     def score(outcome: EvalPrediction) -> dict[str, float]:
-        predicted = outcome.predictions[:, 0].astype(np.int64)
-        losses = outcome.predictions[:, 2].astype(np.float64)
-        return {**metrics.compute(predicted, outcome.label_ids), "loss": float(losses.mean())}
+        scores, labels = np.asarray(outcome.predictions), np.asarray(outcome.label_ids)
+        losses = scores[:, 2].astype(np.float64)
+        return {**metrics.compute(scores[:, 0].astype(np.int64), labels), "loss": float(losses.mean())}
 
     return score
 

@@ -38,9 +38,7 @@ class StepVote(TrainerCallback):
         losses: (loss, row numbers) of each micro-batch since the last vote; emptied here.
     """
 
-    def __init__(
-        self, processes: Processes, wish: StopWish, losses: list[tuple[torch.Tensor, torch.Tensor]]
-    ) -> None:
+    def __init__(self, processes: Processes, wish: StopWish, losses: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
         self.processes, self.wish, self.losses = processes, wish, losses
         self.signal = 0
 
@@ -55,16 +53,12 @@ class StepVote(TrainerCallback):
             self._diverged(args, state)
         self.losses.clear()
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Ask for a checkpoint if a signal has come."""
         if self.signal:
             control.should_save = True
 
-    def on_save(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Stop, now that the checkpoint is whole."""
         if self.signal:
             raise Stopped(self.signal, state.global_step)
@@ -135,8 +129,12 @@ class Progress(TrainerCallback):
         if "loss" in logs:
             logger.info(
                 "step %d/%d   epoch %.2f   loss %.4f   learning rate %.2e   %s left",
-                state.global_step, state.max_steps, logs.get("epoch", 0.0), logs["loss"],
-                logs.get("learning_rate", 0.0), self._left(state),
+                state.global_step,
+                state.max_steps,
+                logs.get("epoch", 0.0),
+                logs["loss"],
+                logs.get("learning_rate", 0.0),
+                self._left(state),
             )
         elif any(key.startswith("eval_") for key in logs):
             skipped = ("runtime", "per_second", "preparation_time")

@@ -112,8 +112,12 @@ def newest_whole(root: Path) -> Path | None:
         broken = candidate.with_name(f"broken-{candidate.name}")
         remove(broken)
         candidate.rename(broken)
-        logger.warning("%s is not whole (%s); put aside as %s, the one before is used",
-                       candidate.name, "; ".join(found), broken.name)
+        logger.warning(
+            "%s is not whole (%s); put aside as %s, the one before is used",
+            candidate.name,
+            "; ".join(found),
+            broken.name,
+        )
     return None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from accelerate.data_loader import prepare_data_loader
@@ -21,7 +21,7 @@ from transformers.trainer_utils import seed_worker
 
 from tunebook.modeling.freezing import hold_frozen_in_eval
 from tunebook.training import checkpoints
-from tunebook.training.batches import EffectiveBatches
+from tunebook.training.batches import EffectiveBatches, TrainRows
 
 LossSum = Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]
 
@@ -74,7 +74,7 @@ class RecipeTrainer(Trainer):
                 "multiprocessing_context": args.dataloader_multiprocessing_context,
             }
         loader = DataLoader(
-            self.train_dataset,
+            cast(TrainRows, self.train_dataset),
             batch_sampler=self.batches,
             collate_fn=self.data_collator,
             num_workers=args.dataloader_num_workers,
@@ -93,7 +93,7 @@ class RecipeTrainer(Trainer):
         model: nn.Module,
         inputs: dict[str, Any],
         return_outputs: bool = False,
-        num_items_in_batch: torch.Tensor | None = None,
+        num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
         """transformers' loss, with frozen modules in eval mode (`training_step` has just called `train()`)."""
         inputs.pop("row", None)
@@ -102,7 +102,7 @@ class RecipeTrainer(Trainer):
         return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
 
     def training_step(
-        self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: torch.Tensor | None = None
+        self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: torch.Tensor | int | None = None
     ) -> torch.Tensor:
         """transformers' step; keeps each micro-batch's loss and row numbers for the check that it is finite."""
         rows = inputs["row"]
@@ -132,9 +132,10 @@ class RecipeTrainer(Trainer):
             checkpoints.rotate(root, self.args.save_total_limit, best)
 
     def _remember_callbacks(self) -> None:
+        kept: Any = self.state.stateful_callbacks
         for callback in [*self.callback_handler.callbacks, self.control]:
             if isinstance(callback, ExportableState):
-                self.state.stateful_callbacks[type(callback).__name__] = callback.state()
+                kept[type(callback).__name__] = callback.state()
 
     # ---- resuming ----
 
@@ -143,7 +144,7 @@ class RecipeTrainer(Trainer):
         if self.state.best_global_step:
             # The checkpoint holds the path of the machine that wrote it.
             name = checkpoints.checkpoint_name(self.state.best_global_step)
-            best = Path(self.args.output_dir) / name
+            best = Path(str(self.args.output_dir)) / name
             self.state.best_model_checkpoint = str(best) if best.is_dir() else None
         if self._has_stopped_early():
             return self.state.num_train_epochs, 0

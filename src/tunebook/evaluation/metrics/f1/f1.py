@@ -32,8 +32,6 @@ class F1(evaluate.Metric):
             features=datasets.Features({"predictions": integer, "references": integer}),
         )
 
-    def _compute(
-        self, predictions: list[int], references: list[int], average: str = "macro"
-    ) -> dict[str, float]:
+    def _compute(self, predictions: list[int], references: list[int], average: str = "macro") -> dict[str, float]:
         value = f1_score(references, predictions, average=average, zero_division=0)
         return {"f1": float(value)}

@@ -1,0 +1,76 @@
+"""TF-IDF with logistic regression on a text recipe's own split, beside the recipe's finished runs:
+
+python scripts/baseline.py +recipe=bert_sentiment
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tunebook import files
+from tunebook.check import check
+from tunebook.config import registry
+from tunebook.config.command import telling_mistakes
+from tunebook.config.compose import compose
+from tunebook.config.schema import Config
+from tunebook.data.prepare import prepare
+from tunebook.errors import ConfigurationError
+
+SPLITS = ("validation", "test")
+
+
+def baseline(config: Config) -> dict[str, float]:
+    """Accuracy per split of TF-IDF (words and pairs of words) with logistic regression.
+
+    The strength of its regularisation is chosen by 5-fold cross-validation on the training rows.
+
+    Raises:
+        ConfigurationError: the recipe does not classify texts.
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.pipeline import make_pipeline
+
+    if config.task.name != "text_classification":
+        raise ConfigurationError(f"the baseline is for texts; this recipe's task is {config.task.name}")
+    splits = prepare(config.dataset, registry.load("task", config.task.name).ROLES).splits
+    inputs = {name: _texts(split) for name, split in splits.items()}
+    pipeline = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression(max_iter=2000))
+    search = GridSearchCV(pipeline, {"logisticregression__C": [0.1, 1, 10, 100]}, cv=5)
+    search.fit(inputs["train"], splits["train"]["label"])
+    return {name: search.score(inputs[name], splits[name]["label"]) for name in SPLITS if name in splits}
+
+
+def _texts(split: Sequence) -> list[str]:
+    pair = "text_pair" in split.column_names  # type: ignore[attr-defined]
+    return [f"{row['text']} {row['text_pair']}" if pair else row["text"] for row in split]
+
+
+def finished_runs(config: Config) -> list[dict]:
+    """The metrics of every finished run of the recipe."""
+    folder = Path(config.run.output_dir) / config.run.recipe
+    records = [path for path in folder.glob("*/run.json") if files.read_json(path)["status"] == "finished"]
+    return [files.read_json(path.with_name("metrics.json")) for path in records]
+
+
+def main(overrides: list[str]) -> None:
+    """Print both."""
+    config = check(compose(overrides))
+    for split, value in baseline(config).items():
+        print(f"TF-IDF + logistic regression   {split:<10}  accuracy {value:.4f}")
+    runs = finished_runs(config)
+    for split in SPLITS:
+        values = [run[split]["accuracy"] for run in runs if split in run]
+        if values:
+            spread = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
+            print(f"{config.run.recipe:<29}  {split:<10}  accuracy {statistics.mean(values):.4f}{spread}   "
+                  f"({len(values)} runs: {', '.join(f'{value:.4f}' for value in values)})")  # fmt: skip
+
+
+if __name__ == "__main__":
+    with telling_mistakes():
+        main(sys.argv[1:])
