@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import re
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from tunebook.check import check
 from tunebook.config import folders, json_schema, recipe_file
@@ -20,6 +19,7 @@ from tunebook.config.compose import compose
 from tunebook.config.schema import Config
 from tunebook.errors import ConfigurationError, Problem
 
+GROUPS = ("task", "model", "dataset")
 SCHEMA = folders.conf_folder() / "recipe.schema.json"
 
 
@@ -32,15 +32,24 @@ def needs_network(config: Config) -> bool:
 
 
 def list_recipes() -> None:
-    """One line a recipe: purpose, task, model, dataset, and whether it needs the network."""
-    table = Table("recipe", "purpose", "task", "model", "dataset", "network", box=None, pad_edge=False)
+    """Each recipe's task, model, dataset and whether it needs the network, with its purpose below."""
+    rows = [("recipe", *GROUPS, "network")]
+    purposes = [""]
     for name in folders.recipe_names():
-        purpose = recipe_file.header(folders.find_recipe(name)).purpose
-        composed = compose([f"+recipe={name}"])
-        choices = composed.places.choices or {}
-        cells = [name, purpose, *(choices.get(group, "–") for group in ("task", "model", "dataset"))]
-        table.add_row(*map(Text, cells), _network(name))
-    Console().print(table)
+        path = folders.find_recipe(name)
+        try:
+            choices = compose([f"+recipe={name}"]).places.choices or {}
+        except ConfigurationError:
+            rows.append((name, *"–" * len(GROUPS), "–"))
+            purposes.append(f"cannot be used; see: python scripts/recipes.py check {recipe_file.shown(path)}")
+            continue
+        rows.append((name, *(choices.get(group, "–") for group in GROUPS), _network(name)))
+        purposes.append(recipe_file.header(path).purpose)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row, purpose in zip(rows, purposes, strict=True):
+        print("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        if purpose:
+            print(textwrap.indent(purpose, "    "))
 
 
 def _network(name: str) -> str:
@@ -52,8 +61,9 @@ def _network(name: str) -> str:
 
 def show(name: str) -> None:
     """The recipe's header, and every setting it composes to."""
+    composed = compose([f"+recipe={name}"])
     print(recipe_file.header(folders.find_recipe(name)).text, end="\n\n")
-    print(yaml.safe_dump(compose([f"+recipe={name}"]).content, sort_keys=False, allow_unicode=True), end="")
+    print(yaml.safe_dump(composed.content, sort_keys=False, allow_unicode=True), end="")
 
 
 def check_files(paths: Sequence[str], overrides: Sequence[str]) -> None:
@@ -80,12 +90,16 @@ def new(name: str, base: str) -> None:
     Raises:
         ConfigurationError: a recipe of that name is there, or the base is not.
     """
+    name = name.removesuffix(".yaml")
+    if not re.fullmatch(r"\w[\w.+=/-]*", name) and ".." not in name:
+        raise ConfigurationError(Problem(name, "a recipe's name may hold letters, digits and - _ . + = / only"))
     folder = folders.recipe_folders()[0]
     target = folder / f"{name}.yaml"
     if not target.resolve().is_relative_to(folder.resolve()):
         raise ConfigurationError(Problem(name, "a recipe's name cannot leave the recipe folder"))
     if target.exists():
         raise ConfigurationError(Problem(name, f"is there already: {recipe_file.shown(target)}"))
+    compose([f"+recipe={base}"])  # a copy of what cannot be composed would be no help
     text = folders.find_recipe(base).read_text(encoding="utf-8")
     body = text[text.index("\ndefaults:") :] if "\ndefaults:" in text else "\n" + _without_header(text)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +108,8 @@ def new(name: str, base: str) -> None:
         f"# Command:  accelerate launch run.py +recipe={name}\n# Measured: not yet measured\n{body}",
         encoding="utf-8",
     )
-    print(f"{recipe_file.shown(target)} written; edit it, then: python scripts/recipes.py check {target.name}")
+    shown = recipe_file.shown(target)
+    print(f"{shown} written; edit it, then: python scripts/recipes.py check {shown}")
 
 
 def _without_header(text: str) -> str:

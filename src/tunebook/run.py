@@ -120,7 +120,7 @@ def finished_before(directory: RunDirectory, processes: Processes) -> RunResult:
     metrics = files.read_json(directory.path / "metrics.json")
     if processes.main:
         outcome.tell_finished(directory, metrics)
-    return RunResult(directory.path, {key: value for key, value in metrics.items() if isinstance(value, dict)}, False)
+    return RunResult(directory.path, {key: metrics[key] for key in outcome.EVALUATED if key in metrics}, False)
 
 
 def load_data(config: Config, directory: RunDirectory, processes: Processes) -> PreparedData:

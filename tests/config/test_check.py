@@ -14,8 +14,8 @@ from tunebook.errors import ConfigurationError
 
 
 def test_typed_objects():
-    config = check(compose(["+recipe=bert_sentiment", "freezing=last_n"]))
-    assert config.task.options.max_length == 256
+    config = check(compose(["task.max_length=99", "freezing=last_n"]))
+    assert config.task.options.max_length == 99
     assert config.freezing.options.n == 2
     assert config.dataset.split == SplitConfig()
     assert isinstance(config.hyperparameters, Hyperparameters)

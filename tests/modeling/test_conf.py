@@ -18,7 +18,8 @@ from tunebook.modeling.load import load_model
 from tunebook.modeling.processor import load_image_processor, load_tokenizer
 
 CONF = Path(__file__).parents[2] / "conf"
-MODELS = sorted((CONF / "model").rglob("*.yaml"))
+# `auto` waits for the user to name a model; the check of a configuration says so.
+MODELS = sorted(path for path in (CONF / "model").rglob("*.yaml") if path.stem != "auto")
 FREEZING = sorted((CONF / "freezing").rglob("*.yaml"))
 
 

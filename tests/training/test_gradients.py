@@ -139,7 +139,8 @@ def test_every_layout_gives_the_gradient_of_the_whole_batch(tmp_path, case):
         assert difference < 1e-5, layout
 
 
-@pytest.mark.parametrize("case", ["text bert", "image vit"])
+# ViT's single-label head is the one of these four whose own loss heeds the count in transformers 5.23.
+@pytest.mark.parametrize("case", [case for case in CASES if case != "image vit"])
 def test_without_the_mend_the_gradient_grows_with_the_micro_batches(tmp_path, case):
     build, family, pair = CASES[case]
     overrides = build(tmp_path, family, pair)

@@ -89,8 +89,14 @@ def _unknown(key: str, allowed: set[str]) -> str:
     return f"unknown; {did_you_mean(key, allowed)}"
 
 
-def _homes(name: str) -> list[str]:
-    return sorted(known for known in known_keys() if known.rsplit(".", 1)[-1] == name)
+def _homes(name: str, group: str = "") -> list[str]:
+    """Keys of that name; in the group itself, the options of it that have one."""
+    homes = sorted(known for known in known_keys() if known.rsplit(".", 1)[-1] == name)
+    if f"{group}.{name}" not in homes:
+        return homes
+    _, selector, kind = _NAMED[group]
+    return [f"{group}.{name} with {group}.{selector}={owner}" for owner in registry.names(kind)
+            if name in registry.load(kind, owner).Options.model_fields]
 
 
 def _plain(group: str, given: dict[str, Any], places: Places) -> tuple[Any, list[Problem]]:
@@ -157,7 +163,7 @@ def _validated(
             allowed = set(inner.model_fields) - {"options"} if inner else set()
             homes = []
             if len(steps) == 1:
-                allowed, homes = allowed | (beside or set()), _homes(str(steps[0]))
+                allowed, homes = allowed | (beside or set()), _homes(str(steps[0]), group)
             messages.setdefault(key_of(group, steps), []).append(describe(entry, allowed, homes))
         return None, [Problem(key, joined(said), places.of(key)) for key, said in messages.items()]
 

@@ -82,6 +82,10 @@ def _prepare(arguments: list[str], check: Check) -> list[str]:
     parsed, unknown = get_args_parser().parse_known_args(arguments)
     if unknown:
         raise ConfigurationError([Problem(text, _dashes(text), COMMAND_LINE) for text in unknown])
+    modes = [name for name in ("run", "multirun", "cfg", "info", "shell_completion") if getattr(parsed, name)]
+    if len(modes) > 1:
+        message = "one at a time, please"
+        raise ConfigurationError(Problem(" and ".join(f"--{name}" for name in modes), message, COMMAND_LINE))
     if parsed.help or parsed.hydra_help or parsed.shell_completion or parsed.info is not None:
         return arguments
     read = overrides.read(parsed.overrides)

@@ -85,7 +85,8 @@ def plainly(composed: DictConfig, choices: dict[str, str], read: overrides.Argum
 def _recipe_name(recipe: str | None) -> str:
     if recipe is None:
         return "default"
-    return Path(recipe).stem if folders.is_recipe_path(recipe) else recipe.removesuffix(".yaml")
+    name = Path(recipe).stem if folders.is_recipe_path(recipe) else recipe.removesuffix(".yaml")
+    return re.sub(r"^\W|[^\w.+=/-]+", "-", name).lstrip("-") or "recipe"
 
 
 def _problem(error: Exception, read: overrides.Arguments, choices: dict[str, str]) -> Problem:

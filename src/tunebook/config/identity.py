@@ -48,7 +48,8 @@ def frozen_recipe(config: Config, precision: str, command: str) -> str:
     """
     plain = content(config)
     plain["runtime"]["precision"] = precision
-    plain["run"] |= {"name": run_name(config), "overwrite": False}
+    # The name first, as in `content`, so that freezing a frozen recipe gives the same file.
+    plain["run"] = {"name": run_name(config)} | plain["run"] | {"overwrite": False}
     groups = (*SHAPING, "runtime")
     defaults = [{f"override /{group}": None} for group in groups]
     body = yaml.safe_dump({"defaults": defaults, **plain}, sort_keys=False, allow_unicode=True, width=100)
@@ -56,7 +57,7 @@ def frozen_recipe(config: Config, precision: str, command: str) -> str:
         f"{PACKAGE_LINE}\n"
         f"# Frozen recipe of the run {plain['run']['recipe']}/{plain['run']['name']}: every setting spelled out.\n"
         f"#\n"
-        f"# Made by:   {command}\n"
+        f"# Made by:   {' '.join(command.split())}\n"
         f"# Repeat it: accelerate launch run.py +recipe=./recipe.yaml\n"
     )
     return header + body

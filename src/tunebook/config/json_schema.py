@@ -31,8 +31,11 @@ def recipe_schema() -> dict[str, Any]:
         merged = _group(model.model_json_schema(), definitions)
         merged["properties"].pop("options", None)
         for name in registry.names(kind):
-            special = _group(registry.load(kind, name).Options.model_json_schema(), definitions)
-            merged["properties"] |= special["properties"]
+            special = _group(registry.load(kind, name).Options.model_json_schema(), definitions)["properties"]
+            # Two modules may have an option of one name (`dataset.train`: files, or one folder).
+            both = merged["properties"].keys() & special.keys()
+            alternatives = {key: {"anyOf": [merged["properties"][key], special[key]]} for key in both}
+            merged["properties"] |= special | alternatives
         merged["properties"][selector] = {"enum": registry.names(kind)}
         properties[group] = merged
     return {

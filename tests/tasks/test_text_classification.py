@@ -1,0 +1,67 @@
+import datasets
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from tests import tiny
+from tunebook.errors import ConfigurationError
+from tunebook.tasks.text_classification import Options, Task
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tiny.tiny_text_model("bert", tmp_path_factory.mktemp("bert"))
+
+
+@pytest.fixture(scope="module")
+def parts(folder):
+    return AutoTokenizer.from_pretrained(folder), AutoModelForSequenceClassification.from_pretrained(folder)
+
+
+ROWS = {"text": ["a good film", "bad", "the food was fine and quick"], "label": [1, 0, 1], "row": [4, 5, 9]}
+
+
+def test_texts_become_tokens_with_their_length_label_and_row(parts):
+    tokenizer, model = parts
+    encoded = Task(Options(max_length=48)).encode(datasets.Dataset.from_dict(ROWS), tokenizer, model)
+    assert encoded["labels"] == [1, 0, 1]
+    assert encoded["row"] == [4, 5, 9]
+    assert list(encoded["length"]) == [len(ids) for ids in encoded["input_ids"]]
+    assert encoded[0]["input_ids"] == tokenizer("a good film")["input_ids"]
+    assert "text" not in encoded.column_names
+
+
+def test_a_pair_is_one_sequence_of_two_segments(parts):
+    tokenizer, model = parts
+    rows = {**ROWS, "text_pair": ["yes", "no good", "a film"]}
+    encoded = Task(Options(max_length=48)).encode(datasets.Dataset.from_dict(rows), tokenizer, model)
+    assert encoded[1]["input_ids"] == tokenizer("bad", "no good")["input_ids"]
+    assert set(encoded[1]["token_type_ids"]) == {0, 1}
+
+
+def test_of_a_pair_that_is_too_long_the_longer_text_is_cut_first(parts):
+    tokenizer, model = parts
+    rows = {"text": ["good " * 40], "text_pair": ["bad film"], "label": [0], "row": [0]}
+    encoded = Task(Options(max_length=14)).encode(datasets.Dataset.from_dict(rows), tokenizer, model)
+    assert len(encoded[0]["input_ids"]) == 14
+    assert "bad film" in tokenizer.decode(encoded[0]["input_ids"]).replace(" ##", "")
+
+
+@pytest.mark.parametrize(("padding", "width"), [("longest", 8), ("max_length", 20)])
+def test_a_batch_is_padded_as_the_options_say(parts, padding, width):
+    tokenizer, model = parts
+    task = Task(Options(max_length=20, padding=padding))
+    encoded = task.encode(datasets.Dataset.from_dict(ROWS), tokenizer, model)
+    batch = task.collator(tokenizer)([encoded[at] for at in range(3)])
+    longest = max(encoded["length"])
+    assert batch["input_ids"].shape == (3, longest if padding == "longest" else width)
+    assert batch["attention_mask"].sum(1).tolist() == list(encoded["length"])
+    assert torch.equal(batch["labels"], torch.tensor([1, 0, 1]))
+    assert torch.equal(batch["row"], torch.tensor([4, 5, 9]))
+    assert "length" not in batch
+
+
+def test_more_tokens_than_positions_are_refused(parts):
+    tokenizer, model = parts
+    with pytest.raises(ConfigurationError, match=f"task.max_length.*at most {tiny.MAX_LENGTH}"):
+        Task(Options(max_length=500)).encode(datasets.Dataset.from_dict(ROWS), tokenizer, model)

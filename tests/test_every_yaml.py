@@ -1,0 +1,138 @@
+"""Every YAML file that ships is composed, checked and run for two steps, with tiny models and a few rows."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from PIL import Image
+
+from tests import tiny
+from tunebook import files
+from tunebook.check import check
+from tunebook.config import identity
+from tunebook.config.compose import compose
+from tunebook.run import RunResult, run
+
+ROOT = Path(__file__).parents[1]
+FILES = sorted(str(path.relative_to(ROOT)) for top in ("conf", "recipes") for path in (ROOT / top).rglob("*.yaml"))
+# How many there are at least: an empty glob must not pass for a good one.
+LEAST = {
+    "conf": 1, "conf/dataset": 6, "conf/freezing": 6, "conf/hyperparameters": 3, "conf/model": 10, "conf/runtime": 3,
+    "conf/task": 2, "recipes": 5,
+}  # fmt: skip
+SHORT = [
+    "hyperparameters.max_steps=2", "hyperparameters.eval_strategy=steps", "hyperparameters.eval_steps=2",
+    "hyperparameters.early_stopping_patience=null", "dataset.max_rows={train: 96, validation: 8, test: 8}",
+    "runtime.use_cpu=true", "runtime.dataloader_num_workers=0", "runtime.dataloader_pin_memory=false",
+]  # fmt: skip
+DONE: dict[str, RunResult] = {}
+
+
+def test_all_of_them_are_found():
+    found = Counter(str(Path(file).parent) for file in FILES)
+    assert {folder: found[folder] >= least for folder, least in LEAST.items()} == dict.fromkeys(LEAST, True), found
+    assert set(found) == set(LEAST), "a new folder: say how many files it has"
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny model of each family."""
+    folder = tmp_path_factory.mktemp("models")
+    for family in tiny.FAMILIES:
+        tiny.tiny_model(family, folder / family)
+    return folder
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_it_runs(file, models, tmp_path_factory, monkeypatch):
+    monkeypatch.chdir(tmp_path_factory.getbasetemp())
+    arguments = chosen(file)
+    composed = compose(arguments).content
+    arguments += [*small_model(composed["model"], models), *small_dataset(composed["dataset"]), *SHORT]
+    if composed["runtime"].get("tf32"):
+        arguments.append("runtime.tf32=null")  # which transformers refuses without a GPU
+    if composed["runtime"]["precision"] == "auto":
+        arguments.append("runtime.precision=float32")
+    config = check(compose([*arguments, f"run.name={Path(file).parent.name}-{Path(file).stem}"]))
+    # Most files of conf/ give the default run: once is enough.
+    content = identity.content(config)
+    key = f"{identity.fingerprint(config)} {content['runtime']}"
+    result = DONE.get(key) or run(config)
+    DONE[key] = result
+    assert result.trained
+    assert set(result.metrics) >= {"test"} or set(result.metrics) >= {"validation"}
+    assert files.read_json(result.path / "metrics.json")["best"]["steps_trained"] == 2
+    assert files.read_json(result.path / "run.json")["status"] == "finished"
+    for left in ("model/config.json", "recipe.yaml", "report.html", "README.md", "history.jsonl"):
+        assert (result.path / left).is_file()
+
+
+def chosen(file: str) -> list[str]:
+    """The arguments that bring a file into play, with what its kind needs beside it."""
+    folder, name = str(Path(file).parent), Path(file).stem
+    if folder == "recipes":
+        return [f"+recipe={name}"]
+    if folder == "conf":
+        return []
+    group = Path(folder).name
+    content = yaml.safe_load((ROOT / file).read_text()) or {}
+    images = {
+        "task": name == "image_classification",
+        "dataset": "image" in content.get("columns", {}),
+        "model": any(family in name for family in tiny.IMAGE),
+    }.get(group, False)
+    beside = {"task": "image_classification", "dataset": "digits", "model": "resnet_small"} if images else {}
+    return [f"{group}={name}", *(f"{key}={option}" for key, option in beside.items() if key != group)]
+
+
+def small_model(model: dict[str, Any], folder: Path) -> list[str]:
+    """Overrides that put a tiny model of the same family in; the declared head stays, and is checked."""
+    if model.get("config"):
+        return []
+    name = str(model.get("name_or_path")).lower()
+    # Longer names first: 'bert' is in most of them.
+    families = sorted(tiny.FAMILIES, key=len, reverse=True)
+    family = next((family for family in families if family in name.replace("-", "")), "bert")
+    place = f"model.name_or_path={folder / family}"
+    return [place, "model.revision=null", "model.package=null", *(["task.max_length=32"] if family in tiny.TEXT else [])]
+
+
+def small_dataset(dataset: dict[str, Any]) -> list[str]:
+    """Overrides that put a few rows in place of the user's or the Hub's, under the same columns and labels."""
+    if dataset["source"] == "image_folder":
+        return [f"dataset.path={a_folder_of_images()}"]
+    if dataset["source"] not in {"files", "hub"}:
+        return []
+    taken_out = [f"~dataset.{key}" for key in ("path", "name", "revision", "splits") if key in dataset]
+    columns = dataset["columns"] or {"text": "text", "label": "label"}
+    given = [f"dataset.{split}={a_table(split, columns, dataset.get('labels'))}" for split in
+             dataset.get("splits") or ("train", "validation")]  # fmt: skip
+    return ["dataset.source=files", *taken_out, *given, "dataset.rows=null"]
+
+
+def a_table(split: str, columns: dict[str, str], labels: list[str] | None) -> Path:
+    """A CSV file of 48 rows with the columns of a dataset."""
+    labels = labels or ["a", "b"]
+    file = Path(f"{split}-{'-'.join(columns.values())}.csv").absolute()
+    with file.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(columns.values())
+        for at in range(48):
+            words = f"{tiny.SENTENCES[at % len(tiny.SENTENCES)]} {at}"
+            writer.writerow([labels[at % len(labels)] if role == "label" else words for role in columns])
+    return file
+
+
+def a_folder_of_images() -> Path:
+    """Two classes of eight images, for training and for validation."""
+    folder = Path("photos").absolute()
+    for at in range(32):
+        place = folder / ("train" if at < 16 else "validation") / "ab"[at % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (20, 16), (at * 7, 0, 255 * (at % 2))).save(place / f"{at}.png")
+    return folder
