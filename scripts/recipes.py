@@ -1,4 +1,4 @@
-"""List, show, check and start recipes: python scripts/recipes.py list | show NAME | check FILE… | new NAME --from BASE"""
+"""Recipes by hand: python scripts/recipes.py list | show NAME | check FILE… | new NAME --from BASE | schema"""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def needs_network(config: Config) -> bool:
 
 def list_recipes() -> None:
     """Each recipe's task, model, dataset and whether it needs the network, with its purpose below."""
-    rows = [("recipe", *GROUPS, "network")]
+    rows = [["recipe", *GROUPS, "network"]]
     purposes = [""]
     for name in folders.recipe_names():
         path = folders.find_recipe(name)
         try:
             choices = compose([f"+recipe={name}"]).places.choices or {}
         except ConfigurationError:
-            rows.append((name, *"–" * len(GROUPS), "–"))
+            rows.append([name, *"–" * len(GROUPS), "–"])
             purposes.append(f"cannot be used; see: python scripts/recipes.py check {recipe_file.shown(path)}")
             continue
-        rows.append((name, *(choices.get(group, "–") for group in GROUPS), _network(name)))
+        rows.append([name, *(choices.get(group, "–") for group in GROUPS), _network(name)])
         purposes.append(recipe_file.header(path).purpose)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row, purpose in zip(rows, purposes, strict=True):

@@ -99,7 +99,12 @@ def small_model(model: dict[str, Any], folder: Path) -> list[str]:
     families = sorted(tiny.FAMILIES, key=len, reverse=True)
     family = next((family for family in families if family in name.replace("-", "")), "bert")
     place = f"model.name_or_path={folder / family}"
-    return [place, "model.revision=null", "model.package=null", *(["task.max_length=32"] if family in tiny.TEXT else [])]
+    return [
+        place,
+        "model.revision=null",
+        "model.package=null",
+        *(["task.max_length=32"] if family in tiny.TEXT else []),
+    ]
 
 
 def small_dataset(dataset: dict[str, Any]) -> list[str]:

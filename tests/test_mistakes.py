@@ -180,6 +180,8 @@ MISTAKES = {
     "folder of images": said("+recipe=vit_images dataset.path=fotos", "mean photos?", files={"photos/a": ""}),
     "column": said(f"{FILES} dataset.columns.text=review", "it has: id, reviews, label", "mean reviews?", files=CSV),
     "ending": said("dataset=files dataset.train=a.xlsx", "ending '.xlsx'", "dataset.format", files={"a.xlsx": ""}),
+    "files without dataset=files": said("dataset.train=train.csv", "dataset.source=files", "dataset=NAME", files=CSV),
+    "n of another policy": said("freezing.n=2", "a key of freezing.policy=first_n or freezing.policy=last_n only"),
     "shares of everything": said(
         f"{FILES} dataset.columns.text=reviews dataset.split={{validation:0.5,test:0.5}}", "below 1", files=CSV
     ),
@@ -226,9 +228,7 @@ def test_mistake_is_told(name, outcomes):
 
 
 def test_only_one_rank_speaks():
-    silent, speaking = typed(
-        [{"arguments": ["model=minilmm"], "environment": {"RANK": rank}} for rank in ("1", "0")]
-    )
+    silent, speaking = typed([{"arguments": ["model=minilmm"], "environment": {"RANK": rank}} for rank in ("1", "0")])
     assert (silent["code"], silent["output"]) == (2, "")
     assert speaking["output"]
 

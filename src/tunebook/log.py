@@ -55,12 +55,12 @@ def logging_to(path: Path, main: bool) -> Iterator[logging.Logger]:
 
 def _show_bars(wanted: bool) -> None:
     """Progress bars of the libraries are for a terminal; in a file or on another rank they are noise."""
+    # transformers' own are of loading and writing single files, between the lines of the training bar.
+    transformers.utils.logging.disable_progress_bar()
     if wanted:
         datasets.enable_progress_bars()
-        transformers.utils.logging.enable_progress_bar()
     else:
         datasets.disable_progress_bars()
-        transformers.utils.logging.disable_progress_bar()
 
 
 class _Plain(logging.Formatter):

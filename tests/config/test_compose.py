@@ -38,7 +38,9 @@ def test_a_recipe_beats_the_group_that_it_names(recipe):
     assert (wanted["num_train_epochs"], wanted["effective_batch_size"]) == (9, 16)
 
 
-@pytest.mark.parametrize("name", ["./mine", "./mine.yaml", "{here}/mine.yaml", "'./my own.yaml'", "../{name}/mine.yaml"])
+@pytest.mark.parametrize(
+    "name", ["./mine", "./mine.yaml", "{here}/mine.yaml", "'./my own.yaml'", "../{name}/mine.yaml"]
+)
 def test_a_recipe_by_its_path(recipe, here, name):
     recipe("run: {output_dir: there}\n")
     recipe("run: {output_dir: there}\n", "my own.yaml")

@@ -59,5 +59,3 @@ def test_cfg_shows_what_would_run():
     assert nothing["output"].startswith("# @package runtime\nprecision: auto")
     assert both["code"] == 2
     assert "--multirun and --cfg" in both["output"]
-
-

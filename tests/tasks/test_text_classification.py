@@ -31,12 +31,11 @@ def test_texts_become_tokens_with_their_length_label_and_row(parts):
     assert "text" not in encoded.column_names
 
 
-def test_a_pair_is_one_sequence_of_two_segments(parts):
+def test_a_pair_is_one_sequence(parts):
     tokenizer, model = parts
     rows = {**ROWS, "text_pair": ["yes", "no good", "a film"]}
     encoded = Task(Options(max_length=48)).encode(datasets.Dataset.from_dict(rows), tokenizer, model)
     assert encoded[1]["input_ids"] == tokenizer("bad", "no good")["input_ids"]
-    assert set(encoded[1]["token_type_ids"]) == {0, 1}
 
 
 def test_of_a_pair_that_is_too_long_the_longer_text_is_cut_first(parts):

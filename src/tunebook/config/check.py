@@ -90,13 +90,13 @@ def _unknown(key: str, allowed: set[str]) -> str:
 
 
 def _homes(name: str, group: str = "") -> list[str]:
-    """Keys of that name; in the group itself, the options of it that have one."""
+    """Keys of that name; where another module of the group has it, those modules."""
     homes = sorted(known for known in known_keys() if known.rsplit(".", 1)[-1] == name)
-    if f"{group}.{name}" not in homes:
+    if f"{group}.{name}" not in homes or group not in _NAMED:
         return homes
     _, selector, kind = _NAMED[group]
-    return [f"{group}.{name} with {group}.{selector}={owner}" for owner in registry.names(kind)
-            if name in registry.load(kind, owner).Options.model_fields]
+    owners = [owner for owner in registry.names(kind) if name in registry.load(kind, owner).Options.model_fields]
+    return [f"{group}.{selector}={owner}" for owner in owners]
 
 
 def _plain(group: str, given: dict[str, Any], places: Places) -> tuple[Any, list[Problem]]:

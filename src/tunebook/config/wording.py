@@ -40,7 +40,7 @@ def describe(entry: Any, allowed: set[str], homes: Iterable[str] = ()) -> str:
     Args:
         entry: one of `ValidationError.errors()`.
         allowed: the keys beside the one that is meant, for an unknown key.
-        homes: keys elsewhere of the same name.
+        homes: keys elsewhere of the same name, or `key=value` where that choice has it.
     """
     kind, value, context = entry["type"], entry.get("input"), entry.get("ctx", {})
     if kind == "extra_forbidden":
@@ -79,6 +79,8 @@ def joined(messages: list[str]) -> str:
 def _unknown(name: str, allowed: set[str], homes: list[str]) -> str:
     if name in {"_target_", "trust_remote_code"}:
         return "a run never executes code from elsewhere; take it out"
+    if homes and "=" in homes[0]:
+        return f"is a key of {' or '.join(homes)} only; choose one with {homes[0].split('.')[0]}=NAME"
     near = did_you_mean(name, allowed)
     if homes and not near.startswith("did you mean"):
         near = f"did you mean {' or '.join(homes)}?"
