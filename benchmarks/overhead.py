@@ -146,10 +146,11 @@ def main() -> None:
     ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
     print(pairs.ratio_line("training step, Tunebook / bare PyTorch loop", ratios, f"at most {TARGET}"))
     print(f"  {more:+.1f} ms a step on {bare_ms:.0f} ms; largest difference of any weight afterwards: {apart:.1e}")
+    model_name = "a tiny BERT" if said.tiny else "all-MiniLM-L6-v2"
     print(
-        f"  {'a tiny BERT' if said.tiny else 'all-MiniLM-L6-v2'}, recipe bert_sentiment (reviews, batches of 32 grouped by "
-        f"length), float32, {trainer.args.optim}; blocks of {said.steps} steps turn about, the first of each left out; logged "
-        "every 10 steps; no saving, no evaluation"
+        f"  {model_name}, recipe bert_sentiment (reviews, batches of 32 grouped by length), float32, "
+        f"{trainer.args.optim.value}; blocks of {said.steps} steps turn about, the first pair left out; "
+        "logged every 10 steps; no saving, no evaluation"
     )
     print(f"  {pairs.hardware_line(said.threads)}")
 

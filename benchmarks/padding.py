@@ -12,7 +12,6 @@ import csv
 import json
 import random
 import time
-from pathlib import Path
 from typing import Any
 
 import pairs
@@ -28,7 +27,7 @@ REVIEWS = pairs.ROOT / "src" / "tunebook" / "data" / "reviews" / "train.jsonl"
 
 
 class Pass(TrainerCallback):
-    """The seconds of an epoch, and the tokens of its batches, padding included."""
+    """The seconds of an epoch."""
 
     def __init__(self) -> None:
         self.began = self.seconds = 0.0

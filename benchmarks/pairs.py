@@ -36,7 +36,9 @@ def arguments(
     parser = argparse.ArgumentParser(description=purpose)
     parser.add_argument("--pairs", type=int, default=pairs, help=f"A B pairs that are timed ({pairs})")
     if steps is not None:
-        parser.add_argument("--steps", type=int, default=steps, help=f"optimizer steps in each half of a pair ({steps})")
+        parser.add_argument(
+            "--steps", type=int, default=steps, help=f"optimizer steps in each half of a pair ({steps})"
+        )
     parser.add_argument("--threads", type=int, default=1, help="that torch computes with (1)")
     if tiny is not None:
         parser.add_argument("--tiny", action="store_true", help=tiny)
@@ -62,7 +64,7 @@ def hardware_line(threads: int) -> str:
     bf16 = " with avx512_bf16" if flag and flag() else ""
     memory = f", {machine['memory_gb']:.0f} GiB" if "memory_gb" in machine else ""
     return (
-        f"{machine['cores']} cores of {machine['cpu']}{bf16}{memory}; {threads} thread{"s" if threads > 1 else ""}; Python "
+        f"{machine['cores']} cores of {machine['cpu']}{bf16}{memory}; torch.set_num_threads({threads}); Python "
         f"{platform.python_version()}, torch {torch.__version__}, transformers {transformers.__version__}; "
         f"{datetime.date.today()}"
     )

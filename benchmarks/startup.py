@@ -75,8 +75,9 @@ def main() -> None:
         for name, measure in cases.items():
             taken = [(wall(["-c", "import torch, transformers"]), measure(turn)) for turn in range(said.pairs)]
             ratios = [ours / bare for bare, ours in taken]
+            bare, ours = (statistics.median(part) for part in zip(*taken, strict=True))
             print(pairs.ratio_line(f"{name} / import torch, transformers", ratios))
-            print("  {:.2f} s on {:.2f} s".format(*(statistics.median(part) for part in reversed([*zip(*taken)]))))
+            print(f"  {ours:.2f} s against {bare:.2f} s")
     print(f"  run.py --cfg job imported {heavy} modules of {', '.join(sorted(HEAVY))}")
     print("  a tiny BERT made on the spot, recipe bert_sentiment (reviews); every measurement is a new process")
     print(f"  {pairs.hardware_line(said.threads)}")

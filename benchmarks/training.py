@@ -45,9 +45,7 @@ class Ready:
     def trainer(self) -> RecipeTrainer:
         """A new Trainer, in float32."""
         precision = Precision("float32", "the benchmark")
-        return build.build_trainer(
-            self.config, self.parts, self.layout, precision, self.directory, self.processes
-        )
+        return build.build_trainer(self.config, self.parts, self.layout, precision, self.directory, self.processes)
 
     def train(self, trainer: RecipeTrainer, *callbacks: TrainerCallback) -> None:
         """Train as a run does: with the vote before each step, listening for signals, history and progress."""

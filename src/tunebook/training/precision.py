@@ -18,6 +18,12 @@ Name = Literal["float32", "bf16", "fp16"]
 FASTER = 1.2
 """How much faster bf16 must be on a CPU to be chosen: below that, noise would choose."""
 
+PROBED_ROWS = 8
+"""Rows of the micro-batch that is probed: enough to tell the two apart, and a start of seconds, not of a minute."""
+
+ENOUGH = 5.0
+"""Seconds after which a probe takes no further pair."""
+
 _LAUNCHER = {"no": "float32", "bf16": "bf16", "fp16": "fp16"}
 
 
@@ -61,12 +67,15 @@ def choose(
 def probe(model: nn.Module, step: Callable[[nn.Module], torch.Tensor], pairs: int = 3) -> float:
     """How many times as fast a forward and backward pass is in bf16 as in float32: the median of pairs of runs.
 
-    Runs on a copy and leaves the model, its gradients and the random state as they were.
+    At least one pair after the one that warms up; no further one once `ENOUGH` seconds have passed. Runs on a copy and leaves the model, its gradients and the random state as they were.
     """
     with torch.random.fork_rng(devices=[]):
         trial = copy.deepcopy(model).train()
-        ratios = []
+        ratios: list[float] = []
+        began = time.perf_counter()
         for pair in range(pairs + 1):
+            if ratios and time.perf_counter() - began > ENOUGH:
+                break
             seconds = {bf16: _timed(trial, step, bf16) for bf16 in (False, True)}
             if pair:  # the first pair warms up
                 ratios.append(seconds[False] / seconds[True])

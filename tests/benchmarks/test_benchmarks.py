@@ -1,0 +1,46 @@
+"""Every benchmark runs with its smallest settings and prints its ratio; how fast it is, no test says."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+RATIO = re.compile(r"^(?P<name>.+): [\d.]+ \(median of 1 pair, ", re.MULTILINE)
+
+
+def printed(name: str, *flags: str) -> str:
+    command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), "--pairs", "1", *flags]
+    # From the root's parent: a benchmark finds its files wherever it is started.
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=ROOT.parent, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_overhead_prints_its_ratio_for_equal_work():
+    said = printed("overhead", "--tiny", "--steps", "2")
+    assert [found["name"] for found in RATIO.finditer(said)] == ["training step, Tunebook / bare PyTorch loop"]
+    assert "largest difference of any weight afterwards: 0.0e+00" in said
+
+
+@pytest.mark.slow
+def test_padding_prints_its_ratio():
+    said = printed("padding", "--tiny", "--steps", "2")
+    assert len(RATIO.findall(said)) == 1
+    assert "64 " in said
+
+
+@pytest.mark.slow
+def test_startup_prints_its_ratios_and_that_nothing_heavy_was_imported():
+    said = printed("startup")
+    assert len(RATIO.findall(said)) == 3
+    assert "imported 0 modules of" in said
+
+
+def test_every_benchmark_that_make_runs_is_tested():
+    run = set(re.findall(r"benchmarks/(\w+)\.py", (ROOT / "Makefile").read_text(encoding="utf-8")))
+    tested = set(re.findall(r'printed\("(\w+)"', Path(__file__).read_text(encoding="utf-8")))
+    assert run == tested == {"overhead", "padding", "startup"}
