@@ -10,37 +10,23 @@ from pydantic import BaseModel, ValidationError
 
 from tunebook.config import registry, rules, schema
 from tunebook.config.compose import Composed
-from tunebook.config.options import Options
 from tunebook.config.places import Places
 from tunebook.config.training_fields import RENAMED, RESERVED, group_of, training_fields
 from tunebook.config.wording import describe, joined, key_of
 from tunebook.errors import Problem, did_you_mean
-
-# group -> (its model, the key that names a module, the kind of module), for groups with options of a module.
-_NAMED: dict[str, tuple[type[Options], str, str]] = {
-    "task": (schema.TaskConfig, "name", "task"),
-    "dataset": (schema.DatasetConfig, "source", "source"),
-    "freezing": (schema.FreezingConfig, "policy", "policy"),
-}
-_PLAIN: dict[str, type[Options]] = {
-    "model": schema.ModelConfig,
-    "hyperparameters": schema.Hyperparameters,
-    "runtime": schema.Runtime,
-    "run": schema.RunConfig,
-}
 
 
 def check(composed: Composed) -> tuple[schema.Config, list[Problem]]:
     """The typed configuration and every problem that was found; a group that cannot be used is None."""
     content, places = composed.content, composed.places
     problems = [*composed.problems, *_top_level(content, places)]
-    parts: dict[str, Any] = dict.fromkeys([*_NAMED, *_PLAIN])
+    parts: dict[str, Any] = dict.fromkeys([*schema.NAMED, *schema.PLAIN])
     for group in _judged(composed.problems):
         given = content.get(group)
         if not isinstance(given, dict):
             problems.append(Problem(group, _no_group(group, given), places.of(group)))
             continue
-        part, found = _named(group, given, places) if group in _NAMED else _plain(group, given, places)
+        part, found = _named(group, given, places) if group in schema.NAMED else _plain(group, given, places)
         parts[group] = part
         problems += found
     config = schema.Config.model_construct(**parts)
@@ -50,7 +36,7 @@ def check(composed: Composed) -> tuple[schema.Config, list[Problem]]:
 def _judged(problems: Iterable[Problem]) -> list[str]:
     """The groups to judge: where an option or a recipe cannot be used, what it would have set is not there."""
     unusable = {problem.key.lstrip("+~").split("=")[0].split(".")[0] for problem in problems}
-    groups = [*_NAMED, *_PLAIN]
+    groups = [*schema.NAMED, *schema.PLAIN]
     if not unusable <= set(groups):
         groups = ["hyperparameters", "runtime", "run"]
     return [group for group in groups if group not in unusable]
@@ -65,16 +51,16 @@ def _no_group(group: str, given: object) -> str:
 def known_keys() -> set[str]:
     """Dotted keys that any configuration may set, for guesses at what was meant."""
     keys = set()
-    for group, model in [*_PLAIN.items(), *((name, entry[0]) for name, entry in _NAMED.items())]:
+    for group, model in [*schema.PLAIN.items(), *((name, entry[0]) for name, entry in schema.NAMED.items())]:
         keys |= {f"{group}.{field}" for field in model.model_fields if field != "options"}
-    for group, (_, _, kind) in _NAMED.items():
+    for group, (_, _, kind) in schema.NAMED.items():
         for name in registry.names(kind):
             keys |= {f"{group}.{field}" for field in registry.load(kind, name).Options.model_fields}
     return keys
 
 
 def _top_level(content: dict[str, Any], places: Places) -> list[Problem]:
-    allowed = {*_NAMED, *_PLAIN}
+    allowed = {*schema.NAMED, *schema.PLAIN}
     return [Problem(key, _unknown(key, allowed), places.of(key)) for key in content if key not in allowed]
 
 
@@ -92,9 +78,9 @@ def _unknown(key: str, allowed: set[str]) -> str:
 def _homes(name: str, group: str = "") -> list[str]:
     """Keys of that name; where another module of the group has it, those modules."""
     homes = sorted(known for known in known_keys() if known.rsplit(".", 1)[-1] == name)
-    if f"{group}.{name}" not in homes or group not in _NAMED:
+    if f"{group}.{name}" not in homes or group not in schema.NAMED:
         return homes
-    _, selector, kind = _NAMED[group]
+    _, selector, kind = schema.NAMED[group]
     owners = [owner for owner in registry.names(kind) if name in registry.load(kind, owner).Options.model_fields]
     return [f"{group}.{selector}={owner}" for owner in owners]
 
@@ -105,13 +91,13 @@ def _plain(group: str, given: dict[str, Any], places: Places) -> tuple[Any, list
         given = {key: value for key, value in given.items() if f"{group}.{key}" not in {p.key for p in misplaced}}
     else:
         misplaced = []
-    part, found = _validated(_PLAIN[group], given, group, places)
+    part, found = _validated(schema.PLAIN[group], given, group, places)
     return (None if misplaced else part), misplaced + found
 
 
 def _misplaced(group: str, given: dict[str, Any], places: Places) -> list[Problem]:
     found = []
-    own = set(_PLAIN[group].model_fields)
+    own = set(schema.PLAIN[group].model_fields)
     for key in given:
         message = None
         other = "runtime" if group == "hyperparameters" else "hyperparameters"
@@ -121,7 +107,7 @@ def _misplaced(group: str, given: dict[str, Any], places: Places) -> list[Proble
             message = RENAMED[key]
         elif key in RESERVED:
             message = RESERVED[key]
-        elif key in _PLAIN[other].model_fields:
+        elif key in schema.PLAIN[other].model_fields:
             why = "changes only how it runs" if other == "runtime" else "changes the resulting model"
             message = f"belongs to the group {other}, as it {why}: write {other}.{key}"
         elif key in training_fields() and group_of(key) is None:
@@ -132,7 +118,7 @@ def _misplaced(group: str, given: dict[str, Any], places: Places) -> list[Proble
 
 
 def _named(group: str, given: dict[str, Any], places: Places) -> tuple[Any, list[Problem]]:
-    model, selector, kind = _NAMED[group]
+    model, selector, kind = schema.NAMED[group]
     name = given.get(selector)
     if not isinstance(name, str) or name not in registry.names(kind):
         message = f"no such {kind}: {name!r}; {did_you_mean(str(name), registry.names(kind))}"

@@ -5,29 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from tunebook.config import folders, registry, schema
-from tunebook.config.options import Options
-
-# group -> (its model, the key that names a module, the kind of module)
-_NAMED: dict[str, tuple[type[Options], str, str]] = {
-    "task": (schema.TaskConfig, "name", "task"),
-    "dataset": (schema.DatasetConfig, "source", "source"),
-    "freezing": (schema.FreezingConfig, "policy", "policy"),
-}
-_PLAIN: dict[str, type[Options]] = {
-    "model": schema.ModelConfig,
-    "hyperparameters": schema.Hyperparameters,
-    "runtime": schema.Runtime,
-    "run": schema.RunConfig,
-}
 
 
 def recipe_schema() -> dict[str, Any]:
     """A JSON Schema (draft 2020-12) that a recipe file fits. A recipe is a delta, so nothing is required."""
     definitions: dict[str, Any] = {}
     properties: dict[str, Any] = {"defaults": _defaults()}
-    for group, model in _PLAIN.items():
+    for group, model in schema.PLAIN.items():
         properties[group] = _group(model.model_json_schema(), definitions)
-    for group, (model, selector, kind) in _NAMED.items():
+    for group, (model, selector, kind) in schema.NAMED.items():
         merged = _group(model.model_json_schema(), definitions)
         merged["properties"].pop("options", None)
         for name in registry.names(kind):

@@ -188,6 +188,22 @@ Hyperparameters = _with_training_fields("Hyperparameters", _HyperparametersBase)
 Runtime = _with_training_fields("Runtime", _RuntimeBase)
 
 
+NAMED: dict[str, tuple[type[Options], str, str]] = {
+    "task": (TaskConfig, "name", "task"),
+    "dataset": (DatasetConfig, "source", "source"),
+    "freezing": (FreezingConfig, "policy", "policy"),
+}
+"""Groups with options of a module: group -> (its model, the key that names the module, the kind of module)."""
+
+PLAIN: dict[str, type[Options]] = {
+    "model": ModelConfig,
+    "hyperparameters": Hyperparameters,
+    "runtime": Runtime,
+    "run": RunConfig,
+}
+"""The other groups: group -> its model."""
+
+
 class Config(Options):
     """A whole, checked configuration."""
 
