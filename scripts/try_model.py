@@ -30,6 +30,9 @@ def main() -> None:
     parser.add_argument("text", nargs="?", default=TEXT)
     given = parser.parse_args()
     from transformers import pipeline
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
 
     folder = (given.run or newest_run(Path("outputs"))) / "model"
     answer = pipeline("text-classification", model=str(folder))(given.text)[0]
