@@ -53,7 +53,7 @@ def ratio_line(name: str, ratios: list[float], target: str = "") -> str:
 
 
 def hardware_line(threads: int) -> str:
-    """The machine, torch's threads, the versions and the date."""
+    """The machine, the threads that torch computes with, the versions and the date."""
     import torch
     import transformers
 
@@ -64,7 +64,7 @@ def hardware_line(threads: int) -> str:
     bf16 = " with avx512_bf16" if flag and flag() else ""
     memory = f", {machine['memory_gb']:.0f} GiB" if "memory_gb" in machine else ""
     return (
-        f"{machine['cores']} cores of {machine['cpu']}{bf16}{memory}; torch.set_num_threads({threads}); Python "
+        f"{machine['cores']} cores of {machine['cpu']}{bf16}{memory}; threads: {threads}; Python "
         f"{platform.python_version()}, torch {torch.__version__}, transformers {transformers.__version__}; "
         f"{datetime.date.today()}"
     )

@@ -22,7 +22,10 @@ def printed(name: str, *flags: str) -> str:
 @pytest.mark.slow
 def test_overhead_prints_its_ratio_for_equal_work():
     said = printed("overhead", "--tiny", "--steps", "2")
-    assert [found["name"] for found in RATIO.finditer(said)] == ["training step, Tunebook / bare PyTorch loop"]
+    assert [found["name"].partition(",")[0] for found in RATIO.finditer(said)] == [
+        "training step",
+        "the same in processor time",
+    ]
     assert "largest difference of any weight afterwards: 0.0e+00" in said
 
 
@@ -30,7 +33,7 @@ def test_overhead_prints_its_ratio_for_equal_work():
 def test_padding_prints_its_ratio():
     said = printed("padding", "--tiny", "--steps", "2")
     assert len(RATIO.findall(said)) == 1
-    assert "64 " in said
+    assert re.search(r"\b64 (SST-2 sentences|shipped reviews)", said)
 
 
 @pytest.mark.slow

@@ -67,6 +67,18 @@ def layout_of(config: Config, processes: int) -> BatchLayout:
     )
 
 
+def with_effective_batch(config: Config, layout: BatchLayout) -> Config:
+    """The configuration with the effective batch spelled out.
+
+    Left to the number of processes it shapes the model unsaid: neither a resumed run nor a frozen recipe
+    would notice that there are more or fewer of them.
+    """
+    if config.hyperparameters.effective_batch_size is not None:
+        return config
+    said = {"effective_batch_size": layout.effective, "gradient_accumulation_steps": None}
+    return config.model_copy(update={"hyperparameters": config.hyperparameters.model_copy(update=said)})
+
+
 def batches_of(config: Config, parts: Parts, layout: BatchLayout, rank: int) -> EffectiveBatches:
     """This process's micro-batches. Length grouping needs lengths, which only some tasks have."""
     train = parts.splits["train"]
@@ -91,9 +103,8 @@ def choose_precision(
     chosen = None
     if processes.main:
         rows = TrainRows(parts.splits["train"])
-        batch = parts.task.collator(parts.processor)(
-            rows.__getitems__(next(iter(batches_of(config, parts, layout, 0))))
-        )
+        keys = next(iter(batches_of(config, parts, layout, 0)))[: precision.PROBED_ROWS]
+        batch = parts.task.collator(parts.processor)(rows.__getitems__(keys))
         batch.pop("row")
         labels = batch.pop("labels")
 
