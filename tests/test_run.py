@@ -4,12 +4,15 @@ import json
 import logging
 
 import pytest
+import yaml
 from transformers import pipeline
 
 from tests import tiny
 from tunebook.check import check
 from tunebook.config.compose import compose
+from tunebook.errors import ConfigurationError, RunDirectoryError
 from tunebook.run import run
+from tunebook.run_directory import opened
 
 FILES = {
     "README.md", "history.jsonl", "log.txt", "metrics.json", "model", "predictions", "recipe.yaml",
@@ -126,3 +129,33 @@ def test_without_a_validation_split_evaluations_are_refused_with_the_mend(tmp_pa
 def test_loggers_are_left_as_they_were(tmp_path, text):
     go(tmp_path, *text, "hyperparameters.max_steps=1")
     assert logging.getLogger("tunebook").handlers == []
+
+
+def test_a_run_that_is_going_on_is_not_deleted(tmp_path, text):
+    configs = [
+        check(compose([*text, "runtime=cpu", f"run.output_dir={tmp_path}", f"run.overwrite={said}"]))
+        for said in ("false", "true")
+    ]
+    with opened(configs[0], "a command", 1) as directory:
+        (directory.path / "log.txt").write_text("precious")
+        with pytest.raises(RunDirectoryError, match="is in use"), opened(configs[1], "a command", 1):
+            pass
+        assert (directory.path / "log.txt").read_text() == "precious"
+
+
+def test_a_recipe_file_cannot_delete_a_run(tmp_path):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("# @package _global_\nrun:\n  overwrite: true\n")
+    with pytest.raises(ConfigurationError, match=r"run\.overwrite.*command line"):
+        compose([f"+recipe={recipe}"])
+
+
+def test_an_effective_batch_that_follows_from_the_processes_is_frozen_as_it_was(tmp_path, text):
+    sizes = ["hyperparameters.per_device_train_batch_size=8", "hyperparameters.gradient_accumulation_steps=2"]
+    said = [*text, "hyperparameters.effective_batch_size=null", *sizes, "hyperparameters.max_steps=1"]
+    first = go(tmp_path / "a", *said)
+    frozen = yaml.safe_load((first.path / "recipe.yaml").read_text())["hyperparameters"]
+    assert frozen["effective_batch_size"] == 16
+    assert "gradient_accumulation_steps" not in frozen
+    second = go(tmp_path / "b", f"+recipe={first.path / 'recipe.yaml'}")
+    assert second.metrics == first.metrics

@@ -92,3 +92,15 @@ def test_predictions_keep_the_order_of_the_rows(overrides, alone, tmp_path):
         assert [line["row"] for line in ours] == list(range(count))
         assert [line["label"] for line in ours] == [line["label"] for line in whole]
         assert [line["loss"] for line in ours] == pytest.approx([line["loss"] for line in whole], abs=1e-4)
+
+
+def test_a_mistake_in_the_data_is_told_once_and_by_no_traceback_of_ours(overrides, tmp_path):
+    empty = tmp_path / "rows.jsonl"
+    empty.write_text('{"text": "fine", "label": "a"}\n{"text": null, "label": "b"}\n')
+    said = [f"dataset.train={empty}" if text.startswith("dataset.train=") else text for text in overrides]
+    with pytest.raises(AssertionError) as failed:
+        launch(said, tmp_path / "out", LAUNCHERS["torchrun"])
+    told = str(failed.value)
+    assert told.count("in the dataset:") == 1
+    assert "Connection closed by peer" not in told
+    assert "src/tunebook" not in told

@@ -45,6 +45,8 @@ class TunebookError(Exception):
 
     exit_code = 2
     subject = "this run"
+    every_rank_speaks = False
+    """Whether it is told by the process that meets it, even if that is not the main one."""
 
     def __init__(self, problems: Iterable[Problem] | Problem | str, subject: str | None = None):
         if isinstance(problems, str):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from transformers.trainer import TRAINING_ARGS_NAME
 from tunebook import files
 from tunebook.config import identity
 from tunebook.config.schema import Config
+from tunebook.errors import Problem, TrainingDiverged
 from tunebook.evaluation import predictions
 from tunebook.reporting import model_card, report
 from tunebook.reporting.run_record import peak_memory_mb
@@ -57,7 +59,11 @@ class Scored:
 
 
 def evaluate(trainer: RecipeTrainer, splits: dict[str, datasets.Dataset]) -> dict[str, Scored]:
-    """Score validation and test with the final weights, on every process together."""
+    """Score validation and test with the final weights, on every process together.
+
+    Raises:
+        TrainingDiverged: the weights give no finite loss.
+    """
     scored = {}
     for name in EVALUATED:
         if name not in splits:
@@ -66,6 +72,12 @@ def evaluate(trainer: RecipeTrainer, splits: dict[str, datasets.Dataset]) -> dic
         beside = ("runtime", "samples_per_second", "steps_per_second", "model_preparation_time")
         metrics = {key.removeprefix(f"{name}_"): value for key, value in (found.metrics or {}).items()}
         kept = {key: float(value) for key, value in metrics.items() if key not in beside}
+        if not math.isfinite(kept["loss"]):
+            message = (
+                f"the loss is {kept['loss']} after training. Lower hyperparameters.learning_rate (the base rate is "
+                f"{trainer.args.learning_rate:g}), or use runtime.precision=float32"
+            )
+            raise TrainingDiverged(Problem(f"{name} split", message))
         scored[name] = Scored(kept, np.asarray(found.predictions), np.asarray(found.label_ids))
     return scored
 
@@ -159,7 +171,9 @@ def tell_start(directory: RunDirectory, trainer: RecipeTrainer, start: Path | No
 def tell_stopped(stopped: Stopped, directory: RunDirectory) -> None:
     """Say that a signal ended the run and how it goes on."""
     logger.info("stopped by a signal after step %d; everything is saved in %s", stopped.step, directory.checkpoints)
-    logger.info("the same command continues from there")
+    overwrites = "run.overwrite=" in directory.record["command"]
+    without = ", without run.overwrite=true, which would delete it," if overwrites else ""
+    logger.info("the same command%s continues from there", without)
 
 
 def tell_finished(directory: RunDirectory, metrics: dict[str, Any]) -> None:
@@ -173,7 +187,8 @@ def tell_finished(directory: RunDirectory, metrics: dict[str, Any]) -> None:
 
 def _best(config: Config, trainer: RecipeTrainer) -> dict[str, Any]:
     metric, higher = best_metric(config)
-    chosen = bool(trainer.args.load_best_model_at_end and trainer.state.best_global_step)
+    # Without its checkpoint, deleted since, the best model was not loaded.
+    chosen = bool(trainer.args.load_best_model_at_end and trainer.state.best_model_checkpoint)
     return {
         "metric": metric,
         "greater_is_better": higher,

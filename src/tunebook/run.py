@@ -68,7 +68,9 @@ def run(config: Config, command: str = "tunebook.run(config)") -> RunResult:
         TunebookError: a mistake that the user can mend.
         SystemExit: a signal asked the run to stop; it has saved first.
     """
-    processes = Processes(use_cpu=bool(config.runtime.use_cpu))
+    processes = Processes(bool(config.runtime.use_cpu), int(config.runtime.ddp_timeout or 1800))
+    layout = build.layout_of(config, processes.count)
+    config = build.with_effective_batch(config, layout)
     with (
         opened_by_main(config, command, processes) as directory,
         logging_to(directory.path / "log.txt", processes.main) as log,
@@ -79,7 +81,6 @@ def run(config: Config, command: str = "tunebook.run(config)") -> RunResult:
         session = Session()
         data = load_data(config, directory, processes)
         parts = load_parts(config, data, processes)
-        layout = build.layout_of(config, processes.count)
         log.info("%s", layout)
         chosen = build.choose_precision(config, parts, layout, processes, directory.record.get("precision"))
         log.info("precision %s, chosen by %s", chosen.name, chosen.chosen_by)
@@ -180,7 +181,7 @@ def train(
         outcome.tell_start(directory, trainer, start)
     start = processes.from_main(start)
     with listening() as wish:
-        trainer.add_callback(StepVote(processes, wish, trainer.micro_losses))
+        trainer.add_callback(StepVote(processes, wish, trainer.step))
         try:
             trainer.train(resume_from_checkpoint=str(start) if start else None)
         except Stopped as stopped:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -75,20 +76,23 @@ def opened(config: Config, command: str, processes: int) -> Iterator[RunDirector
     """
     path = path_of(config)
     try:
-        if config.run.overwrite:
-            _remove(path)
         path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path / _LOCK)
         lock.acquire(timeout=0)
     except Timeout as error:
         raise RunDirectoryError(f"{path} is in use: the same run is going on in another process") from error
     except OSError as error:
-        if isinstance(error, RunDirectoryError):
-            raise
         message = f"{path} cannot be written ({error.strerror}); set run.output_dir to a folder that can"
         raise RunDirectoryError(message) from error
     try:
+        if config.run.overwrite:
+            _empty(path)
         yield _read_or_start(path, config, command, processes)
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        message = f"the disk of {path} is full. Free some space and repeat the same command"
+        raise RunDirectoryError(message) from error
     finally:
         lock.release()
 
@@ -132,12 +136,19 @@ def _require_same(directory: RunDirectory, config: Config) -> None:
     )
 
 
-def _remove(path: Path) -> None:
-    if not path.exists():
-        return
-    if any(path.iterdir()) and not (path / _RECORD).exists():
+def _empty(path: Path) -> None:
+    """Delete a run but for its lock, which this process holds; the record last, so that it stays known as a run's."""
+    entries = [entry for entry in path.iterdir() if entry.name != _LOCK]
+    if entries and not (path / _RECORD).exists():
         raise RunDirectoryError(f"{path} has no {_RECORD}, so run.overwrite=true does not delete it; set run.name")
-    shutil.rmtree(path)
+    try:
+        for entry in sorted(entries, key=lambda entry: entry.name == _RECORD):
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+    except OSError as error:
+        raise RunDirectoryError(f"{path} cannot be deleted ({error.strerror}); set run.name") from error
 
 
 def now() -> str:

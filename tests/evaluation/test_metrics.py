@@ -50,9 +50,7 @@ def case(kind: str) -> tuple[np.ndarray, np.ndarray]:
     return predictions, references
 
 
-@pytest.mark.parametrize(
-    "kind", ["binary", "multi-class", "a class never predicted", "all wrong", "one class only"]
-)
+@pytest.mark.parametrize("kind", ["binary", "multi-class", "a class never predicted", "all wrong", "one class only"])
 def test_values_equal_scikit_learn(everything, kind):
     predictions, references = case(kind)
     got = everything.compute(predictions, references)

@@ -45,9 +45,7 @@ def make_summary() -> Callable[..., RunSummary]:
             ],
             "confusion": (np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])),
             "mistakes": [
-                Mistake(
-                    row=i, label="negative", predicted=HOSTILE, probability=i / 20, text=f"{HOSTILE} n{i}"
-                )
+                Mistake(row=i, label="negative", predicted=HOSTILE, probability=i / 20, text=f"{HOSTILE} n{i}")
                 for i in range(15)
             ],
             "seconds": 323.2,

@@ -11,9 +11,7 @@ from tunebook.reporting import plots
 
 
 def texts(svg: str) -> list[str]:
-    return [
-        "".join(node.itertext()).strip() for node in ElementTree.fromstring(svg).iter() if "text" in node.tag
-    ]
+    return ["".join(node.itertext()).strip() for node in ElementTree.fromstring(svg).iter() if "text" in node.tag]
 
 
 HISTORY = [
@@ -84,10 +82,7 @@ def test_pictures_are_deterministic_and_share_no_ids():
     curve, again = (plots.learning_curve(HISTORY, "accuracy") for _ in range(2))
     assert curve == again
     matrix = plots.confusion(np.array([0, 1]), np.array([0, 1]), ["a", "b"])
-    ids = [
-        [node.get("id") for node in ElementTree.fromstring(svg).iter() if node.get("id")]
-        for svg in (curve, matrix)
-    ]
+    ids = [[node.get("id") for node in ElementTree.fromstring(svg).iter() if node.get("id")] for svg in (curve, matrix)]
     assert all(ids)
     assert not set(ids[0]) & set(ids[1])
 

@@ -43,7 +43,7 @@ def main(out: str, mode: str, overrides: list[str]) -> None:
         if mode == "plain":  # transformers as it is, without our mend of the loss
             trainer.compute_loss_func = None
             trainer.model_accepts_loss_kwargs = True
-        trainer.add_callback(StepVote(processes, StopWish(), trainer.micro_losses))
+        trainer.add_callback(StepVote(processes, StopWish(), trainer.step))
         trainer.add_callback(SaveGradients(Path(out), processes.main))
         trainer.train()
 

@@ -66,13 +66,13 @@ class telling_mistakes:
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if isinstance(error, TunebookError):
-            if is_main_process() or getattr(error, "every_rank_speaks", False):
+            if is_main_process() or error.every_rank_speaks:
                 print(error.describe(), file=sys.stderr)
             sys.stderr.flush()
             raise SystemExit(error.exit_code) from None
         if isinstance(error, KeyboardInterrupt):
             if is_main_process():
-                print("Interrupted before training began; nothing was changed.", file=sys.stderr)
+                print("Interrupted; the same command goes on from what is saved.", file=sys.stderr)
             raise SystemExit(130) from None
 
 

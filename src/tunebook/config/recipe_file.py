@@ -107,6 +107,8 @@ def _forbidden(node: Any, place: str) -> list[Problem]:
         if key == "trust_remote_code":
             reason = "running a recipe never executes code from elsewhere; take the line out"
             found.append(Problem(path, reason, where))
+        if path == "run.overwrite" and str(value.value).lower() != "false":
+            found.append(Problem(path, "deletes a run: give it on the command line, where it is needed once", where))
         if path == "hydra":
             found.append(Problem(path, "a recipe cannot configure Hydra itself; take the block out", where))
         if isinstance(value, yaml.ScalarNode) and (match := _RESOLVER.search(value.value)):

@@ -68,6 +68,8 @@ def training_arguments(
     # Without a launcher, transformers would spread over all GPUs with DataParallel, which splits batches its
     # own way; Tunebook uses one GPU a process.
     arguments._n_gpu = min(arguments.n_gpu, 1)
+    # Where neither bf16 nor fp16 is set, transformers takes the launcher's, whatever was chosen here.
+    arguments.mixed_precision = "no" if precision == "float32" else precision
     return arguments
 
 

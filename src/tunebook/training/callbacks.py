@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,52 +27,85 @@ from tunebook.training.signals import Stopped, StopWish
 logger = logging.getLogger("tunebook")
 
 
-class StepVote(TrainerCallback):
-    """Before each optimizer step the processes agree: is every loss finite, has a signal come?
+@dataclass
+class StepFacts:
+    """What is known of the optimizer step that is being made.
 
-    One exchange of two numbers. A loss that is not finite stops the run before it reaches the weights; a
-    signal saves after the step and stops.
+    Args:
+        losses: (loss, row numbers) of each of its micro-batches.
+        gradient: norm of the gradient, None before it is known.
+    """
+
+    losses: list[tuple[torch.Tensor, torch.Tensor]] = field(default_factory=list)
+    gradient: float | None = None
+
+
+class StepVote(TrainerCallback):
+    """Before each optimizer step the processes agree: are loss and gradient finite, has a signal come?
+
+    One exchange of two numbers. A loss or gradient that is not finite stops the run before it reaches the
+    weights; a signal saves after the step and stops.
 
     Args:
         processes: that vote.
         wish: for signals.
-        losses: (loss, row numbers) of each micro-batch since the last vote; emptied here.
+        step: the Trainer's facts; emptied here.
     """
 
-    def __init__(self, processes: Processes, wish: StopWish, losses: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
-        self.processes, self.wish, self.losses = processes, wish, losses
+    def __init__(self, processes: Processes, wish: StopWish, step: StepFacts) -> None:
+        self.processes, self.wish, self.step = processes, wish, step
         self.signal = 0
+        self.waits = False
 
     def on_pre_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Vote."""
-        finite = bool(torch.stack([loss for loss, _ in self.losses]).isfinite().all())
+        finite = bool(torch.stack([loss for loss, _ in self.step.losses]).isfinite().all())
+        # In fp16 a gradient overflows now and then; the scaler skips that step and lowers its scale.
+        finite = finite and (args.fp16 or self.step.gradient is None or math.isfinite(self.step.gradient))
         bad, number = self.processes.largest([0.0 if finite else 1.0, float(self.wish.number)])
         self.signal = int(number)
         if bad:
             self._diverged(args, state)
-        self.losses.clear()
+        self.step.losses.clear()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Ask for a checkpoint if a signal has come."""
-        if self.signal:
-            control.should_save = True
+        """Ask for a checkpoint if a signal has come; after an epoch's last step it waits for the evaluation.
+
+        A run that resumes there goes on with the next epoch and would never evaluate this one.
+        """
+        wanted = control.should_save or bool(self.signal)
+        last = control.should_training_stop or float(state.epoch).is_integer()
+        self.waits = wanted and last
+        control.should_save = wanted and not last
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Ask for the checkpoint that has waited; the evaluation comes first."""
+        control.should_save = control.should_save or self.waits
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Stop, now that the checkpoint is whole."""
+        self.waits = False
         if self.signal:
             raise Stopped(self.signal, state.global_step)
 
     def _diverged(self, args: TrainingArguments, state: TrainerState) -> None:
-        own = [int(row) for loss, rows in self.losses if not loss.isfinite() for row in rows]
-        value = next((float(loss) for loss, _ in self.losses if not loss.isfinite()), math.nan)
-        rows = sorted(set(self.processes.gather(own)))
+        losses = self.step.losses
+        guilty = [(loss, rows) for loss, rows in losses if not loss.isfinite()]
+        what = f"loss is {float(guilty[0][0])}" if guilty else f"gradient's norm is {self.step.gradient}"
+        own = [int(row) for _, rows in guilty or losses for row in rows]
+        # A process whose own losses are fine names no rows when another one's are not.
+        told = self.processes.gather([(what, own, bool(guilty))])
+        told = [entry for entry in told if entry[2]] or told
+        rows = sorted({row for _, own, _ in told for row in own})
         shown = ", ".join(map(str, rows[:64])) + (f", … ({len(rows)} in all)" if len(rows) > 64 else "")
         raise TrainingDiverged(
             Problem(
                 f"step {state.global_step + 1}",
-                f"the loss is {value} on training rows {shown} (counted from 0). Look at these rows, lower "
+                f"the {told[0][0]} on training rows {shown} (counted from 0). Look at these rows, lower "
                 f"hyperparameters.learning_rate (the base rate is {args.learning_rate:g}), or use "
                 "runtime.precision=float32; the weights before this step are in the newest checkpoint",
             )

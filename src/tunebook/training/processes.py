@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import datetime
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list, gather_object, parse_flag_from_env
+
+from tunebook.errors import TunebookError
 
 
 class Processes:
@@ -16,12 +20,14 @@ class Processes:
 
     Args:
         use_cpu: keep to the processor where there is an accelerator.
+        patience: seconds that one waits for another, as `TrainingArguments.ddp_timeout`.
     """
 
-    def __init__(self, use_cpu: bool = False) -> None:
+    def __init__(self, use_cpu: bool = False, patience: int = 1800) -> None:
         # accelerate counts the processes of a launcher on CPUs only when it is told that they are to be CPUs.
         cpu = use_cpu or parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
-        self.state = PartialState(cpu=cpu)
+        # The first to be made fixes the timeout; transformers' own setting would come too late.
+        self.state = PartialState(cpu=cpu, timeout=datetime.timedelta(seconds=patience))
         if self.count > 1:
             # Left to the interpreter's end, gloo's threads abort the process after everything went well.
             atexit.register(self.state.destroy_process_group)
@@ -45,9 +51,26 @@ class Processes:
         """Until all have come here."""
         self.state.wait_for_everyone()
 
-    def main_first(self) -> contextlib.AbstractContextManager[None]:
-        """The block runs in the main process, then in the others (which find its caches)."""
-        return self.state.main_process_first()
+    @contextlib.contextmanager
+    def main_first(self) -> Iterator[None]:
+        """The block runs in the main process, then in the others (which find its caches); its mistakes reach all."""
+        mistake: TunebookError | None = None
+        if self.main:
+            try:
+                yield
+            except TunebookError as error:
+                mistake = error
+                raise
+            finally:
+                self.from_main(mistake and mistake.problems)
+            return
+        if problems := self.from_main(None):
+            raise TunebookError(problems)
+        try:
+            yield
+        except TunebookError as error:
+            error.every_rank_speaks = True  # the main process has not met it: a file of this machine, say
+            raise
 
     def from_main(self, value: Any) -> Any:
         """The main process's value, in every process."""

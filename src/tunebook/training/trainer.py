@@ -22,6 +22,7 @@ from transformers.trainer_utils import seed_worker
 from tunebook.modeling.freezing import hold_frozen_in_eval
 from tunebook.training import checkpoints
 from tunebook.training.batches import EffectiveBatches, TrainRows
+from tunebook.training.callbacks import StepFacts
 
 LossSum = Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]
 
@@ -59,7 +60,7 @@ class RecipeTrainer(Trainer):
         self.batches, self.frozen = batches, frozen
         # The loss comes from compute_loss_func; the model must not be told the count as well.
         self.model_accepts_loss_kwargs = False
-        self.micro_losses: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self.step = StepFacts()
 
     # ---- batches ----
 
@@ -71,6 +72,7 @@ class RecipeTrainer(Trainer):
             workers = {
                 "persistent_workers": args.dataloader_persistent_workers,
                 "prefetch_factor": args.dataloader_prefetch_factor,
+                "in_order": args.dataloader_in_order,
                 "multiprocessing_context": args.dataloader_multiprocessing_context,
             }
         loader = DataLoader(
@@ -99,7 +101,9 @@ class RecipeTrainer(Trainer):
         inputs.pop("row", None)
         if model.training:
             hold_frozen_in_eval(self.frozen)
-        return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
+        # Hidden states, an encoder's output (BART, T5) and the like are no answers and would fill the memory.
+        return (loss, {"logits": outputs["logits"]}) if return_outputs else loss
 
     def training_step(
         self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: torch.Tensor | int | None = None
@@ -107,8 +111,13 @@ class RecipeTrainer(Trainer):
         """transformers' step; keeps each micro-batch's loss and row numbers for the check that it is finite."""
         rows = inputs["row"]
         loss = super().training_step(model, inputs, num_items_in_batch)
-        self.micro_losses.append((loss, rows))
+        self.step.losses.append((loss, rows))
         return loss
+
+    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
+        norm = super()._get_grad_norm(model, grad_norm=grad_norm)
+        self.step.gradient = None if norm is None else float(norm)
+        return norm
 
     # ---- checkpoints ----
 
@@ -131,6 +140,13 @@ class RecipeTrainer(Trainer):
         if main:
             checkpoints.rotate(root, self.args.save_total_limit, best)
 
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        better = super()._determine_best_metric(metrics, trial)
+        if better and self.args.load_best_model_at_end:
+            # With save_steps a multiple of eval_steps the best model could not be loaded at the end.
+            self.control.should_save = True
+        return better
+
     def _remember_callbacks(self) -> None:
         kept: Any = self.state.stateful_callbacks
         for callback in [*self.callback_handler.callbacks, self.control]:
@@ -146,7 +162,11 @@ class RecipeTrainer(Trainer):
             name = checkpoints.checkpoint_name(self.state.best_global_step)
             best = Path(str(self.args.output_dir)) / name
             self.state.best_model_checkpoint = str(best) if best.is_dir() else None
-        if self._has_stopped_early():
+        if self.state.global_step:
+            # Evaluated when the run began; once more would count against the patience of early stopping.
+            self.args.eval_on_start = False
+        # max_steps can lie within an epoch, which transformers would go on with for one more step.
+        if self._has_stopped_early() or self.state.global_step >= self.state.max_steps:
             return self.state.num_train_epochs, 0
         return epochs_trained, steps_trained
 
