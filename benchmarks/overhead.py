@@ -21,6 +21,7 @@ from torch import nn
 from torch.nn import functional
 from training import Ready, loaded
 from transformers import TrainerCallback, get_scheduler
+from transformers.training_args import OptimizerNames
 
 from tunebook.training.batches import TrainRows
 from tunebook.training.build import batches_of
@@ -156,7 +157,7 @@ def main() -> None:
     model_name = "a tiny BERT" if said.tiny else "all-MiniLM-L6-v2"
     print(
         f"  {model_name}, recipe bert_sentiment (reviews, batches of 32 grouped by length), float32, "
-        f"{trainer.args.optim.value}; blocks of {said.steps} steps turn about, the first pair left out; "
+        f"{OptimizerNames(trainer.args.optim).value}; blocks of {said.steps} steps turn about, the first pair left out; "
         "logged every 10 steps; no saving, no evaluation"
     )
     print(f"  {pairs.hardware_line(said.threads)}")

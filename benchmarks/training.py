@@ -50,7 +50,7 @@ class Ready:
     def train(self, trainer: RecipeTrainer, *callbacks: TrainerCallback) -> None:
         """Train as a run does: with the vote before each step, listening for signals, history and progress."""
         with listening() as wish:
-            trainer.add_callback(StepVote(self.processes, wish, trainer.micro_losses))
+            trainer.add_callback(StepVote(self.processes, wish, trainer.step))
             for callback in callbacks:
                 trainer.add_callback(callback)
             trainer.train()
