@@ -157,8 +157,8 @@ def main() -> None:
     model_name = "a tiny BERT" if said.tiny else "all-MiniLM-L6-v2"
     print(
         f"  {model_name}, recipe bert_sentiment (reviews, batches of 32 grouped by length), float32, "
-        f"{OptimizerNames(trainer.args.optim).value}; blocks of {said.steps} steps turn about, the first pair left out; "
-        "logged every 10 steps; no saving, no evaluation"
+        f"{OptimizerNames(trainer.args.optim).value}; blocks of {said.steps} steps turn about, the first pair left "
+        "out; logged every 10 steps; no saving, no evaluation"
     )
     print(f"  {pairs.hardware_line(said.threads)}")
 
