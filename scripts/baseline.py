@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tunebook import files
 from tunebook.check import check
-from tunebook.config import registry
+from tunebook.config import identity, registry
 from tunebook.config.command import telling_mistakes
 from tunebook.config.compose import compose
 from tunebook.config.schema import Config
@@ -51,10 +51,21 @@ def _texts(split: Sequence) -> list[str]:
 
 
 def finished_runs(config: Config) -> list[dict]:
-    """The metrics of every finished run of the recipe."""
-    folder = Path(config.run.output_dir) / config.run.recipe
-    records = [path for path in folder.glob("*/run.json") if files.read_json(path)["status"] == "finished"]
-    return [files.read_json(path.with_name("metrics.json")) for path in records]
+    """The metrics of every finished run of the same configuration; one of each seed."""
+    wanted = _without_seed(identity.content(config))
+    by_seed = {}
+    for path in sorted((Path(config.run.output_dir) / config.run.recipe).glob("*/run.json")):
+        record = files.read_json(path)
+        if record["status"] == "finished" and _without_seed(record["configuration"]) == wanted:
+            seed = record["configuration"]["hyperparameters"]["seed"]
+            by_seed[seed] = files.read_json(path.with_name("metrics.json"))
+    return list(by_seed.values())
+
+
+def _without_seed(plain: dict) -> dict:
+    shaping = {group: plain[group] for group in identity.SHAPING}
+    hyperparameters = {key: value for key, value in shaping["hyperparameters"].items() if key != "seed"}
+    return {**shaping, "hyperparameters": hyperparameters}
 
 
 def main(overrides: list[str]) -> None:
@@ -68,7 +79,7 @@ def main(overrides: list[str]) -> None:
         if values:
             spread = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
             print(f"{config.run.recipe:<29}  {split:<10}  accuracy {statistics.mean(values):.4f}{spread}   "
-                  f"({len(values)} runs: {', '.join(f'{value:.4f}' for value in values)})")  # fmt: skip
+                  f"({len(values)} seeds: {', '.join(f'{value:.4f}' for value in values)})")  # fmt: skip
 
 
 if __name__ == "__main__":

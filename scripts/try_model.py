@@ -34,7 +34,10 @@ def main() -> None:
 
     logging.disable_progress_bar()
 
-    folder = (given.run or newest_run(Path("outputs"))) / "model"
+    run = given.run or newest_run(Path("outputs"))
+    folder = run if (run / "config.json").is_file() else run / "model"
+    if not (folder / "config.json").is_file():
+        raise RunDirectoryError(f"{run} holds no finished model; name a run directory or its model folder")
     answer = pipeline("text-classification", model=str(folder))(given.text)[0]
     print(f"{given.text!r} → {answer['label']} ({answer['score']:.1%})   [pipeline of {folder}]")
 

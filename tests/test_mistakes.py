@@ -36,6 +36,9 @@ def recipe(content: str | bytes, *says: str, count: int = 1) -> Mistake:
 
 
 MISTAKES = {
+    # ---- what is not installed
+    "a tracker": said("runtime.report_to=clearml", "runtime.report_to", "clearml is not installed"),
+    "an optimizer": said("hyperparameters.optim=galore_adamw", "galore_adamw needs the package galore_torch"),
     # ---- what is written wrong, at every level
     "option of a group": said("model=minilmm", "model=minilmm", "did you mean minilm?"),
     "option of freezing": said("freezing=head_onyl", "did you mean head_only?"),

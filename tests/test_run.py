@@ -159,3 +159,29 @@ def test_an_effective_batch_that_follows_from_the_processes_is_frozen_as_it_was(
     assert "gradient_accumulation_steps" not in frozen
     second = go(tmp_path / "b", f"+recipe={first.path / 'recipe.yaml'}")
     assert second.metrics == first.metrics
+
+
+def test_overwriting_deletes_the_old_run_only_after_every_check(tmp_path, text):
+    from tunebook.errors import FreezingError
+
+    said = ["hyperparameters.max_steps=2", "run.name=x"]
+    first = go(tmp_path, *text, *said)
+    before = {path: path.read_bytes() for path in first.path.rglob("*") if path.is_file() and path.name != "log.txt"}
+    with pytest.raises(FreezingError):
+        go(tmp_path, *text, *said, "run.overwrite=true", "freezing=last_n", "freezing.n=99")
+    assert all(path.read_bytes() == content for path, content in before.items())
+    again = go(tmp_path, *text, *said, "run.overwrite=true", "freezing=head_only")
+    assert again.trained
+    assert json.loads((again.path / "run.json").read_text())["configuration"]["freezing"] == {"policy": "head_only"}
+
+
+def test_a_frozen_recipe_refuses_other_rows(tmp_path, text):
+    from tunebook.errors import DataError
+
+    rows = tmp_path / "rows.csv"
+    rows.write_text("text,label\n" + "".join(f"a good film {at},{'ab'[at % 2]}\n" for at in range(40)))
+    said = [*text[:3], "dataset=files", f"dataset.train={rows}", "dataset.split.validation=0.2"]
+    first = go(tmp_path / "a", *said, "hyperparameters.max_steps=1")
+    rows.write_text(rows.read_text().replace("film", "movie"))
+    with pytest.raises(DataError, match=r"dataset\.fingerprints.*frozen from: train, validation"):
+        go(tmp_path / "b", f"+recipe={first.path / 'recipe.yaml'}")

@@ -108,7 +108,9 @@ def write(
     """
     metrics = {split: result.metrics for split, result in scored.items()}
     files.write_json(directory.path / "metrics.json", {**metrics, "best": _best(config, trainer)})
-    files.write_text(directory.path / "recipe.yaml", identity.frozen_recipe(config, chosen.name, command))
+    files.write_text(
+        directory.path / "recipe.yaml", identity.frozen_recipe(config, chosen.name, command, data.fingerprints)
+    )
     for split, result in scored.items():
         predictions.write(
             directory.path / "predictions" / f"{split}.jsonl",
@@ -122,7 +124,7 @@ def write(
     summary = _summary(config, command, directory, data, parts, trainer, scored, seconds)
     report.write_report(directory.path / "report.html", summary)
     model_card.write_card(directory.path / "README.md", summary)
-    model_card.write_card(directory.model / "README.md", summary)
+    model_card.write_card(directory.model / "README.md", summary, model=".")
     directory.update(
         status="finished", finished=now(), seconds=round(seconds, 1), peak_memory_mb=summary.peak_memory_mb
     )
@@ -157,7 +159,7 @@ def tell_start(directory: RunDirectory, trainer: RecipeTrainer, start: Path | No
     from tunebook.training import checkpoints
 
     facts = checkpoints.facts(start)
-    directory.update(resumed_from=[*directory.record.get("resumed_from", []), facts["step"]])
+    directory.update(status="running", resumed_from=[*directory.record.get("resumed_from", []), facts["step"]])
     logger.info("resuming after step %d, from %s", facts["step"], start.name)
     if facts["processes"] != trainer.args.world_size:
         logger.warning(
@@ -176,12 +178,15 @@ def tell_stopped(stopped: Stopped, directory: RunDirectory) -> None:
     logger.info("the same command%s continues from there", without)
 
 
-def tell_finished(directory: RunDirectory, metrics: dict[str, Any]) -> None:
+def tell_finished(config: Config, directory: RunDirectory, metrics: dict[str, Any]) -> None:
     """Show the result of a run that had been finished before."""
     record = directory.record
     shown = {split: values for split, values in metrics.items() if split in EVALUATED}
     logger.info("this run was finished on %s; nothing is done", record.get("finished"))
     logger.info("%s", closing_table(shown, float(record.get("seconds", 0.0)), directory.path))
+    before, now_said = (plain.get("runtime", {}) for plain in (record["configuration"], identity.content(config)))
+    if changed := [key for key in {**before, **now_said} if before.get(key) != now_said.get(key)]:
+        logger.info("runtime settings (%s) do not make another run", ", ".join(sorted(changed)))
     logger.info("to run it anew: run.overwrite=true (deletes this one), or another run.name")
 
 
@@ -238,6 +243,7 @@ def _summary(
         versions=directory.record["versions"],
         seed=config.hyperparameters.seed,
         resumed_from=resumed[-1],
+        pairs="text_pair" in data.splits["train"].column_names,
         warnings=_warnings(data),
     )
 

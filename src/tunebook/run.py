@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -24,6 +26,8 @@ from tunebook.training.callbacks import StepVote
 from tunebook.training.processes import Processes
 from tunebook.training.signals import Stopped, listening
 from tunebook.training.trainer import RecipeTrainer
+
+logger = logging.getLogger("tunebook")
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ def run(config: Config, command: str = "tunebook.run(config)") -> RunResult:
         logging_redirect_tqdm([log]),
     ):
         if directory.finished:
-            return finished_before(directory, processes)
+            return finished_before(config, directory, processes)
         session = Session()
         data = load_data(config, directory, processes)
         parts = load_parts(config, data, processes)
@@ -116,11 +120,11 @@ def opened_by_main(config: Config, command: str, processes: Processes) -> Iterat
         yield found or RunDirectory(path_of(config), shared)
 
 
-def finished_before(directory: RunDirectory, processes: Processes) -> RunResult:
+def finished_before(config: Config, directory: RunDirectory, processes: Processes) -> RunResult:
     """Show what is there; train nothing."""
     metrics = files.read_json(directory.path / "metrics.json")
     if processes.main:
-        outcome.tell_finished(directory, metrics)
+        outcome.tell_finished(config, directory, metrics)
     return RunResult(directory.path, {key: metrics[key] for key in outcome.EVALUATED if key in metrics}, False)
 
 
@@ -137,6 +141,10 @@ def load_data(config: Config, directory: RunDirectory, processes: Processes) -> 
             "or run.overwrite=true to start it anew"
         )
         raise DataError(message)
+    stated: dict[Any, str] = {**(config.dataset.fingerprints or {})}
+    if other := [split for split, digest in data.fingerprints.items() if stated.get(split, digest) != digest]:
+        message = f"differ from those of the run that the recipe was frozen from: {', '.join(other)}"
+        raise DataError(Problem("dataset.fingerprints", f"the rows {message}; take the key out to train all the same"))
     if "validation" not in data.splits and config.hyperparameters.eval_strategy not in {None, "no"}:
         message = (
             "there is none, and evaluations were asked for: give dataset.validation, carve one with "
@@ -146,6 +154,9 @@ def load_data(config: Config, directory: RunDirectory, processes: Processes) -> 
         raise DataError(Problem("validation split", message))
     if processes.main:
         rows = {split: len(part) for split, part in data.splits.items()}
+        counts = ", ".join(f"{count:,} {split}" for split, count in rows.items())
+        names = ", ".join(data.label_names[:10]) + (f", … ({len(data.label_names)})" if data.label_names[10:] else "")
+        logger.info("rows: %s; labels: %s", counts, names)
         directory.update(data={"fingerprints": data.fingerprints, "rows": rows, "labels": data.label_names})
     return data
 
@@ -176,6 +187,7 @@ def train(
     checkpoints.require_space(directory.path, build.checkpoint_bytes(parts.model))
     start = None
     if processes.main:
+        directory.begin()
         directory.checkpoints.mkdir(parents=True, exist_ok=True)
         start = checkpoints.newest_whole(directory.checkpoints)
         outcome.tell_start(directory, trainer, start)
@@ -186,6 +198,6 @@ def train(
             trainer.train(resume_from_checkpoint=str(start) if start else None)
         except Stopped as stopped:
             if processes.main:
-                directory.update(seconds_before=session.total(directory))
+                directory.update(status="stopped", seconds_before=session.total(directory))
                 outcome.tell_stopped(stopped, directory)
             raise SystemExit(stopped.exit_code) from None

@@ -30,10 +30,12 @@ class RunDirectory:
     Args:
         path: of the folder.
         record: the content of run.json.
+        replaces: an earlier run still lies here, and goes only when this one has passed every check.
     """
 
     path: Path
     record: dict[str, Any] = field(default_factory=dict)
+    replaces: bool = False
 
     @property
     def finished(self) -> bool:
@@ -53,7 +55,15 @@ class RunDirectory:
     def update(self, **facts: Any) -> None:
         """Add facts to the record, and write it whole."""
         self.record |= facts
-        files.write_json(self.path / _RECORD, self.record)
+        if not self.replaces:
+            files.write_json(self.path / _RECORD, self.record)
+
+    def begin(self) -> None:
+        """Training begins: the run that this one replaces is deleted."""
+        if self.replaces:
+            _empty(self.path)
+            self.replaces = False
+            self.update()
 
 
 def path_of(config: Config) -> Path:
@@ -85,8 +95,6 @@ def opened(config: Config, command: str, processes: int) -> Iterator[RunDirector
         message = f"{path} cannot be written ({error.strerror}); set run.output_dir to a folder that can"
         raise RunDirectoryError(message) from error
     try:
-        if config.run.overwrite:
-            _empty(path)
         yield _read_or_start(path, config, command, processes)
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
@@ -99,15 +107,18 @@ def opened(config: Config, command: str, processes: int) -> Iterator[RunDirector
 
 def _read_or_start(path: Path, config: Config, command: str, processes: int) -> RunDirectory:
     record = path / _RECORD
-    if record.exists():
+    if record.exists() and not config.run.overwrite:
         directory = RunDirectory(path, files.read_json(record))
         _require_same(directory, config)
         return directory
     strangers = sorted(entry.name for entry in path.iterdir() if not entry.name.startswith("."))
-    if strangers:
-        message = f"{path} holds {', '.join(strangers[:5])} but no {_RECORD}: not a run's folder; set run.name"
+    if strangers and not record.exists():
+        overwrite = ", so run.overwrite=true does not delete it" if config.run.overwrite else ""
+        message = (
+            f"{path} holds {', '.join(strangers[:5])} but no {_RECORD}: not a run's folder{overwrite}; set run.name"
+        )
         raise RunDirectoryError(message)
-    directory = RunDirectory(path)
+    directory = RunDirectory(path, replaces=record.exists())
     try:
         directory.update(
             status="running",
@@ -137,10 +148,8 @@ def _require_same(directory: RunDirectory, config: Config) -> None:
 
 
 def _empty(path: Path) -> None:
-    """Delete a run but for its lock, which this process holds; the record last, so that it stays known as a run's."""
-    entries = [entry for entry in path.iterdir() if entry.name != _LOCK]
-    if entries and not (path / _RECORD).exists():
-        raise RunDirectoryError(f"{path} has no {_RECORD}, so run.overwrite=true does not delete it; set run.name")
+    """Delete a run but for lock and log, which this process holds; the record last, so that it stays a run's folder."""
+    entries = [entry for entry in path.iterdir() if entry.name not in {_LOCK, "log.txt"}]
     try:
         for entry in sorted(entries, key=lambda entry: entry.name == _RECORD):
             if entry.is_dir() and not entry.is_symlink():

@@ -60,7 +60,12 @@ def test_a_batch_is_padded_as_the_options_say(parts, padding, width):
     assert "length" not in batch
 
 
-def test_more_tokens_than_positions_are_refused(parts):
-    tokenizer, model = parts
+def test_more_tokens_than_positions_are_refused(folder):
     with pytest.raises(ConfigurationError, match=f"task.max_length.*at most {tiny.MAX_LENGTH}"):
-        Task(Options(max_length=500)).encode(datasets.Dataset.from_dict(ROWS), tokenizer, model)
+        Task(Options(max_length=500)).load_processor(tiny.model_config(name_or_path=folder))
+
+
+def test_the_tokenizer_later_cuts_where_training_did(folder, tmp_path):
+    Task(Options(max_length=12)).load_processor(tiny.model_config(name_or_path=folder)).save_pretrained(tmp_path)
+    again = AutoTokenizer.from_pretrained(tmp_path)
+    assert len(again("good " * 40, truncation=True)["input_ids"]) == 12

@@ -22,7 +22,7 @@ def content(config: Config) -> dict[str, Any]:
         part = getattr(config, group)
         # Options are dumped by themselves: as a field they would be cut down to the declared base class.
         options = getattr(part, "options", None)
-        plain[group] = part.model_dump(mode="json", exclude_none=True, exclude={"options"})
+        plain[group] = part.model_dump(mode="json", exclude_none=True, exclude={"options", "fingerprints"})
         plain[group] |= options.model_dump(mode="json", exclude_none=True) if options else {}
     return plain
 
@@ -38,15 +38,18 @@ def run_name(config: Config) -> str:
     return config.run.name or f"seed{config.hyperparameters.seed}-{fingerprint(config)[:8]}"
 
 
-def frozen_recipe(config: Config, precision: str, command: str) -> str:
+def frozen_recipe(config: Config, precision: str, command: str, fingerprints: dict[str, str] | None = None) -> str:
     """A recipe file that composes to this configuration whatever the defaults are, precision included.
 
     Args:
         config: of the run.
         precision: that was chosen.
         command: that started the run, for the header.
+        fingerprints: of the data by split; a replay on other rows is refused.
     """
     plain = content(config)
+    if fingerprints:
+        plain["dataset"]["fingerprints"] = dict(fingerprints)
     plain["runtime"]["precision"] = precision
     # The name first, as in `content`, so that freezing a frozen recipe gives the same file.
     plain["run"] = {"name": run_name(config)} | plain["run"] | {"overwrite": False}
@@ -58,7 +61,8 @@ def frozen_recipe(config: Config, precision: str, command: str) -> str:
         f"# Frozen recipe of the run {plain['run']['recipe']}/{plain['run']['name']}: every setting spelled out.\n"
         f"#\n"
         f"# Made by:   {' '.join(command.split())}\n"
-        f"# Repeat it: accelerate launch run.py +recipe=./recipe.yaml\n"
+        f"# Repeat it: in a checkout of Tunebook, accelerate launch run.py +recipe=PATH/OF/THIS/recipe.yaml\n"
+        f"#            (relative paths in it count from the folder in which that is typed)\n"
     )
     return header + body
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tunebook.config import registry
+from tunebook.config import packages, registry
 from tunebook.config.places import Places
 from tunebook.config.schema import Config
 from tunebook.errors import Problem, did_you_mean
@@ -22,7 +22,7 @@ def problems(config: Config, places: Places) -> list[Problem]:
     if config.hyperparameters and config.task:
         found += _best(config)
     if config.hyperparameters and config.runtime:
-        found += _saving(config)
+        found += [*_saving(config), *_packages(config)]
     return [Problem(key, message, places.of(key)) for key, message in found]
 
 
@@ -134,3 +134,14 @@ def _saving(config: Config) -> list[Finding]:
             "leave it out, or set hyperparameters.load_best_model_at_end=false",
         )
     ]
+
+
+def _packages(config: Config) -> list[Finding]:
+    found = []
+    if module := packages.of_optimizer(config.hyperparameters.optim):
+        found.append(
+            ("hyperparameters.optim", f"{config.hyperparameters.optim} needs the package {module}; install it")
+        )
+    for tracker in packages.of_trackers(config.runtime.report_to):
+        found.append(("runtime.report_to", f"{tracker} is not installed; install it, or write runtime.report_to=none"))
+    return found

@@ -78,6 +78,7 @@ class DatasetConfig(Options):
         rows: rows per split that there should be; loading checks them.
         licence: of the data.
         max_rows: at most so many rows of a split, drawn by `split.seed`.
+        fingerprints: SHA-256 of each split's content, in frozen recipes; other rows are refused.
     """
 
     source: str
@@ -87,6 +88,7 @@ class DatasetConfig(Options):
     rows: dict[Literal["train", "validation", "test"], int] | None = None
     licence: str | None = None
     max_rows: dict[Literal["train", "validation", "test"], Annotated[int, Field(ge=1)]] | None = None
+    fingerprints: dict[Literal["train", "validation", "test"], str] | None = None
     options: Options
 
 

@@ -19,14 +19,15 @@ from tunebook.reporting.wording import clock, figure, metric_names
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 
-def write_card(path: str | Path, summary: RunSummary) -> None:
+def write_card(path: str | Path, summary: RunSummary, model: str = "model") -> None:
     """Writes the model card.
 
     Args:
         path: the file, as a rule `README.md` in the run directory.
         summary: the finished run.
+        model: the model's folder, as seen from the card.
     """
-    parts = [_what(summary), _data(summary), _figures(summary), _usage(summary), _again(summary)]
+    parts = [_what(summary), _data(summary), _figures(summary), _usage(summary, model), _again(summary)]
     header = card_data(summary).to_yaml()
     card = ModelCard(f"---\n{header}\n---\n\n" + "\n\n".join(parts) + "\n")
     write_text(Path(path), str(card))
@@ -116,14 +117,19 @@ def _figures(summary: RunSummary) -> str:
     return "\n".join(lines + [f"\n> {warning}" for warning in summary.warnings])
 
 
-def _usage(summary: RunSummary) -> str:
-    example = "picture.png" if summary.task.startswith("image") else "Some text to classify."
+def _usage(summary: RunSummary, model: str) -> str:
+    if summary.task.startswith("image"):
+        example = '"picture.png"'
+    elif summary.pairs:
+        example = '{"text": "One text.", "text_pair": "Another."}, truncation=True'
+    else:
+        example = '"Some text to classify.", truncation=True'
     code = "\n".join(
         [
             "from transformers import pipeline",
             "",
-            f'model = pipeline("{_pipeline(summary)}", model="model")  # the folder beside this card',
-            f'print(model("{example}"))',
+            f'model = pipeline("{_pipeline(summary)}", model="{model}")  # the folder, as seen from this card',
+            f"print(model({example}))",
         ]
     )
     return f"## Use\n\n{_fenced(code, 'python')}"

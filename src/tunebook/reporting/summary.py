@@ -61,6 +61,7 @@ class RunSummary:
         versions: installed versions by package.
         seed: the seed.
         resumed_from: global step that the run went on from, or None.
+        pairs: whether an example is two texts.
         warnings: what the user should know before trusting the numbers.
     """
 
@@ -90,6 +91,7 @@ class RunSummary:
     confusion: tuple[Any, Any] | None = None
     mistakes: list[Mistake] = field(default_factory=list)
     resumed_from: int | None = None
+    pairs: bool = False
     warnings: list[str] = field(default_factory=list)
 
     @property

@@ -49,21 +49,26 @@ class Task:
         self.options = options
 
     def load_processor(self, model: ModelConfig) -> PreTrainedTokenizerBase:
-        """The model's tokenizer."""
-        from tunebook.modeling.processor import load_tokenizer
-
-        return load_tokenizer(model)
-
-    def encode(self, split: Dataset, processor: PreTrainedTokenizerBase, model: Any) -> Dataset:
-        """Token ids with their length, `labels` and `row`.
+        """The model's tokenizer, which cuts at `max_length` where it is asked to cut.
 
         Raises:
             ConfigurationError: `max_length` is more than the model has positions for.
         """
+        from tunebook.modeling.processor import load_tokenizer
+
+        processor = load_tokenizer(model)
+        if self.options.max_length > processor.model_max_length:
+            message = f"is more than this model has positions for; at most {processor.model_max_length}"
+            raise ConfigurationError(Problem("task.max_length", message))
+        # Saved with the model, so that `truncation=True` later cuts where training did.
+        processor.model_max_length = self.options.max_length
+        return processor
+
+    def encode(self, split: Dataset, processor: PreTrainedTokenizerBase, model: Any) -> Dataset:
+        """Token ids with their length, `labels` and `row`."""
         from tunebook.modeling.processor import set_padding
 
         set_padding(model, processor)
-        self._check_length(processor)
 
         def tokenize(rows: dict[str, list[Any]]) -> dict[str, Any]:
             tokens = processor(rows["text"], rows.get("text_pair"), truncation=True, max_length=self.options.max_length)
@@ -101,8 +106,3 @@ class Task:
             return dict(batch)
 
         return collate
-
-    def _check_length(self, processor: PreTrainedTokenizerBase) -> None:
-        if self.options.max_length > processor.model_max_length:
-            message = f"is more than this model has positions for; at most {processor.model_max_length}"
-            raise ConfigurationError(Problem("task.max_length", message))

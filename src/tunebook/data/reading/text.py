@@ -65,4 +65,8 @@ def _guess(content: bytes, offset: int) -> str:
     from charset_normalizer import from_bytes
 
     best = from_bytes(content[max(0, offset - 20_000) : offset + 20_000]).best()
-    return best.encoding if best and best.encoding not in {"ascii", "utf_8"} else "latin-1"
+    if best is None or best.encoding in {"ascii", "utf_8"}:
+        return "latin-1"
+    # Windows code pages differ in a few letters that statistics cannot tell apart; the western one is the usual.
+    windows = best.encoding.startswith("cp125")
+    return f"cp1252 (western Windows), or {best.encoding}" if windows and best.encoding != "cp1252" else best.encoding
