@@ -79,7 +79,7 @@ def main(overrides: list[str]) -> None:
         if values:
             spread = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
             print(f"{config.run.recipe:<29}  {split:<10}  accuracy {statistics.mean(values):.4f}{spread}   "
-                  f"({len(values)} seeds: {', '.join(f'{value:.4f}' for value in values)})")  # fmt: skip
+                  f"({len(values)} seed{'s' if len(values) > 1 else ''}: {', '.join(f'{value:.4f}' for value in values)})")  # fmt: skip
 
 
 if __name__ == "__main__":
