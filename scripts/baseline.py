@@ -78,8 +78,9 @@ def main(overrides: list[str]) -> None:
         values = [run[split]["accuracy"] for run in runs if split in run]
         if values:
             spread = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
-            print(f"{config.run.recipe:<29}  {split:<10}  accuracy {statistics.mean(values):.4f}{spread}   "
-                  f"({len(values)} seed{'s' if len(values) > 1 else ''}: {', '.join(f'{value:.4f}' for value in values)})")  # fmt: skip
+            mean = f"{config.run.recipe:<29}  {split:<10}  accuracy {statistics.mean(values):.4f}{spread}"
+            listed = ", ".join(f"{value:.4f}" for value in values)
+            print(f"{mean}   ({len(values)} seed{'s' if len(values) > 1 else ''}: {listed})")
 
 
 if __name__ == "__main__":
