@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tunebook")
 
 EVALUATED = ("validation", "test")
-_MISTAKES = 10
 
 
 @dataclass(frozen=True)
@@ -260,7 +259,7 @@ def _mistakes(data: PreparedData, scored: dict[str, Scored], split: str) -> list
     """The rows of a split that the model is surest of and wrong."""
     result, rows = scored[split], data.splits[split]
     wrong = np.flatnonzero(result.predicted != result.labels)
-    surest = wrong[np.argsort(-result.scores[wrong, 1], kind="stable")][:_MISTAKES]
+    surest = wrong[np.argsort(-result.scores[wrong, 1], kind="stable")][: report.MOST_MISTAKES]
     found = []
     for at in surest.tolist():
         row = rows[at]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+
+from tunebook.files import writing
 
 
 def write(
@@ -34,7 +35,6 @@ def write(
     Raises:
         ValueError: the arrays differ in shape, or a class number has no name.
     """
-    path = Path(path)
     columns = {"rows": rows, "predicted": predicted, "references": references}
     columns |= {"probability": probability, "loss": loss}
     shapes = {name: np.shape(column) for name, column in columns.items()}
@@ -43,15 +43,9 @@ def write(
     for name in ("predicted", "references"):
         if len(rows) and not 0 <= np.min(columns[name]) <= np.max(columns[name]) < len(label_names):
             raise ValueError(f"{name} holds class numbers outside 0 to {len(label_names) - 1}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with aside.open("w", encoding="utf-8") as file:
-            for row, guess, truth, sure, cost in zip(*columns.values(), strict=True):
-                file.write(_line(int(row), int(guess), int(truth), label_names, float(sure), float(cost)))
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+    with writing(path) as file:
+        for row, guess, truth, sure, cost in zip(*columns.values(), strict=True):
+            file.write(_line(int(row), int(guess), int(truth), label_names, float(sure), float(cost)))
 
 
 def _line(row: int, guess: int, truth: int, names: Sequence[str], sure: float, cost: float) -> str:

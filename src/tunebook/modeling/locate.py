@@ -42,10 +42,6 @@ class Location:
     revision: str | None
     described: str
 
-    @property
-    def is_folder(self) -> bool:
-        return Path(self.name_or_path).is_dir()
-
 
 def locate(config_model: ModelConfig) -> Location:
     """Where the model's files are: a local folder that is named, else the package, else Hub or cache.

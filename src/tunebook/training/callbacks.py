@@ -1,4 +1,4 @@
-"""What happens beside the training loop: the check that the loss is finite, stopping by signal, the history."""
+"""What happens beside the training loop: the vote before each step, stopping by signal, history and progress."""
 
 from __future__ import annotations
 
