@@ -23,7 +23,6 @@ from training import Ready, loaded
 from transformers import TrainerCallback, get_scheduler
 from transformers.training_args import OptimizerNames
 
-from tunebook.training.batches import TrainRows
 from tunebook.training.build import batches_of
 from tunebook.training.trainer import RecipeTrainer
 
@@ -117,14 +116,14 @@ class TurnAbout(TrainerCallback):
 
 def collated(ready: Ready, steps: int) -> list[tuple[dict[str, torch.Tensor], torch.Tensor]]:
     """The batches of the first steps, epoch after epoch, in the order in which the Trainer takes them."""
-    rows = TrainRows(ready.parts.splits["train"])
+    rows = ready.parts.train_rows
     collate = ready.parts.task.collator(ready.parts.processor)
     order = batches_of(ready.config, ready.parts, ready.layout, 0)
     found: list[tuple[dict[str, torch.Tensor], torch.Tensor]] = []
     while len(found) < steps:
         for keys in order:
             batch = collate(rows.__getitems__(keys))
-            batch.pop("row")
+            batch.pop("row"), batch.pop("weight")
             found.append((batch, batch.pop("labels")))
         order.set_epoch(order.epoch + 1)
     return found[:steps]

@@ -23,7 +23,7 @@ FILES = sorted(str(path.relative_to(ROOT)) for top in ("conf", "recipes") for pa
 # How many there are at least: an empty glob must not pass for a good one.
 LEAST = {
     "conf": 1, "conf/dataset": 6, "conf/freezing": 6, "conf/hyperparameters": 3, "conf/model": 10, "conf/runtime": 3,
-    "conf/task": 2, "recipes": 5,
+    "conf/task": 2, "conf/cleaning": 2, "conf/sampling": 1, "conf/augmentation": 1, "conf/loss": 1, "recipes": 5,
 }  # fmt: skip
 SHORT = [
     "hyperparameters.max_steps=2", "hyperparameters.eval_strategy=steps", "hyperparameters.eval_steps=2",

@@ -14,6 +14,7 @@ import numpy as np
 from transformers.trainer import TRAINING_ARGS_NAME
 
 from tunebook import files
+from tunebook.answers.one_label import OneLabel
 from tunebook.config import identity
 from tunebook.config.schema import Config
 from tunebook.errors import Problem, TrainingDiverged
@@ -43,18 +44,13 @@ class Scored:
 
     Args:
         metrics: name -> value, the loss included.
-        scores: (rows, 3), as a task's `row_scores`.
-        labels: (rows,), class ids.
+        scores: (rows, k), as an answer's `row_scores`.
+        labels: (rows,) or (rows, labels), as the answer's kind is.
     """
 
     metrics: dict[str, float]
     scores: np.ndarray
     labels: np.ndarray
-
-    @property
-    def predicted(self) -> np.ndarray:
-        """Predicted class ids, (rows,)."""
-        return self.scores[:, 0].astype(np.int64)
 
 
 def evaluate(trainer: RecipeTrainer, splits: dict[str, datasets.Dataset]) -> dict[str, Scored]:
@@ -113,12 +109,11 @@ def write(
     for split, result in scored.items():
         predictions.write(
             directory.path / "predictions" / f"{split}.jsonl",
-            np.asarray(data.splits[split]["row"]),
-            result.predicted,
+            data.splits[split]["row"],
+            result.scores,
             result.labels,
+            parts.task.answer,
             data.label_names,
-            result.scores[:, 1],
-            result.scores[:, 2],
         )
     summary = _summary(config, command, directory, data, parts, trainer, scored, seconds)
     report.write_report(directory.path / "report.html", summary)
@@ -213,6 +208,7 @@ def _summary(
     seconds: float,
 ) -> RunSummary:
     judged = next((split for split in reversed(EVALUATED) if split in scored), None)
+    one_label = parts.task.answer.kind == "class"
     parameters = list(parts.model.parameters())
     resumed = directory.record.get("resumed_from") or [None]
     return RunSummary(
@@ -234,8 +230,8 @@ def _summary(
         metrics={split: result.metrics for split, result in scored.items()},
         monitor=best_metric(config)[0],
         history=trainer.state.log_history,
-        confusion=(scored[judged].labels, scored[judged].predicted) if judged else None,
-        mistakes=_mistakes(data, scored, judged) if judged else [],
+        confusion=(scored[judged].labels, OneLabel().answered(scored[judged].scores)) if judged and one_label else None,
+        mistakes=_mistakes(data, scored, judged) if judged and one_label else [],
         seconds=seconds,
         peak_memory_mb=peak_memory_mb(),
         hardware=directory.record["hardware"],
@@ -258,7 +254,8 @@ def _warnings(data: PreparedData) -> list[str]:
 def _mistakes(data: PreparedData, scored: dict[str, Scored], split: str) -> list[Mistake]:
     """The rows of a split that the model is surest of and wrong."""
     result, rows = scored[split], data.splits[split]
-    wrong = np.flatnonzero(result.predicted != result.labels)
+    predicted = OneLabel().answered(result.scores)
+    wrong = np.flatnonzero(predicted != result.labels)
     surest = wrong[np.argsort(-result.scores[wrong, 1], kind="stable")][: report.MOST_MISTAKES]
     found = []
     for at in surest.tolist():
@@ -270,7 +267,7 @@ def _mistakes(data: PreparedData, scored: dict[str, Scored], split: str) -> list
                 text="\n— ".join(texts) if texts else None,
                 image=row.get("image"),
                 label=data.label_names[int(result.labels[at])],
-                predicted=data.label_names[int(result.predicted[at])],
+                predicted=data.label_names[int(predicted[at])],
                 probability=float(result.scores[at, 1]),
             )
         )

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from tunebook import files, outcome
 from tunebook.config import registry
 from tunebook.config.schema import Config
 from tunebook.data.prepare import PreparedData, prepare
+from tunebook.data.sampling.base import TrainLabels
 from tunebook.errors import DataError, Problem, TunebookError
 from tunebook.log import logging_to
 from tunebook.modeling.apply import apply_freezing
@@ -24,6 +26,7 @@ from tunebook.run_directory import RunDirectory, opened, path_of
 from tunebook.training import build, checkpoints
 from tunebook.training.callbacks import StepVote
 from tunebook.training.processes import Processes
+from tunebook.training.rows import TrainRows, Varied
 from tunebook.training.signals import Stopped, listening
 from tunebook.training.trainer import RecipeTrainer
 
@@ -130,9 +133,10 @@ def finished_before(config: Config, directory: RunDirectory, processes: Processe
 
 def load_data(config: Config, directory: RunDirectory, processes: Processes) -> PreparedData:
     """Load, clean, split and check the rows; a run that is continued must find the same ones."""
-    task = registry.load("task", config.task.name)
+    module = registry.load("task", config.task.name)
+    answer = module.Task(config.task.options).answer
     with processes.main_first():
-        data = prepare(config.dataset, task.ROLES)
+        data = prepare(config.dataset, module.ROLES, config.cleaning, answer.kind)
     before = directory.record.get("data", {}).get("fingerprints")
     if before is not None and before != data.fingerprints:
         changed = [split for split in data.fingerprints if before.get(split) != data.fingerprints[split]]
@@ -162,17 +166,32 @@ def load_data(config: Config, directory: RunDirectory, processes: Processes) -> 
 
 
 def load_parts(config: Config, data: PreparedData, processes: Processes) -> build.Parts:
-    """The model with its processor, the encoded splits, and what is frozen."""
-    module = registry.load("task", config.task.name)
-    task = module.Task(config.task.options)
+    """The model with its processor, the encoded splits, how they are drawn and varied, and what is frozen."""
+    task = registry.load("task", config.task.name).Task(config.task.options)
+    answer, seed = task.answer, config.hyperparameters.seed
     with processes.main_first():
-        loaded = load_model(
-            config.model, task.auto_class, data.label_names, task.problem_type, seed=config.hyperparameters.seed
-        )
+        loaded = load_model(config.model, task.auto_class, data.label_names, answer.problem_type, seed=seed)
         processor = task.load_processor(config.model)
         splits = {name: task.encode(split, processor, loaded.model) for name, split in data.splits.items()}
+    train = data.splits["train"]
+    labels = TrainLabels(answer.kind, tuple(data.label_names), np.asarray(train["label"]))
+    method = registry.load("augmentation", config.augmentation.method)
+    augmentation = method.Augmentation(config.augmentation.options, seed)
+    varied = Varied(train, augmentation, task, processor, loaded.model.config) if augmentation.active else None
+    sampling = registry.load("sampling", config.sampling.method).Sampling(config.sampling.options, labels)
     freezing, frozen = apply_freezing(loaded.model, config.freezing)
-    return build.Parts(task, loaded.model, processor, splits, freezing, frozen)
+    return build.Parts(
+        task=task,
+        model=loaded.model,
+        processor=processor,
+        splits=splits,
+        train_rows=TrainRows(splits["train"], data.weights, varied),
+        labels=labels,
+        sampling=sampling,
+        loss=build.loss_of(config, answer, labels),
+        freezing=freezing,
+        frozen=frozen,
+    )
 
 
 def train(

@@ -9,7 +9,8 @@ import pytest
 from tunebook.check import check
 from tunebook.config import check as config_check
 from tunebook.config.compose import compose
-from tunebook.config.schema import Hyperparameters, Runtime, SplitConfig
+from tunebook.config.data_groups import SplitConfig
+from tunebook.config.schema import Hyperparameters, Runtime
 from tunebook.errors import ConfigurationError
 
 

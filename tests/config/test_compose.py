@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tunebook.check import check
+from tunebook.config import schema
 from tunebook.config.compose import compose
 from tunebook.errors import ConfigurationError
 
@@ -13,7 +14,8 @@ def test_the_defaults():
     composed = compose([])
     assert composed.content["model"]["name_or_path"] == "sentence-transformers/all-MiniLM-L6-v2"
     assert composed.content["run"]["recipe"] == "default"
-    assert set(composed.content) == {"task", "model", "dataset", "freezing", "hyperparameters", "runtime", "run"}
+    assert set(composed.content) == {*schema.NAMED, *schema.PLAIN}
+    assert len(composed.content) == 11
 
 
 def test_a_recipe_sets_what_differs():

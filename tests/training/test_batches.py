@@ -1,10 +1,11 @@
-import datasets
+import numpy as np
 import pytest
 import torch
 
+from tunebook.data.sampling import none
+from tunebook.data.sampling.base import TrainLabels
 from tunebook.errors import ConfigurationError
-from tunebook.tasks.base import NOT_COUNTED
-from tunebook.training.batches import BatchLayout, EffectiveBatches, TrainRows, batch_layout, epoch_order
+from tunebook.training.batches import BatchLayout, EffectiveBatches, batch_layout, epoch_order
 
 
 @pytest.mark.parametrize(
@@ -42,7 +43,8 @@ def test_an_uneven_share_is_refused_with_the_nearest_sizes():
 def test_every_layout_trains_on_the_same_rows_in_every_step(strategy, rows, per_device, processes, accumulation):
     lengths = [(row * 7) % 40 for row in range(rows)]
     layout = BatchLayout(per_device, processes, accumulation)
-    ranks = [EffectiveBatches(rows, layout, rank, strategy, 3, lengths) for rank in range(processes)]
+    sampling = none.Sampling(none.Options(), TrainLabels("class", ("a", "b"), np.zeros(rows)))
+    ranks = [EffectiveBatches(sampling, layout, rank, strategy, 3, lengths) for rank in range(processes)]
     for epoch in (0, 1):
         whole = epoch_order(rows, 8, strategy, 3, epoch, lengths)
         seen = []
@@ -54,9 +56,24 @@ def test_every_layout_trains_on_the_same_rows_in_every_step(strategy, rows, per_
         for number, start in enumerate(range(0, rows, 8)):
             turns = [rank[number * accumulation : (number + 1) * accumulation] for rank in seen]
             keys = [key for rank in turns for micro in rank for key in micro]
-            assert sorted(key for key in keys if key >= 0) == sorted(whole[start : start + 8])
-        counted = [key for rank in seen for micro in rank for key in micro if key >= 0]
-        assert sorted(counted) == list(range(rows))
+            assert sorted(key.row for key in keys if key.counted) == sorted(whole[start : start + 8])
+        counted = [key for rank in seen for micro in rank for key in micro if key.counted]
+        assert sorted(counted) == [(row, epoch, 0, True) for row in range(rows)]
+
+
+class Twice:
+    """A sampling that holds row 3 three times and leaves row 0 out."""
+
+    rows = 5
+
+    def draw(self, seed, epoch):
+        return np.array([3, 1, 3, 2, 3])
+
+
+def test_copies_of_a_row_are_told_apart_and_all_come():
+    batches = EffectiveBatches(Twice(), BatchLayout(2, 1, 1), 0, "random", 0, lengths=[1, 2, 3, 4])
+    keys = [key for batch in batches for key in batch]
+    assert sorted(keys) == [(1, 0, 0, True), (2, 0, 0, True), (3, 0, 0, True), (3, 0, 1, True), (3, 0, 2, True)]
 
 
 def test_epochs_differ_and_repeat_by_seed():
@@ -79,13 +96,3 @@ def test_length_grouping_saves_padding_and_keeps_lengths_from_drifting():
     firsts = [epoch_order(2000, 16, "group_by_length", 0, epoch, lengths)[:1000] for epoch in range(30)]
     mean = sum(lengths[row] for first in firsts for row in first) / (30 * 1000)
     assert mean == pytest.approx(sum(lengths) / 2000, rel=0.05)
-
-
-def test_a_filled_up_row_does_not_count():
-    rows = TrainRows(datasets.Dataset.from_dict({"input_ids": [[1, 2], [3]], "labels": [1, 0], "row": [0, 1]}))
-    assert rows.__getitems__([1, ~0]) == [
-        {"input_ids": [3], "labels": 0, "row": 1},
-        {"input_ids": [1, 2], "labels": NOT_COUNTED, "row": 0},
-    ]
-    assert len(rows) == 2
-    assert rows[0]["labels"] == 1

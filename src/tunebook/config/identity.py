@@ -11,7 +11,9 @@ import yaml
 from tunebook.config.recipe_file import PACKAGE_LINE
 from tunebook.config.schema import Config
 
-SHAPING = ("task", "model", "dataset", "freezing", "hyperparameters")
+SHAPING = (
+    "task", "model", "dataset", "cleaning", "sampling", "augmentation", "loss", "freezing", "hyperparameters",
+)  # fmt: skip
 """The groups that decide the resulting model; `runtime` and `run` do not."""
 
 

@@ -1,4 +1,4 @@
-"""Finds tasks, data sources and freezing policies by name; imports one only when it is asked for.
+"""Finds tasks, data sources, losses, freezing policies and their like by name; imports one only when asked for.
 
 A thing is there because its file is there (`tunebook/tasks/NAME.py`), or because an installed package
 says so through the entry-point group `tunebook.plugins` (entry point `task.NAME`, `source.NAME`, …).
@@ -17,12 +17,15 @@ PLUGINS = "tunebook.plugins"
 FOLDERS = {
     "task": "tunebook.tasks",
     "source": "tunebook.data.sources",
+    "sampling": "tunebook.data.sampling",
+    "augmentation": "tunebook.data.augmentation",
+    "loss": "tunebook.training.losses",
     "policy": "tunebook.modeling.policies",
 }
 
 
 def names(kind: str) -> list[str]:
-    """All names of a kind ('task', 'source' or 'policy'), sorted."""
+    """All names of a kind (a key of `FOLDERS`), sorted."""
     spec = importlib.util.find_spec(FOLDERS[kind])
     folder = list(spec.submodule_search_locations or []) if spec else []
     modules = {module.name for module in pkgutil.iter_modules(folder)}

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, create_model
 
+from tunebook.config.data_groups import AugmentationConfig, CleaningConfig, DatasetConfig, SamplingConfig
 from tunebook.config.options import Options
 from tunebook.config.training_fields import group_of, training_fields
 
@@ -59,36 +60,10 @@ class ModelConfig(Options):
     attn_implementation: str | None = None
 
 
-class SplitConfig(Options):
-    """Shares of the training split to carve off where a split is not given, in (0, 1), and the seed."""
+class LossConfig(Options):
+    """What training minimizes. `options` are the loss's own."""
 
-    validation: float | None = Field(default=None, gt=0, lt=1)
-    test: float | None = Field(default=None, gt=0, lt=1)
-    seed: int = 42
-
-
-class DatasetConfig(Options):
-    """Where rows come from. `options` are the source's own.
-
-    Args:
-        source: a module of `tunebook.data.sources`.
-        columns: role (text, label, …) to the source's column.
-        labels: names of the labels, in the order of their ids.
-        split: shares to carve.
-        rows: rows per split that there should be; loading checks them.
-        licence: of the data.
-        max_rows: at most so many rows of a split, drawn by `split.seed`.
-        fingerprints: SHA-256 of each split's content, in frozen recipes; other rows are refused.
-    """
-
-    source: str
-    columns: dict[str, str] = {}
-    labels: list[str] | None = Field(default=None, min_length=2)
-    split: SplitConfig = SplitConfig()
-    rows: dict[Literal["train", "validation", "test"], int] | None = None
-    licence: str | None = None
-    max_rows: dict[Literal["train", "validation", "test"], Annotated[int, Field(ge=1)]] | None = None
-    fingerprints: dict[Literal["train", "validation", "test"], str] | None = None
+    name: str
     options: Options
 
 
@@ -107,12 +82,14 @@ class RunConfig(Options):
         recipe: of the folder above it; default: the recipe's name.
         output_dir: the root of all runs.
         overwrite: delete a run of the same name first.
+        audit: look at the data before training, and write audit.json and audit.html.
     """
 
     name: str | None = Field(default=None, pattern=r"^[\w][\w.+=-]*$")
     recipe: str = Field(default="default", pattern=r"^[\w][\w.+=/-]*$")
     output_dir: str = "outputs"
     overwrite: bool = False
+    audit: bool = True
 
 
 def _no_is_a_word(value: Any) -> Any:
@@ -193,12 +170,16 @@ Runtime = _with_training_fields("Runtime", _RuntimeBase)
 NAMED: dict[str, tuple[type[Options], str, str]] = {
     "task": (TaskConfig, "name", "task"),
     "dataset": (DatasetConfig, "source", "source"),
+    "sampling": (SamplingConfig, "method", "sampling"),
+    "augmentation": (AugmentationConfig, "method", "augmentation"),
+    "loss": (LossConfig, "name", "loss"),
     "freezing": (FreezingConfig, "policy", "policy"),
 }
 """Groups with options of a module: group -> (its model, the key that names the module, the kind of module)."""
 
 PLAIN: dict[str, type[Options]] = {
     "model": ModelConfig,
+    "cleaning": CleaningConfig,
     "hyperparameters": Hyperparameters,
     "runtime": Runtime,
     "run": RunConfig,
@@ -212,6 +193,10 @@ class Config(Options):
     task: TaskConfig
     model: ModelConfig
     dataset: DatasetConfig
+    cleaning: CleaningConfig
+    sampling: SamplingConfig
+    augmentation: AugmentationConfig
+    loss: LossConfig
     freezing: FreezingConfig
     hyperparameters: Any
     runtime: Any

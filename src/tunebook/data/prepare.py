@@ -8,9 +8,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 from datasets import DatasetDict
 
 from tunebook.config import registry
+from tunebook.config.schema import CleaningConfig
 from tunebook.data import checks, columns, fingerprint, labels, preflight, splitting
 from tunebook.errors import DataError, Problem
 
@@ -26,6 +28,7 @@ class PreparedData:
         overlaps: (earlier split, later split) to the number of rows of the later whose inputs stand in both.
         licence: as stated, or None.
         source: where the rows came from, in words.
+        weights: (training rows,), above 0 with mean 1; None: every row counts 1.
     """
 
     splits: DatasetDict
@@ -34,16 +37,24 @@ class PreparedData:
     overlaps: dict[tuple[str, str], int]
     licence: str | None
     source: str
+    weights: np.ndarray | None = None
 
 
 def prepare(
-    dataset: Any, roles: Mapping[str, bool], label_role: str | None = "label", cwd: Path | None = None
+    dataset: Any,
+    roles: Mapping[str, bool],
+    cleaning: CleaningConfig | None = None,
+    label_kind: str = "class",
+    label_role: str | None = "label",
+    cwd: Path | None = None,
 ) -> PreparedData:
     """Load, rename, check, encode, carve, audit.
 
     Args:
         dataset: the configuration's `dataset` (`DatasetConfig`).
         roles: the task's roles, each with whether it must be there.
+        cleaning: the configuration's `cleaning`; None: its defaults.
+        label_kind: `class`, `classes` or `number`.
         label_role: which of them is the class label; None: none is.
         cwd: where relative paths start; default: the working folder.
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from tunebook.answers.one_label import OneLabel
 from tunebook.errors import DataError, Problem
-from tunebook.tasks import _one_label
-from tunebook.tasks.base import TaskOptions
+from tunebook.tasks.base import TaskOptions, beside
 
 if TYPE_CHECKING:
     import torch
     from datasets import Dataset
-    from transformers import BaseImageProcessor
+    from transformers import BaseImageProcessor, PreTrainedConfig
 
     from tunebook.config.schema import ModelConfig
 
@@ -27,13 +27,11 @@ class Task:
     """Image classification with `AutoModelForImageClassification`."""
 
     auto_class = "AutoModelForImageClassification"
-    problem_type = "single_label_classification"
     pipeline = "image-classification"
-    loss_sum = staticmethod(_one_label.loss_sum)
-    row_scores = staticmethod(_one_label.row_scores)
 
     def __init__(self, options: Options) -> None:
         self.options = options
+        self.answer = OneLabel()
 
     def load_processor(self, model: ModelConfig) -> BaseImageProcessor:
         """The model's image processor."""
@@ -43,14 +41,17 @@ class Task:
 
     def encode(self, split: Dataset, processor: BaseImageProcessor, model: Any) -> Dataset:
         """Pixel values, `labels` and `row`, decoded when a row is asked for, so that memory stays small."""
-        mode = "L" if getattr(model.config, "num_channels", 3) == 1 else "RGB"
+        config = model.config
+        return split.with_transform(lambda rows: self.encode_rows(rows, processor, config))
 
-        def pixels(rows: dict[str, list[Any]]) -> dict[str, Any]:
-            images = [image.convert(mode) for image in rows["image"]]
-            values = processor(images=images, return_tensors="pt")["pixel_values"]
-            return {"pixel_values": list(values), "labels": rows["label"], "row": rows["row"]}
-
-        return split.with_transform(pixels)
+    def encode_rows(
+        self, rows: dict[str, list[Any]], processor: BaseImageProcessor, config: PreTrainedConfig
+    ) -> dict[str, Any]:
+        """Pixel values in the colours that the model takes, `labels` and `row`."""
+        mode = "L" if getattr(config, "num_channels", 3) == 1 else "RGB"
+        images = [image.convert(mode) for image in rows["image"]]
+        values = processor(images=images, return_tensors="pt")["pixel_values"]
+        return {"pixel_values": list(values), "labels": rows["label"], "row": rows["row"]}
 
     def collator(self, processor: BaseImageProcessor) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
         """Stacks images, which the processor has brought to one size.
@@ -65,10 +66,6 @@ class Task:
             if len(sizes) > 1:
                 message = f"has no fixed size: images of one batch became {sorted(sizes)}; set size in model.processor"
                 raise DataError(Problem("model.processor", message))
-            return {
-                "pixel_values": torch.stack([row["pixel_values"] for row in rows]),
-                "labels": torch.tensor([row["labels"] for row in rows], dtype=torch.long),
-                "row": torch.tensor([row["row"] for row in rows], dtype=torch.long),
-            }
+            return {"pixel_values": torch.stack([row["pixel_values"] for row in rows]), **beside(rows, self.answer)}
 
         return collate

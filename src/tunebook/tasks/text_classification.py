@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from tunebook.answers.one_label import OneLabel
 from tunebook.errors import ConfigurationError, Problem
-from tunebook.tasks import _one_label
-from tunebook.tasks.base import TaskOptions
+from tunebook.tasks.base import TaskOptions, beside
 
 if TYPE_CHECKING:
     import torch
     from datasets import Dataset
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
     from tunebook.config.schema import ModelConfig
 
@@ -40,13 +40,11 @@ class Task:
     """Text classification with `AutoModelForSequenceClassification`."""
 
     auto_class = "AutoModelForSequenceClassification"
-    problem_type = "single_label_classification"
     pipeline = "text-classification"
-    loss_sum = staticmethod(_one_label.loss_sum)
-    row_scores = staticmethod(_one_label.row_scores)
 
     def __init__(self, options: Options) -> None:
         self.options = options
+        self.answer = OneLabel()
 
     def load_processor(self, model: ModelConfig) -> PreTrainedTokenizerBase:
         """The model's tokenizer, which cuts at `max_length` where it is asked to cut.
@@ -70,12 +68,13 @@ class Task:
 
         set_padding(model, processor)
 
-        def tokenize(rows: dict[str, list[Any]]) -> dict[str, Any]:
-            tokens = processor(rows["text"], rows.get("text_pair"), truncation=True, max_length=self.options.max_length)
-            lengths = [len(ids) for ids in tokens["input_ids"]]
-            return {**tokens, "labels": rows["label"], "row": rows["row"], "length": lengths}
-
-        encoded = split.map(tokenize, batched=True, remove_columns=split.column_names, desc="Tokenizing")
+        encoded = split.map(
+            self.encode_rows,
+            batched=True,
+            fn_kwargs={"processor": processor, "config": None},
+            remove_columns=split.column_names,
+            desc="Tokenizing",
+        )
         cut = sum(length == self.options.max_length for length in encoded["length"])
         if cut:
             share = cut / len(encoded)
@@ -88,10 +87,16 @@ class Task:
             )
         return encoded
 
+    def encode_rows(
+        self, rows: dict[str, list[Any]], processor: PreTrainedTokenizerBase, config: PreTrainedConfig | None
+    ) -> dict[str, Any]:
+        """Token ids with their length, `labels` and `row`."""
+        tokens = processor(rows["text"], rows.get("text_pair"), truncation=True, max_length=self.options.max_length)
+        lengths = [len(ids) for ids in tokens["input_ids"]]
+        return {**tokens, "labels": rows["label"], "row": rows["row"], "length": lengths}
+
     def collator(self, processor: PreTrainedTokenizerBase) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
         """Pads each batch to its longest row (or to `max_length`)."""
-        import torch
-
         inputs = set(processor.model_input_names)
 
         def collate(rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
@@ -101,8 +106,6 @@ class Task:
                 max_length=self.options.max_length,
                 return_tensors="pt",
             )
-            for key in ("labels", "row"):
-                batch[key] = torch.tensor([row[key] for row in rows], dtype=torch.long)
-            return dict(batch)
+            return {**batch, **beside(rows, self.answer)}
 
         return collate

@@ -9,14 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-import datasets
+import numpy as np
 import torch
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Sampler
 
+from tunebook.data.row_key import RowKey
+from tunebook.data.sampling.base import Sampling
 from tunebook.errors import ConfigurationError, Problem
-from tunebook.tasks.base import NOT_COUNTED
 
 Strategy = Literal["random", "group_by_length", "sequential"]
 
@@ -91,73 +92,64 @@ def epoch_order(
     return [row for step in [*shuffled, *(step for step in steps if len(step) < effective)] for row in step]
 
 
-class EffectiveBatches(Sampler[list[int]]):
+class EffectiveBatches(Sampler[list[RowKey]]):
     """Micro-batches of one process, as lists of row keys for `TrainRows`.
 
     Args:
-        rows: number of training rows.
+        sampling: which rows an epoch holds.
         layout: of the effective batch.
         rank: of this process.
         strategy: of `epoch_order`.
-        seed: of the order; the epoch is added.
-        lengths: of the rows, for length grouping.
+        seed: of the draw and the order; the epoch is added.
+        lengths: of the training rows, for length grouping.
     """
 
     def __init__(
         self,
-        rows: int,
+        sampling: Sampling,
         layout: BatchLayout,
         rank: int,
         strategy: Strategy,
         seed: int,
         lengths: Sequence[int] | None = None,
     ) -> None:
-        self.rows, self.layout, self.rank = rows, layout, rank
+        self.sampling, self.rows, self.layout, self.rank = sampling, sampling.rows, layout, rank
         self.strategy, self.seed, self.lengths = strategy, seed, lengths
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Fix the order of the next pass."""
+        """Fix the rows and the order of the next pass."""
         self.epoch = epoch
 
     def __len__(self) -> int:
         whole, rest = divmod(self.rows, self.layout.effective)
         return whole * self.layout.accumulation + self._rounds(rest)
 
-    def __iter__(self) -> Iterator[list[int]]:
+    def __iter__(self) -> Iterator[list[RowKey]]:
         size, processes = self.layout.per_device, self.layout.processes
-        order = epoch_order(self.rows, self.layout.effective, self.strategy, self.seed, self.epoch, self.lengths)
+        order = self.keys()
         for start in range(0, self.rows, self.layout.effective):
             step = order[start : start + self.layout.effective]
             for turn in range(self._rounds(len(step))):
                 at = (turn * processes + self.rank) * size
-                yield step[at : at + size] or [not_counted(step[0])]
+                yield step[at : at + size] or [step[0]._replace(counted=False)]
+
+    def keys(self) -> list[RowKey]:
+        """All keys of the epoch in order, before they are shared out."""
+        drawn = self.sampling.draw(self.seed, self.epoch)
+        lengths = [self.lengths[row] for row in drawn] if self.lengths is not None else None
+        order = epoch_order(self.rows, self.layout.effective, self.strategy, self.seed, self.epoch, lengths)
+        copies = _copies(drawn)
+        return [RowKey(int(drawn[at]), self.epoch, int(copies[at])) for at in order]
 
     def _rounds(self, rows: int) -> int:
         return math.ceil(math.ceil(rows / self.layout.per_device) / self.layout.processes)
 
 
-def not_counted(row: int) -> int:
-    """The key under which `TrainRows` gives a row whose label does not count."""
-    return ~row
-
-
-class TrainRows(Dataset):
-    """Encoded training rows; a negative key `~row` gives the row with its labels not counted."""
-
-    def __init__(self, encoded: datasets.Dataset) -> None:
-        self.encoded = encoded
-
-    def __len__(self) -> int:
-        return len(self.encoded)
-
-    def __getitem__(self, key: int) -> dict[str, Any]:
-        return self.__getitems__([key])[0]
-
-    def __getitems__(self, keys: list[int]) -> list[dict[str, Any]]:
-        # One access for the whole micro-batch: row by row, Arrow costs more than a small model's forward.
-        rows = self.encoded.__getitems__([key if key >= 0 else ~key for key in keys])
-        for key, row in zip(keys, rows, strict=True):
-            if key < 0:
-                row["labels"] = torch.full_like(torch.as_tensor(row["labels"]), NOT_COUNTED).tolist()
-        return rows
+def _copies(drawn: np.ndarray) -> np.ndarray:
+    """How often each entry has come before: [3, 1, 3, 3] gives [0, 0, 1, 2]."""
+    order = np.argsort(drawn, kind="stable")
+    counts = np.unique(drawn, return_counts=True)[1]
+    copies = np.empty(len(drawn), dtype=np.int64)
+    copies[order] = np.arange(len(drawn)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return copies

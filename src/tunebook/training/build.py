@@ -20,7 +20,10 @@ from transformers import (
     TrainerCallback,
 )
 
+from tunebook.answers.base import Answer
+from tunebook.config import registry
 from tunebook.config.schema import Config
+from tunebook.data.sampling.base import Sampling, TrainLabels
 from tunebook.evaluation import catalog
 from tunebook.evaluation.compute import Metrics
 from tunebook.modeling.freezing import FreezingTable
@@ -28,10 +31,12 @@ from tunebook.run_directory import RunDirectory
 from tunebook.tasks.base import Task
 from tunebook.training import precision
 from tunebook.training.arguments import training_arguments
-from tunebook.training.batches import BatchLayout, EffectiveBatches, TrainRows, batch_layout
+from tunebook.training.batches import BatchLayout, EffectiveBatches, batch_layout
 from tunebook.training.callbacks import Bar, History, Progress
+from tunebook.training.losses.base import Loss
 from tunebook.training.precision import Precision
 from tunebook.training.processes import Processes
+from tunebook.training.rows import TrainRows
 from tunebook.training.trainer import RecipeTrainer, mean_over_batch
 
 logger = logging.getLogger("tunebook")
@@ -39,12 +44,29 @@ logger = logging.getLogger("tunebook")
 
 @dataclass(frozen=True)
 class Parts:
-    """What a run has made so far: the task, the model with its processor, the encoded splits, what is frozen."""
+    """What a run has made so far.
+
+    Args:
+        task: what is learned.
+        model: to be trained.
+        processor: of the model.
+        splits: encoded.
+        train_rows: the training rows as the loader asks for them.
+        labels: of the training rows.
+        sampling: which rows an epoch holds.
+        loss: that is minimized.
+        freezing: what trains, as a table.
+        frozen: modules that are wholly frozen.
+    """
 
     task: Task
     model: PreTrainedModel
     processor: Any
     splits: dict[str, datasets.Dataset]
+    train_rows: TrainRows
+    labels: TrainLabels
+    sampling: Sampling
+    loss: Loss
     freezing: FreezingTable
     frozen: list[nn.Module]
 
@@ -79,13 +101,22 @@ def with_effective_batch(config: Config, layout: BatchLayout) -> Config:
     return config.model_copy(update={"hyperparameters": config.hyperparameters.model_copy(update=said)})
 
 
+def loss_of(config: Config, answer: Answer, labels: TrainLabels) -> Loss:
+    """The loss that the recipe names, or the one that goes with the kind of answer."""
+    said = config.loss.name
+    name = answer.loss if said == "default" else said
+    module = registry.load("loss", name)
+    options = module.Options() if said == "default" else config.loss.options
+    return module.Loss(options, labels, config.hyperparameters.label_smoothing_factor or 0.0)
+
+
 def batches_of(config: Config, parts: Parts, layout: BatchLayout, rank: int) -> EffectiveBatches:
     """This process's micro-batches. Length grouping needs lengths, which only some tasks have."""
     train = parts.splits["train"]
     wanted = config.hyperparameters
     seed = wanted.seed if wanted.data_seed is None else wanted.data_seed
     lengths = list(train["length"]) if "length" in train.column_names else None
-    return EffectiveBatches(len(train), layout, rank, wanted.train_sampling_strategy, seed, lengths)
+    return EffectiveBatches(parts.sampling, layout, rank, wanted.train_sampling_strategy, seed, lengths)
 
 
 def choose_precision(
@@ -102,14 +133,13 @@ def choose_precision(
         )
     chosen = None
     if processes.main:
-        rows = TrainRows(parts.splits["train"])
         keys = next(iter(batches_of(config, parts, layout, 0)))[: precision.PROBED_ROWS]
-        batch = parts.task.collator(parts.processor)(rows.__getitems__(keys))
-        batch.pop("row")
+        batch = parts.task.collator(parts.processor)(parts.train_rows.__getitems__(keys))
         labels = batch.pop("labels")
+        inputs = {name: values for name, values in batch.items() if name not in {"row", "weight"}}
 
         def step(model: nn.Module) -> torch.Tensor:
-            return parts.task.loss_sum(model(**batch)["logits"], labels, 0.0) / len(labels)
+            return parts.loss(model(**inputs)["logits"], labels).mean()
 
         chosen = precision.choose(config.runtime.precision, processes.state.device, step, parts.model)
     return processes.from_main(chosen)
@@ -137,12 +167,12 @@ def build_trainer(
         model=parts.model,
         args=arguments,
         data_collator=parts.task.collator(parts.processor),
-        train_dataset=TrainRows(parts.splits["train"]),
+        train_dataset=parts.train_rows,
         eval_dataset=parts.splits.get("validation"),
         processing_class=parts.processor,
-        compute_loss_func=mean_over_batch(parts.task.loss_sum, config.hyperparameters.label_smoothing_factor or 0.0),
-        compute_metrics=scorer(Metrics(config.task.metrics)),
-        preprocess_logits_for_metrics=parts.task.row_scores,
+        compute_loss_func=mean_over_batch(parts.loss),
+        compute_metrics=scorer(Metrics(config.task.metrics), parts.task.answer),
+        preprocess_logits_for_metrics=parts.task.answer.row_scores,
         callbacks=_callbacks(config, directory, processes),
     )
     bar = not arguments.disable_tqdm and processes.main
@@ -153,16 +183,16 @@ def build_trainer(
     return trainer
 
 
-def scorer(metrics: Metrics) -> Callable[[EvalPrediction], dict[str, float]]:
-    """A `compute_metrics` for the Trainer, from the row scores that a task keeps.
+def scorer(metrics: Metrics, answer: Answer) -> Callable[[EvalPrediction], dict[str, float]]:
+    """A `compute_metrics` for the Trainer, from the row scores that an answer keeps.
 
     The loss is the mean over all rows, exact for every batch size and number of ranks.
     """
 
     def score(outcome: EvalPrediction) -> dict[str, float]:
         scores, labels = np.asarray(outcome.predictions), np.asarray(outcome.label_ids)
-        losses = scores[:, 2].astype(np.float64)
-        return {**metrics.compute(scores[:, 0].astype(np.int64), labels), "loss": float(losses.mean())}
+        losses = scores[:, -1].astype(np.float64)
+        return {**metrics.compute(answer.answered(scores), labels), "loss": float(losses.mean())}
 
     return score
 

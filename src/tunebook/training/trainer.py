@@ -6,6 +6,7 @@ What it changes is each a few lines here and explained in docs/decisions.md; eve
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -21,27 +22,34 @@ from transformers.trainer_utils import seed_worker
 
 from tunebook.modeling.freezing import hold_frozen_in_eval
 from tunebook.training import checkpoints
-from tunebook.training.batches import EffectiveBatches, TrainRows
+from tunebook.training.batches import EffectiveBatches
 from tunebook.training.callbacks import StepFacts
+from tunebook.training.losses.base import Loss
+from tunebook.training.rows import TrainRows
 
-LossSum = Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]
+
+@dataclass(frozen=True)
+class Targets:
+    """What the loss is computed against: the labels, and how much each row counts (None: 1)."""
+
+    labels: torch.Tensor
+    weights: torch.Tensor | None
 
 
-def mean_over_batch(loss_sum: LossSum, label_smoothing: float) -> Callable[..., torch.Tensor]:
+def mean_over_batch(loss: Loss) -> Callable[..., torch.Tensor]:
     """A `compute_loss_func` for the Trainer: the loss summed here, divided by what the whole step counts.
 
     Most heads of transformers 5 ignore `num_items_in_batch`, and then gradients grow with the number of
     micro-batches and ranks (transformers #47688). A sum over a count is exact for every split of the batch.
 
     Args:
-        loss_sum: a task's; (logits, labels, label smoothing) to a scalar.
-        label_smoothing: in [0, 1); the Trainer drops its own as soon as there is a loss function.
+        loss: gives each row's.
     """
 
-    def compute(outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | None = None) -> torch.Tensor:
-        total = loss_sum(outputs["logits"], labels, label_smoothing)
-        count = num_items_in_batch if num_items_in_batch is not None else labels.ne(-100).sum()
-        return total / count
+    def compute(outputs: Any, targets: Targets, num_items_in_batch: torch.Tensor | None = None) -> torch.Tensor:
+        losses = loss(outputs["logits"], targets.labels)
+        total = losses.sum() if targets.weights is None else (losses * targets.weights).sum()
+        return total / (len(losses) if num_items_in_batch is None else num_items_in_batch)
 
     return compute
 
@@ -99,11 +107,22 @@ class RecipeTrainer(Trainer):
     ) -> Any:
         """transformers' loss, with frozen modules in eval mode (`training_step` has just called `train()`)."""
         inputs.pop("row", None)
+        weights = inputs.pop("weight", None)
+        if self.compute_loss_func is not None:
+            # transformers hands labels on to the loss function as they are.
+            inputs["labels"] = Targets(inputs["labels"], weights)
         if model.training:
             hold_frozen_in_eval(self.frozen)
         loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
         # Hidden states, an encoder's output (BART, T5) and the like are no answers and would fill the memory.
         return (loss, {"logits": outputs["logits"]}) if return_outputs else loss
+
+    def _get_num_items_in_batch(self, batch_samples: list[dict[str, Any]], device: torch.device) -> torch.Tensor | None:
+        """Rows that count in this optimizer step, over its micro-batches and all ranks; None while evaluating."""
+        if not batch_samples or "weight" not in batch_samples[0]:
+            return None
+        counted = torch.stack([batch["weight"].gt(0).sum() for batch in batch_samples]).sum()
+        return self.accelerator.gather(counted.to(device)).sum()
 
     def training_step(
         self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: torch.Tensor | int | None = None

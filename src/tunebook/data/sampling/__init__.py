@@ -1,0 +1,1 @@
+"""Which rows an epoch holds, one file a method."""

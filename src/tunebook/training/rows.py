@@ -1,0 +1,66 @@
+"""The training rows as the loader asks for them: encoded once, or varied and encoded anew in every epoch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import datasets
+import numpy as np
+from torch.utils.data import Dataset
+from transformers import PreTrainedConfig
+
+from tunebook.data.augmentation.base import Augmentation
+from tunebook.data.row_key import RowKey
+from tunebook.tasks.base import Task
+
+
+class TrainRows(Dataset):
+    """Training rows by `RowKey`, each with its `weight` in the loss: 0 for a filler, which does not count.
+
+    Args:
+        encoded: the encoded split.
+        weights: (rows,), above 0, mean 1; None: every row counts 1.
+        varied: gives rows that are varied and encoded on the fly, instead of `encoded`'s.
+    """
+
+    def __init__(
+        self, encoded: datasets.Dataset, weights: np.ndarray | None = None, varied: Varied | None = None
+    ) -> None:
+        self.encoded, self.weights, self.varied = encoded, weights, varied
+
+    def __len__(self) -> int:
+        return len(self.encoded)
+
+    def __getitem__(self, key: RowKey) -> dict[str, Any]:
+        return self.__getitems__([key])[0]
+
+    def __getitems__(self, keys: list[RowKey]) -> list[dict[str, Any]]:
+        # One access for the whole micro-batch: row by row, Arrow costs more than a small model's forward.
+        rows = self.varied(keys) if self.varied else self.encoded.__getitems__([key.row for key in keys])
+        for key, row in zip(keys, rows, strict=True):
+            own = 1.0 if self.weights is None else float(self.weights[key.row])
+            row["weight"] = own if key.counted else 0.0
+        return rows
+
+
+class Varied:
+    """Training rows, varied by an augmentation and then encoded by the task.
+
+    Args:
+        split: the prepared rows, in the order of the encoded ones.
+        augmentation: that is active.
+        task: that encodes.
+        processor: of the model.
+        config: of the model.
+    """
+
+    def __init__(
+        self, split: datasets.Dataset, augmentation: Augmentation, task: Task, processor: Any, config: PreTrainedConfig
+    ) -> None:
+        self.split, self.augmentation, self.task = split, augmentation, task
+        self.processor, self.config = processor, config
+
+    def __call__(self, keys: list[RowKey]) -> list[dict[str, Any]]:
+        rows = self.augmentation.apply(self.split[[key.row for key in keys]], keys)
+        encoded = self.task.encode_rows(rows, self.processor, self.config)
+        return [dict(zip(encoded, values, strict=True)) for values in zip(*encoded.values(), strict=True)]
