@@ -36,6 +36,7 @@ bench: setup
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/padding.py
+	$(BIN)/python benchmarks/audit_time.py
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build dist src/*.egg-info

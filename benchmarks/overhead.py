@@ -13,7 +13,7 @@ from __future__ import annotations
 import copy
 import statistics
 import time
-from typing import Any
+from typing import Any, cast
 
 import pairs
 import torch
@@ -122,7 +122,7 @@ def collated(ready: Ready, steps: int) -> list[tuple[dict[str, torch.Tensor], to
     found: list[tuple[dict[str, torch.Tensor], torch.Tensor]] = []
     while len(found) < steps:
         for keys in order:
-            batch = collate(rows.__getitems__(keys))
+            batch = collate(rows.__getitems__(cast(Any, keys)))
             batch.pop("row"), batch.pop("weight")
             found.append((batch, batch.pop("labels")))
         order.set_epoch(order.epoch + 1)

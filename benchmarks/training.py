@@ -73,7 +73,7 @@ def loaded(overrides: list[str], folder: Path) -> Iterator[Callable[..., Ready]]
         processes = Processes(use_cpu=True)
         with story.opened_by_main(config, "a benchmark", processes) as directory:
             data = story.load_data(config, directory, processes)
-            parts = story.load_parts(config, data, processes)
+            data, parts = story.load_parts(config, data, directory, processes)
         return Ready(config, parts, build.layout_of(config, processes.count), directory, processes)
 
     try:

@@ -1,6 +1,8 @@
-"""TF-IDF with logistic regression on a text recipe's own split, beside the recipe's finished runs:
+"""TF-IDF with a linear model on a text recipe's own split, beside the recipe's finished runs:
 
 python scripts/baseline.py +recipe=bert_sentiment
+
+Logistic regression for classes, one for each label of several, ridge regression for numbers.
 """
 
 from __future__ import annotations
@@ -9,6 +11,9 @@ import statistics
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from tunebook import files
 from tunebook.check import check
@@ -18,31 +23,70 @@ from tunebook.config.compose import compose
 from tunebook.config.schema import Config
 from tunebook.data.prepare import prepare
 from tunebook.errors import ConfigurationError
+from tunebook.evaluation import catalog
 
 SPLITS = ("validation", "test")
+TASKS = ("text_classification", "text_regression")
+
+
+def metric(config: Config) -> str:
+    """What is compared: the first of task.metrics that scores answers; the baseline gives no probabilities.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    for name in config.task.metrics:
+        card = catalog.find(name)
+        if card is not None and card.takes == "answers":
+            return name
+    raise ConfigurationError(f"none of task.metrics scores the answers alone: {', '.join(config.task.metrics)}")
 
 
 def baseline(config: Config) -> dict[str, float]:
-    """Accuracy per split of TF-IDF (words and pairs of words) with logistic regression.
+    """The figure of `metric` per split, of TF-IDF (words and pairs of words) with a linear model.
 
-    The strength of its regularisation is chosen by 5-fold cross-validation on the training rows.
+    The strength of its regularisation is chosen by 5-fold cross-validation on the training rows. Several labels are
+    answered from a probability of 0.5 on, whatever task.threshold says.
 
     Raises:
-        ConfigurationError: the recipe does not classify texts.
+        ConfigurationError: the recipe's task is not about texts, or no metric of it scores answers.
     """
+    from tunebook.evaluation.compute import Metrics
+
+    if config.task.name not in TASKS:
+        raise ConfigurationError(f"the baseline is for texts; this recipe's task is {config.task.name}")
+    module = registry.load("task", config.task.name)
+    kind = module.Task(config.task.options).answer.kind
+    data = prepare(config.dataset, module.ROLES, config.cleaning, kind)
+    inputs = {name: _texts(split) for name, split in data.splits.items()}
+    labels = {name: np.asarray(split["label"]) for name, split in data.splits.items()}
+    search = _linear(kind).fit(inputs["train"], labels["train"])
+    metrics = Metrics([metric(config)], kind, data.label_names)
+    return {
+        name: metrics.compute(np.asarray(search.predict(inputs[name])), labels[name])[metric(config)]
+        for name in SPLITS
+        if name in inputs
+    }
+
+
+def _linear(kind: str) -> Any:
+    """TF-IDF and the linear model of a kind of label, with a search for its strength."""
     from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
+    from sklearn.linear_model import LogisticRegression, Ridge
     from sklearn.model_selection import GridSearchCV
+    from sklearn.multiclass import OneVsRestClassifier
     from sklearn.pipeline import make_pipeline
 
-    if config.task.name != "text_classification":
-        raise ConfigurationError(f"the baseline is for texts; this recipe's task is {config.task.name}")
-    splits = prepare(config.dataset, registry.load("task", config.task.name).ROLES).splits
-    inputs = {name: _texts(split) for name, split in splits.items()}
-    pipeline = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression(max_iter=2000))
-    search = GridSearchCV(pipeline, {"logisticregression__C": [0.1, 1, 10, 100]}, cv=5)
-    search.fit(inputs["train"], splits["train"]["label"])
-    return {name: search.score(inputs[name], splits[name]["label"]) for name in SPLITS if name in splits}
+    logistic = LogisticRegression(max_iter=2000)
+    model, key, strengths = {
+        "class": (logistic, "logisticregression__C", [0.1, 1, 10, 100]),
+        "classes": (OneVsRestClassifier(logistic), "onevsrestclassifier__estimator__C", [1, 10, 100]),
+        "number": (Ridge(), "ridge__alpha", [0.1, 1, 10]),
+    }[kind]
+    scoring = "f1_micro" if kind == "classes" else None
+    return GridSearchCV(
+        make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), model), {key: strengths}, cv=5, scoring=scoring
+    )
 
 
 def _texts(split: Sequence) -> list[str]:
@@ -71,14 +115,16 @@ def _without_seed(plain: dict) -> dict:
 def main(overrides: list[str]) -> None:
     """Print both."""
     config = check(compose(overrides))
+    name = metric(config)
     for split, value in baseline(config).items():
-        print(f"TF-IDF + logistic regression   {split:<10}  accuracy {value:.4f}")
+        print(f"{'TF-IDF + linear model':<29}  {split:<10}  {name} {value:.4f}")
     runs = finished_runs(config)
     for split in SPLITS:
-        values = [run[split]["accuracy"] for run in runs if split in run]
+        # Without thresholds, as the baseline has none.
+        values = [run.get("without_thresholds", run)[split][name] for run in runs if split in run]
         if values:
             spread = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
-            mean = f"{config.run.recipe:<29}  {split:<10}  accuracy {statistics.mean(values):.4f}{spread}"
+            mean = f"{config.run.recipe:<29}  {split:<10}  {name} {statistics.mean(values):.4f}{spread}"
             listed = ", ".join(f"{value:.4f}" for value in values)
             print(f"{mean}   ({len(values)} seed{'s' if len(values) > 1 else ''}: {listed})")
 

@@ -104,3 +104,16 @@ def test_a_mistake_in_the_data_is_told_once_and_by_no_traceback_of_ours(override
     assert told.count("in the dataset:") == 1
     assert "Connection closed by peer" not in told
     assert "src/tunebook" not in told
+
+
+def test_two_ranks_see_the_resampled_epochs_of_one(overrides, tmp_path):
+    rows = [{"text": f"{tiny.SENTENCES[at % 7]} {at}", "label": "ab"[at % 5 == 0]} for at in range(37)]
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    # 29 of one class and 8 of the other: 58 rows an epoch, so 8 steps, the last of them with 2 rows.
+    said = [*overrides, f"dataset.train={tmp_path / 'train.jsonl'}", "sampling=oversample", "loss=focal"]
+    for out, launcher in {"alone": [sys.executable], "two": LAUNCHERS["torchrun"]}.items():
+        launch(said, tmp_path / out, launcher)
+    alone, two = (next((tmp_path / out / "default").iterdir()) for out in ("alone", "two"))
+    assert "step 16/16   epoch" in (two / "log.txt").read_text()
+    one, other = (load_file(path / "model" / "model.safetensors") for path in (alone, two))
+    assert all(torch.allclose(one[name], other[name], atol=1e-5) for name in one)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from tunebook.config import check as config_check
 from tunebook.config import registry
 from tunebook.config.compose import Composed
+from tunebook.config.data_groups import AUXILIARY
 from tunebook.config.schema import Config
 from tunebook.data import preflight
+from tunebook.data.label_noise import requirements as label_noise
 from tunebook.errors import ConfigurationError, Problem
 from tunebook.evaluation import catalog
 
@@ -19,7 +21,7 @@ def check(composed: Composed) -> Config:
     """
     config, problems = config_check.check(composed)
     # Each of these needs some groups only, so a mistake in another one does not keep them from being told.
-    further = [*_metric_problems(config), *_data_problems(config)]
+    further = [*_metric_problems(config), *_data_problems(config), *_augmentation_problems(config)]
     problems += [Problem(p.key, p.message, p.place or composed.places.of(p.key)) for p in further]
     if problems:
         raise ConfigurationError(dict.fromkeys(problems))
@@ -30,15 +32,38 @@ def _data_problems(config: Config) -> list[Problem]:
     if config.task is None or config.dataset is None:
         return []
     roles = registry.load("task", config.task.name).ROLES
-    if not set(config.dataset.columns) <= set(roles):
+    if not set(config.dataset.columns) <= {*roles, *AUXILIARY}:
         return []  # the columns are told of already, and the file's would be judged by the wrong names
-    return list(preflight.problems(config.dataset, roles))
+    found = list(preflight.problems(config.dataset, roles))
+    if config.cleaning is not None:
+        kind = registry.load("task", config.task.name).Task(config.task.options).answer.kind
+        found += label_noise.problems(config.cleaning, kind)
+    return found
+
+
+def _augmentation_problems(config: Config) -> list[Problem]:
+    if config.augmentation is None:
+        return []
+    method = config.augmentation.method
+    module = registry.load("augmentation", method)
+    found = list(module.problems(config.augmentation.options)) if hasattr(module, "problems") else []
+    if config.task is not None:
+        roles = set(registry.load("task", config.task.name).ROLES)
+        if module.ROLES and not module.ROLES & roles:
+            message = f"{method} varies {' and '.join(sorted(module.ROLES))}; {config.task.name} has none of it"
+            found.append(Problem("augmentation.method", message))
+    if config.dataset is not None:
+        for role in sorted(getattr(module, "COLUMNS", set()) - set(config.dataset.columns)):
+            message = f"must name the column that augmentation={method} reads, as in dataset.columns.{role}=COLUMN"
+            found.append(Problem(f"dataset.columns.{role}", message))
+    return found
 
 
 def _metric_problems(config: Config) -> list[Problem]:
     if config.task is None:
         return []
-    problems = list(catalog.problems(config.task.metrics, "task.metrics"))
+    answer = registry.load("task", config.task.name).Task(config.task.options).answer
+    problems = list(catalog.problems(config.task.metrics, "task.metrics", answer.kind))
     if problems or config.hyperparameters is None:
         return problems
     best = (config.hyperparameters.metric_for_best_model or config.task.metrics[0]).removeprefix("eval_")

@@ -5,25 +5,25 @@ from __future__ import annotations
 import logging
 import math
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import datasets
 import numpy as np
 from transformers.trainer import TRAINING_ARGS_NAME
 
 from tunebook import files
-from tunebook.answers.one_label import OneLabel
 from tunebook.config import identity
 from tunebook.config.schema import Config
 from tunebook.errors import Problem, TrainingDiverged
 from tunebook.evaluation import predictions
+from tunebook.evaluation.scorer import Scorer
+from tunebook.evaluation.thresholds import LEAST_ROWS, Thresholds
 from tunebook.reporting import model_card, report
-from tunebook.reporting.run_record import peak_memory_mb
-from tunebook.reporting.summary import Mistake, RunSummary
 from tunebook.reporting.tables import closing_table
 from tunebook.run_directory import RunDirectory, now
+from tunebook.summing_up import summarize
 from tunebook.training.build import best_metric
 
 if TYPE_CHECKING:
@@ -43,38 +43,55 @@ class Scored:
     """One evaluated split.
 
     Args:
-        metrics: name -> value, the loss included.
+        metrics: name -> value, the loss included; by the thresholds of the run.
         scores: (rows, k), as an answer's `row_scores`.
         labels: (rows,) or (rows, labels), as the answer's kind is.
+        thresholds: of the run; None: 0.5, or the likeliest class.
+        untuned: the metrics without thresholds; None where there are none.
     """
 
     metrics: dict[str, float]
     scores: np.ndarray
     labels: np.ndarray
+    thresholds: Thresholds | None = None
+    untuned: dict[str, float] | None = None
 
 
 def evaluate(trainer: RecipeTrainer, splits: dict[str, datasets.Dataset]) -> dict[str, Scored]:
     """Score validation and test with the final weights, on every process together.
 
+    Thresholds to be tuned are chosen on validation alone, then applied to both.
+
     Raises:
         TrainingDiverged: the weights give no finite loss.
     """
-    scored = {}
-    for name in EVALUATED:
-        if name not in splits:
-            continue
-        found = trainer.predict(splits[name], metric_key_prefix=name)
-        beside = ("runtime", "samples_per_second", "steps_per_second", "model_preparation_time")
-        metrics = {key.removeprefix(f"{name}_"): value for key, value in (found.metrics or {}).items()}
-        kept = {key: float(value) for key, value in metrics.items() if key not in beside}
-        if not math.isfinite(kept["loss"]):
-            message = (
-                f"the loss is {kept['loss']} after training. Lower hyperparameters.learning_rate (the base rate is "
-                f"{trainer.args.learning_rate:g}), or use runtime.precision=float32"
-            )
-            raise TrainingDiverged(Problem(f"{name} split", message))
-        scored[name] = Scored(kept, np.asarray(found.predictions), np.asarray(found.label_ids))
-    return scored
+    scored = {name: _scored(trainer, name, splits[name]) for name in EVALUATED if name in splits}
+    scorer = cast(Scorer, trainer.compute_metrics)
+    chosen_on = scored.get("validation")
+    thresholds = scorer.thresholds(*((chosen_on.scores, chosen_on.labels) if chosen_on else (None, None)))
+    return {name: by_thresholds(scorer, result, thresholds) for name, result in scored.items()}
+
+
+def by_thresholds(scorer: Scorer, result: Scored, thresholds: Thresholds | None) -> Scored:
+    """The split as answered by thresholds, beside the figures without them."""
+    if thresholds is None:
+        return result
+    metrics = scorer.figures(result.scores, result.labels, thresholds.values)
+    return replace(result, metrics=metrics, thresholds=thresholds, untuned=result.metrics)
+
+
+def _scored(trainer: RecipeTrainer, name: str, split: datasets.Dataset) -> Scored:
+    found = trainer.predict(split, metric_key_prefix=name)
+    beside = ("runtime", "samples_per_second", "steps_per_second", "model_preparation_time")
+    metrics = {key.removeprefix(f"{name}_"): value for key, value in (found.metrics or {}).items()}
+    kept = {key: float(value) for key, value in metrics.items() if key not in beside}
+    if not math.isfinite(kept["loss"]):
+        message = (
+            f"the loss is {kept['loss']} after training. Lower hyperparameters.learning_rate (the base rate is "
+            f"{trainer.args.learning_rate:g}), or use runtime.precision=float32"
+        )
+        raise TrainingDiverged(Problem(f"{name} split", message))
+    return Scored(kept, np.asarray(found.predictions), np.asarray(found.label_ids))
 
 
 def write(
@@ -102,7 +119,9 @@ def write(
         seconds: that the run took, earlier tries included.
     """
     metrics = {split: result.metrics for split, result in scored.items()}
-    files.write_json(directory.path / "metrics.json", {**metrics, "best": _best(config, trainer)})
+    untuned = {split: result.untuned for split, result in scored.items() if result.untuned is not None}
+    beside = {"without_thresholds": untuned} if untuned else {}
+    files.write_json(directory.path / "metrics.json", {**metrics, **beside, "best": _best(config, trainer)})
     files.write_text(
         directory.path / "recipe.yaml", identity.frozen_recipe(config, chosen.name, command, data.fingerprints)
     )
@@ -114,15 +133,29 @@ def write(
             result.labels,
             parts.task.answer,
             data.label_names,
+            result.thresholds.values if result.thresholds else None,
         )
-    summary = _summary(config, command, directory, data, parts, trainer, scored, seconds)
+    _write_thresholds(directory, data.label_names, scored)
+    summary = summarize(config, command, directory, data, parts, trainer.state.log_history, scored, seconds)
     report.write_report(directory.path / "report.html", summary)
     model_card.write_card(directory.path / "README.md", summary)
     model_card.write_card(directory.model / "README.md", summary, model=".")
     directory.update(
         status="finished", finished=now(), seconds=round(seconds, 1), peak_memory_mb=summary.peak_memory_mb
     )
-    logger.info("%s", closing_table(metrics, seconds, directory.path))
+    logger.info("%s", closing_table(metrics, seconds, directory.path, untuned))
+
+
+def _write_thresholds(directory: RunDirectory, names: list[str], scored: dict[str, Scored]) -> None:
+    """Beside the figures and beside the model, which knows nothing of them; and say which were not tuned."""
+    thresholds = next((result.thresholds for result in scored.values()), None)
+    for folder in (directory.path, directory.model):
+        (folder / "thresholds.json").unlink(missing_ok=True)
+        if thresholds is not None:
+            files.write_json(folder / "thresholds.json", thresholds.plain(names))
+    if thresholds is not None and thresholds.rare:
+        few = ", ".join(f"{names[at]} ({count})" for at, count in thresholds.rare.items())
+        logger.info("the threshold stays 0.5 for labels with fewer than %d validation rows: %s", LEAST_ROWS, few)
 
 
 def save_model(trainer: RecipeTrainer, folder: Path, main: bool) -> None:
@@ -177,7 +210,8 @@ def tell_finished(config: Config, directory: RunDirectory, metrics: dict[str, An
     record = directory.record
     shown = {split: values for split, values in metrics.items() if split in EVALUATED}
     logger.info("this run was finished on %s; nothing is done", record.get("finished"))
-    logger.info("%s", closing_table(shown, float(record.get("seconds", 0.0)), directory.path))
+    untuned = metrics.get("without_thresholds", {})
+    logger.info("%s", closing_table(shown, float(record.get("seconds", 0.0)), directory.path, untuned))
     before, now_said = (plain.get("runtime", {}) for plain in (record["configuration"], identity.content(config)))
     if changed := [key for key in {**before, **now_said} if before.get(key) != now_said.get(key)]:
         logger.info("runtime settings (%s) do not make another run", ", ".join(sorted(changed)))
@@ -195,80 +229,3 @@ def _best(config: Config, trainer: RecipeTrainer) -> dict[str, Any]:
         "step": trainer.state.best_global_step if chosen else trainer.state.global_step,
         "steps_trained": trainer.state.global_step,
     }
-
-
-def _summary(
-    config: Config,
-    command: str,
-    directory: RunDirectory,
-    data: PreparedData,
-    parts: Parts,
-    trainer: RecipeTrainer,
-    scored: dict[str, Scored],
-    seconds: float,
-) -> RunSummary:
-    judged = next((split for split in reversed(EVALUATED) if split in scored), None)
-    one_label = parts.task.answer.kind == "class"
-    parameters = list(parts.model.parameters())
-    resumed = directory.record.get("resumed_from") or [None]
-    return RunSummary(
-        recipe_name=config.run.recipe,
-        run_name=identity.run_name(config),
-        run_dir=str(directory.path),
-        command=command,
-        recipe_text=(directory.path / "recipe.yaml").read_text(encoding="utf-8"),
-        task=config.task.name,
-        model_name=config.model.name_or_path or f"a new {(config.model.config or {}).get('model_type')}",
-        dataset_description=data.source,
-        licence=data.licence,
-        label_names=data.label_names,
-        rows={split: len(rows) for split, rows in data.splits.items()},
-        overlaps={" and ".join(pair): count for pair, count in data.overlaps.items() if count},
-        freezing_lines=parts.freezing.lines(),
-        parameters=sum(parameter.numel() for parameter in parameters),
-        trainable=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
-        metrics={split: result.metrics for split, result in scored.items()},
-        monitor=best_metric(config)[0],
-        history=trainer.state.log_history,
-        confusion=(scored[judged].labels, OneLabel().answered(scored[judged].scores)) if judged and one_label else None,
-        mistakes=_mistakes(data, scored, judged) if judged and one_label else [],
-        seconds=seconds,
-        peak_memory_mb=peak_memory_mb(),
-        hardware=directory.record["hardware"],
-        versions=directory.record["versions"],
-        seed=config.hyperparameters.seed,
-        resumed_from=resumed[-1],
-        pairs="text_pair" in data.splits["train"].column_names,
-        warnings=_warnings(data),
-    )
-
-
-def _warnings(data: PreparedData) -> list[str]:
-    return [
-        f"{count} rows of {later} stand in {earlier} too, so the figures on {later} are too good"
-        for (earlier, later), count in data.overlaps.items()
-        if count
-    ]
-
-
-def _mistakes(data: PreparedData, scored: dict[str, Scored], split: str) -> list[Mistake]:
-    """The rows of a split that the model is surest of and wrong."""
-    result, rows = scored[split], data.splits[split]
-    predicted = OneLabel().answered(result.scores)
-    wrong = np.flatnonzero(predicted != result.labels)
-    surest = wrong[np.argsort(-result.scores[wrong, 1], kind="stable")][: report.MOST_MISTAKES]
-    found = []
-    for at in surest.tolist():
-        row = rows[at]
-        texts = [row[role] for role in ("text", "text_pair") if row.get(role) is not None]
-        found.append(
-            Mistake(
-                row=row["row"],
-                text="\n— ".join(texts) if texts else None,
-                image=row.get("image"),
-                label=data.label_names[int(result.labels[at])],
-                predicted=data.label_names[int(predicted[at])],
-                probability=float(result.scores[at, 1]),
-            )
-        )
-    return found

@@ -8,25 +8,18 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from tunebook import files, outcome
-from tunebook.config import registry
 from tunebook.config.schema import Config
-from tunebook.data.prepare import PreparedData, prepare
-from tunebook.data.sampling.base import TrainLabels
-from tunebook.errors import DataError, Problem, TunebookError
+from tunebook.errors import TunebookError
+from tunebook.loading import keep, load_data, load_parts, look_at_data, tell_notices
 from tunebook.log import logging_to
-from tunebook.modeling.apply import apply_freezing
-from tunebook.modeling.load import load_model
 from tunebook.run_directory import RunDirectory, opened, path_of
 from tunebook.training import build, checkpoints
 from tunebook.training.callbacks import StepVote
 from tunebook.training.processes import Processes
-from tunebook.training.rows import TrainRows, Varied
 from tunebook.training.signals import Stopped, listening
 from tunebook.training.trainer import RecipeTrainer
 
@@ -86,15 +79,22 @@ def run(config: Config, command: str = "tunebook.run(config)") -> RunResult:
         if directory.finished:
             return finished_before(config, directory, processes)
         session = Session()
+        tell_notices(config, processes)
         data = load_data(config, directory, processes)
-        parts = load_parts(config, data, processes)
+        data, parts = load_parts(config, data, directory, processes)
+        seen = look_at_data(config, data, parts, layout, processes)
         log.info("%s", layout)
         chosen = build.choose_precision(config, parts, layout, processes, directory.record.get("precision"))
         log.info("precision %s, chosen by %s", chosen.name, chosen.chosen_by)
         if processes.main:
             directory.update(precision={"name": chosen.name, "chosen_by": chosen.chosen_by})
         trainer = build.build_trainer(config, parts, layout, chosen, directory, processes)
-        train(trainer, parts, directory, processes, session)
+        # On every rank alike, so that all of them stop; the run directory is on a file system that they share.
+        checkpoints.require_space(directory.path, build.checkpoint_bytes(parts.model))
+        if processes.main:
+            directory.begin()
+            keep(config, data, parts, seen, directory)
+        train(trainer, directory, processes, session)
         scored = outcome.evaluate(trainer, parts.splits)
         outcome.save_model(trainer, directory.model, processes.main)
         if processes.main:
@@ -131,82 +131,14 @@ def finished_before(config: Config, directory: RunDirectory, processes: Processe
     return RunResult(directory.path, {key: metrics[key] for key in outcome.EVALUATED if key in metrics}, False)
 
 
-def load_data(config: Config, directory: RunDirectory, processes: Processes) -> PreparedData:
-    """Load, clean, split and check the rows; a run that is continued must find the same ones."""
-    module = registry.load("task", config.task.name)
-    answer = module.Task(config.task.options).answer
-    with processes.main_first():
-        data = prepare(config.dataset, module.ROLES, config.cleaning, answer.kind)
-    before = directory.record.get("data", {}).get("fingerprints")
-    if before is not None and before != data.fingerprints:
-        changed = [split for split in data.fingerprints if before.get(split) != data.fingerprints[split]]
-        message = (
-            f"the data of {', '.join(changed)} has changed since this run began; give the run another run.name, "
-            "or run.overwrite=true to start it anew"
-        )
-        raise DataError(message)
-    stated: dict[Any, str] = {**(config.dataset.fingerprints or {})}
-    if other := [split for split, digest in data.fingerprints.items() if stated.get(split, digest) != digest]:
-        message = f"differ from those of the run that the recipe was frozen from: {', '.join(other)}"
-        raise DataError(Problem("dataset.fingerprints", f"the rows {message}; take the key out to train all the same"))
-    if "validation" not in data.splits and config.hyperparameters.eval_strategy not in {None, "no"}:
-        message = (
-            "there is none, and evaluations were asked for: give dataset.validation, carve one with "
-            "dataset.split.validation=0.1, or set hyperparameters.eval_strategy=no "
-            "hyperparameters.load_best_model_at_end=false"
-        )
-        raise DataError(Problem("validation split", message))
-    if processes.main:
-        rows = {split: len(part) for split, part in data.splits.items()}
-        counts = ", ".join(f"{count:,} {split}" for split, count in rows.items())
-        names = ", ".join(data.label_names[:10]) + (f", … ({len(data.label_names)})" if data.label_names[10:] else "")
-        logger.info("rows: %s; labels: %s", counts, names)
-        directory.update(data={"fingerprints": data.fingerprints, "rows": rows, "labels": data.label_names})
-    return data
-
-
-def load_parts(config: Config, data: PreparedData, processes: Processes) -> build.Parts:
-    """The model with its processor, the encoded splits, how they are drawn and varied, and what is frozen."""
-    task = registry.load("task", config.task.name).Task(config.task.options)
-    answer, seed = task.answer, config.hyperparameters.seed
-    with processes.main_first():
-        loaded = load_model(config.model, task.auto_class, data.label_names, answer.problem_type, seed=seed)
-        processor = task.load_processor(config.model)
-        splits = {name: task.encode(split, processor, loaded.model) for name, split in data.splits.items()}
-    train = data.splits["train"]
-    labels = TrainLabels(answer.kind, tuple(data.label_names), np.asarray(train["label"]))
-    method = registry.load("augmentation", config.augmentation.method)
-    augmentation = method.Augmentation(config.augmentation.options, seed)
-    varied = Varied(train, augmentation, task, processor, loaded.model.config) if augmentation.active else None
-    sampling = registry.load("sampling", config.sampling.method).Sampling(config.sampling.options, labels)
-    freezing, frozen = apply_freezing(loaded.model, config.freezing)
-    return build.Parts(
-        task=task,
-        model=loaded.model,
-        processor=processor,
-        splits=splits,
-        train_rows=TrainRows(splits["train"], data.weights, varied),
-        labels=labels,
-        sampling=sampling,
-        loss=build.loss_of(config, answer, labels),
-        freezing=freezing,
-        frozen=frozen,
-    )
-
-
-def train(
-    trainer: RecipeTrainer, parts: build.Parts, directory: RunDirectory, processes: Processes, session: Session
-) -> None:
+def train(trainer: RecipeTrainer, directory: RunDirectory, processes: Processes, session: Session) -> None:
     """Train, from the newest whole checkpoint if there is one.
 
     Raises:
         SystemExit: a signal came; everything up to then is saved.
     """
-    # On every rank alike, so that all of them stop; the run directory is on a file system that they share.
-    checkpoints.require_space(directory.path, build.checkpoint_bytes(parts.model))
     start = None
     if processes.main:
-        directory.begin()
         directory.checkpoints.mkdir(parents=True, exist_ok=True)
         start = checkpoints.newest_whole(directory.checkpoints)
         outcome.tell_start(directory, trainer, start)

@@ -43,7 +43,14 @@ def test_startup_prints_its_ratios_and_that_nothing_heavy_was_imported():
     assert "imported 0 modules of" in said
 
 
+@pytest.mark.slow
+def test_audit_prints_its_ratio():
+    said = printed("audit_time", "--tiny", "--rows", "300")
+    assert [found["name"] for found in RATIO.finditer(said)] == ["audit / tokenising once"]
+    assert "  300 rows (rows made of the shipped reviews): what cleaning looks for " in said
+
+
 def test_every_benchmark_that_make_runs_is_tested():
     run = set(re.findall(r"benchmarks/(\w+)\.py", (ROOT / "Makefile").read_text(encoding="utf-8")))
     tested = set(re.findall(r'printed\("(\w+)"', Path(__file__).read_text(encoding="utf-8")))
-    assert run == tested == {"overhead", "padding", "startup"}
+    assert run == tested == {"audit_time", "overhead", "padding", "startup"}

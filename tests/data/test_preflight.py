@@ -87,7 +87,7 @@ def test_shipped_reviews_have_their_splits(configured):
     assert [problem.key for problem in problems(config, TEXT)] == ["dataset.split.test"]
 
 
-@pytest.mark.parametrize("source", ["files", "hub", "image_folder", "digits", "reviews"])
+@pytest.mark.parametrize("source", ["files", "hub", "image_folder", "image_files", "arrow", "digits", "reviews"])
 def test_nothing_slow_is_imported(source):
     code = (
         "import sys; from tunebook.config import registry; from tunebook.data import preflight;"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv as csv_module
 import logging
 
+import pandas
 import pytest
 from datasets import ClassLabel, Image
 
-from tunebook.data.prepare import prepare
+from tunebook.config.data_groups import CleaningConfig
+from tunebook.data.cleaning.findings import Finding
+from tunebook.data.prepare import prepare, without_rows
 from tunebook.errors import DataError
 
 TEXT = {"text": True, "text_pair": False, "label": True}
@@ -23,11 +27,12 @@ def csv(rows, header="text,label"):
 def prepared(tmp_path, write, configured):
     """prepared({"train": content, …}, **fields of the configuration) of CSV files."""
 
-    def run(contents, roles=TEXT, **fields):
+    def run(contents, roles=TEXT, cleaning=None, kind="class", **fields):
         for name, content in contents.items():
             write(f"{name}.csv", content)
         options = {name: f"{name}.csv" for name in contents}
-        return prepare(configured("files", options, **fields), roles, cwd=tmp_path)
+        policies = CleaningConfig(**(cleaning or {}))
+        return prepare(configured("files", options, **fields), roles, policies, kind, cwd=tmp_path)
 
     return run
 
@@ -137,14 +142,15 @@ def test_shares_rows_and_limits_together(prepared):
 
 
 def test_fingerprints_are_of_the_content(prepared):
-    first = prepared({"train": csv(ROWS), "test": csv(ROWS[:2])}).fingerprints
-    again = prepared({"train": csv([(*row, 9) for row in ROWS], "text,label,id"), "test": csv(ROWS[:2])}).fingerprints
+    test = csv([("new", "pos")])
+    first = prepared({"train": csv(ROWS), "test": test}).fingerprints
+    again = prepared({"train": csv([(*row, 9) for row in ROWS], "text,label,id"), "test": test}).fingerprints
     assert first == again
     assert all(len(value) == 64 for value in first.values())
-    changed = prepared({"train": csv([*ROWS[:3], ("poor!", "neg")]), "test": csv(ROWS[:2])}).fingerprints
+    changed = prepared({"train": csv([*ROWS[:3], ("poor!", "neg")]), "test": test}).fingerprints
     assert changed["train"] != first["train"]
     assert changed["test"] == first["test"]
-    relabelled = prepared({"train": csv([*ROWS[:3], ("poor", "pos")]), "test": csv(ROWS[:2])}).fingerprints
+    relabelled = prepared({"train": csv([*ROWS[:3], ("poor", "pos")]), "test": test}).fingerprints
     assert relabelled["train"] not in {first["train"], changed["train"]}
 
 
@@ -160,7 +166,8 @@ def test_fingerprint_of_the_digits_is_this_on_every_machine(configured):
 def test_rows_in_two_splits_are_reported(prepared, caplog):
     with caplog.at_level(logging.WARNING, logger="tunebook"):
         data = prepared(
-            {"train": csv(ROWS), "validation": csv([("new", "pos")]), "test": csv([*ROWS[1:3], ("new", "pos")])}
+            {"train": csv(ROWS), "validation": csv([("new", "pos")]), "test": csv([*ROWS[1:3], ("new", "pos")])},
+            cleaning={"leaks": "report"},
         )
     assert data.overlaps == {("train", "validation"): 0, ("train", "test"): 2, ("validation", "test"): 1}
     assert "2 of 3 rows of test stand in train too, word for word: row 0, 1" in caplog.text
@@ -199,10 +206,23 @@ def test_sst2_sentences(real, configured):
     config = configured(
         "files", {**options, "column_names": ["text", "label"], "quoting": "none"}, labels=["negative", "positive"]
     )
-    data = prepare(config, TEXT)
-    assert data.splits.num_rows == {"train": 6920, "validation": 872, "test": 1821}
-    assert data.overlaps["train", "test"] == 2
-    assert sum(data.splits["train"]["label"]) == 3610
+    data = prepare(config, TEXT, CleaningConfig(leaks="report", near_leaks="report"))
+    frames = {
+        split: pandas.read_csv(file, sep="\t", header=None, names=["text", "label"], quoting=csv_module.QUOTE_NONE)
+        for split, file in options.items()
+    }
+    train, test = frames["train"], frames["test"]
+    assert data.splits.num_rows == {split: len(frame) for split, frame in frames.items()}
+    assert data.overlaps["train", "test"] == test.text.isin(set(train.text)).sum() > 0
+    assert sum(data.splits["train"]["label"]) == train.label.sum()
+    found = {(one.kind, one.split): one for one in data.findings}
+    assert len(found["duplicates", "train"].rows) == train.duplicated().sum() > 0
+    assert found["leaks", "train"].rows == train.index[train.text.isin(set(test.text))].tolist()
+    dropped = prepare(config, TEXT)
+    assert dropped.splits["test"].to_list() == data.splits["test"].to_list()
+    assert dropped.fingerprints["test"] == data.fingerprints["test"]
+    assert dropped.overlaps["train", "test"] == 0
+    assert not set(found["leaks", "train"].rows) & set(dropped.splits["train"]["row"])
 
 
 def test_cifar10_small(real, configured):
@@ -212,3 +232,144 @@ def test_cifar10_small(real, configured):
     assert len(data.label_names) == 10
     assert data.splits["validation"]["label"][:].count(3) == 20
     assert data.splits["train"][0]["image"].size == (32, 32)
+
+
+SPAM = {"column_names": ["label", "text"], "quoting": "none", "delimiter": "\t", "format": "tsv"}
+
+
+def test_duplicates_of_the_spam_messages(real, configured):
+    file = real / "sms_spam/SMSSpamCollection"
+    frame = pandas.read_csv(file, sep="\t", header=None, names=["label", "text"], quoting=csv_module.QUOTE_NONE)
+    config = configured("files", {"train": str(file), **SPAM})
+    data = prepare(config, TEXT, CleaningConfig(duplicates="drop"))
+    assert len(data.splits["train"]) == len(frame.drop_duplicates()) < len(frame)
+    [finding] = [one for one in data.findings if one.kind == "duplicates"]
+    assert finding.rows == frame.index[frame.duplicated()].tolist()
+    assert [one.row for one in data.dropped] == finding.rows
+    assert data.splits["train"]["row"][:] == frame.index[~frame.duplicated()].tolist()
+    again = prepare(config, TEXT, CleaningConfig(duplicates="drop"))
+    assert (again.fingerprints, again.findings) == (data.fingerprints, data.findings)
+
+
+def test_what_carving_puts_apart_leaks_no_more(prepared):
+    rows = [(f"text number {at // 2} of them", at // 2 % 2) for at in range(80)]
+    data = prepared({"train": csv(rows)}, split={"validation": 0.25, "test": 0.25})
+    assert data.splits["test"].num_rows == 20
+    seen = [set(split["text"]) for split in data.splits.values()]
+    assert not seen[0] & seen[1] | seen[0] & seen[2] | seen[1] & seen[2]
+    assert set(data.overlaps.values()) == {0}
+    assert {(one.kind, one.split) for one in data.findings} == {
+        ("duplicates", "train"), ("leaks", "train"), ("leaks", "validation")
+    }  # fmt: skip
+    kept = {row for split in data.splits.values() for row in split["row"]}
+    assert kept | {one.row for one in data.dropped} == set(range(80))
+
+
+@pytest.mark.parametrize("kind", ["duplicates", "conflicts", "leaks", "near_leaks", "near_duplicates"])
+def test_error_stops_the_run(refusal, kind):
+    long = "a rather long text of which one letter differs"
+    train = csv([*ROWS, ROWS[0], ("bad", "pos"), (long, "pos"), (long + "!", "pos")])
+    message = refusal({"train": train, "test": csv([ROWS[2], (long + "?", "neg")])}, cleaning={kind: "error"})
+    assert f"cleaning.{kind}" in message
+    assert f"set cleaning.{kind} to report or drop" in message
+
+
+@pytest.mark.parametrize(
+    ("rows", "test", "fields", "part"),
+    [
+        (ROWS, ROWS, {}, "train split   has no rows left; rows were dropped from train before: 4 by cleaning.leaks"),
+        (ROWS, [ROWS[0], ROWS[2]], {}, "one class only, 'neg'; there is nothing to tell apart; rows were dropped"),
+        ([*ROWS, ("odd", "mixed")], [("odd", "mixed")], {}, "'mixed' stands in test but never in train: row 0"),
+        (ROWS, [ROWS[0]], {"per_class": 2}, "'pos' has 1; rows were dropped from train before: 1 by cleaning.leaks"),
+    ],
+)
+def test_too_little_left_says_what_took_it(refusal, rows, test, fields, part):
+    assert part in refusal({"train": csv(rows), "test": csv(test)}, **fields)
+
+
+def test_missing_dropped(prepared):
+    rows = [("a", "x"), ("", "y"), ("c", ""), ("d", "y"), ("e", "x")]
+    test = [("", "x"), ("g", "y")]
+    data = prepared({"train": csv(rows), "test": csv(test)}, cleaning={"missing": "drop"}, rows={"train": 5, "test": 2})
+    assert data.splits["train"]["row"][:] == [0, 3, 4]
+    assert data.splits["test"]["text"][:] == ["", "g"]
+
+
+def test_a_missing_label_in_test_is_never_dropped(refusal):
+    message = refusal({"train": csv(ROWS), "test": csv([("new", ""), ("x", "pos")])}, cleaning={"missing": "drop"})
+    assert "1 row has no label: row 0" in message
+
+
+def test_stated_rows_are_the_sources(prepared, refusal):
+    content = csv([(f"text {at // 2}", at // 2 % 2) for at in range(40)])
+    fields = {"cleaning": {"duplicates": "drop"}, "split": {"test": 0.25}}
+    data = prepared({"train": content}, rows={"train": 30, "test": 10}, **fields)
+    assert data.splits.num_rows == {"train": 15, "test": 5}
+    assert "states 41 rows for train + test; there are 40" in refusal(
+        {"train": content}, rows={"train": 31, "test": 10}, **fields
+    )
+
+
+def test_whitespace_comes_before_duplicates(prepared):
+    rows = [("a  b", "x"), ("a b", "x"), ("c", "y")]
+    data = prepared({"train": csv(rows)}, cleaning={"whitespace": "collapse", "duplicates": "drop"})
+    assert data.splits["train"]["text"][:] == ["a b", "c"]
+
+
+def test_weights_follow_the_rows(prepared, refusal):
+    rows = [("a", "x", 1), ("b", "y", 2), ("b", "y", 50), ("c", "x", 3), ("d", "y", 2)]
+    contents = {"train": csv(rows, "text,label,worth"), "test": csv([("new", "x")])}
+    data = prepared(contents, columns={"weight": "worth"}, cleaning={"duplicates": "drop"})
+    assert data.weights.tolist() == [0.5, 1, 1.5, 1]
+    assert "weight" not in data.splits["test"].column_names
+    assert prepared(contents, cleaning={"duplicates": "drop"}).weights is None
+    others = {**contents, "train": csv([*rows[:4], ("d", "y", 7)], "text,label,worth")}
+    again = prepared(others, columns={"weight": "worth"}, cleaning={"duplicates": "drop"})
+    assert again.fingerprints["train"] != data.fingerprints["train"]
+    with pytest.raises(DataError, match=r"dataset.columns.weight='wrth'   no such column in train.csv"):
+        prepared(contents, columns={"weight": "wrth"})
+    bad = {**contents, "train": csv([*rows, ("e", "x", -1)], "text,label,worth")}
+    assert "dataset.columns.weight='worth'" in refusal(bad, columns={"weight": "worth"})
+
+
+def test_without_rows(prepared):
+    rows = [("a", "x", 1), ("b", "y", 2), ("c", "x", 3), ("d", "y", 2)]
+    data = prepared({"train": csv(rows, "text,label,weight")}, columns={"weight": "weight"})
+    finding = Finding("label_noise", "drop", "train", [0, 3], [], 2, "2 rows of 4")
+    less = without_rows(data, [3, 0], finding, "label_noise: doubtful")
+    assert less.splits["train"]["row"][:] == [1, 2]
+    assert less.weights.tolist() == pytest.approx([0.8, 1.2])
+    assert (less.findings, less.fingerprints) == ([finding], data.fingerprints)
+    assert [(one.row, one.values["label"], one.reason) for one in less.dropped] == [
+        (0, "x", "label_noise: doubtful"), (3, "y", "label_noise: doubtful")
+    ]  # fmt: skip
+    assert data.splits["train"].num_rows == 4
+    with pytest.raises(DataError, match="leaves no training rows: 2 rows of 4"):
+        without_rows(data, range(4), finding, "why")
+
+
+def test_groups_are_for_splitting_alone(prepared):
+    rows = [(f"text {at}", at % 2, f"author {at // 4}") for at in range(40)]
+    fields = {"columns": {"group": "author"}, "split": {"test": 0.3}}
+    data = prepared({"train": csv(rows, "text,label,author")}, **fields)
+    assert not set(data.splits["train"]["group"]) & set(data.splits["test"]["group"])
+    assert data.splits["test"].num_rows == 12
+    other = [(*row[:2], f"x{row[2]}") for row in rows]
+    assert prepared({"train": csv(other, "text,label,author")}, **fields).fingerprints == data.fingerprints
+
+
+def test_several_labels(prepared):
+    labels = ["a", "b", "a;b", "", "c"]
+    rows = [(f"text {at}", labels[at % 5]) for at in range(50)] + [("text 0", "b"), ("text 1", "b")]
+    data = prepared({"train": csv(rows)}, kind="classes", label_separator=";", split={"validation": 0.2})
+    assert data.label_names == ["a", "b", "c"]
+    found = {one.kind: one.rows for one in data.findings if one.kind in {"conflicts", "duplicates"}}
+    assert found == {"conflicts": [0, 50], "duplicates": [51]}
+    assert data.splits["validation"].num_rows + data.splits["train"].num_rows >= 50
+
+
+def test_numbers(prepared):
+    rows = [(f"text {at}", at / 4) for at in range(20)] + [("text 3", 9.5)]
+    data = prepared({"train": csv(rows)}, kind="number", split={"validation": 0.2}, cleaning={"conflicts": "drop"})
+    assert sum(data.splits.num_rows.values()) == 19
+    assert data.label_names == []

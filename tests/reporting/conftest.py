@@ -23,6 +23,8 @@ def make_summary() -> Callable[..., RunSummary]:
             "command": "python run.py +recipe=bert_sentiment",
             "recipe_text": "# @package _global_\nhyperparameters:\n  seed: 7\n",
             "task": "text_classification",
+            "pipeline": "text-classification",
+            "kind": "class",
             "model_name": "owner/tiny-bert",
             "dataset_description": "Film reviews",
             "licence": "CC0",
@@ -45,7 +47,7 @@ def make_summary() -> Callable[..., RunSummary]:
             ],
             "confusion": (np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])),
             "mistakes": [
-                Mistake(row=i, label="negative", predicted=HOSTILE, probability=i / 20, text=f"{HOSTILE} n{i}")
+                Mistake(row=i, label="negative", predicted=HOSTILE, measure=i / 20, text=f"{HOSTILE} n{i}")
                 for i in range(15)
             ],
             "seconds": 323.2,

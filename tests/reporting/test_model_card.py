@@ -7,7 +7,8 @@ import warnings
 import pytest
 from huggingface_hub import ModelCard
 
-from tunebook.reporting.model_card import card_data, write_card
+from tunebook.reporting.model_card import card_data, usage, write_card
+from tunebook.reporting.summary import LabelFigures
 
 
 def test_the_hubs_reader_gives_back_the_header(make_summary, tmp_path):
@@ -55,7 +56,7 @@ def test_only_a_hub_id_is_a_parent(make_summary, tmp_path, monkeypatch, name):
 
 
 def test_a_run_without_evaluation_has_a_card_too(make_summary, tmp_path):
-    summary = make_summary(metrics={}, monitor="", task="image_classification")
+    summary = make_summary(metrics={}, monitor="", task="image_classification", pipeline="image-classification")
     write_card(tmp_path / "README.md", summary)
     card = ModelCard.load(tmp_path / "README.md")
     assert card.data.eval_results is None
@@ -65,3 +66,25 @@ def test_a_run_without_evaluation_has_a_card_too(make_summary, tmp_path):
 def test_backticks_in_a_recipe_do_not_break_out(make_summary, tmp_path):
     write_card(tmp_path / "README.md", make_summary(recipe_text="# ```\n# # Heading\n# ```\n"))
     assert "````yaml" in (tmp_path / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_number_is_the_score(make_summary):
+    said = usage(make_summary(kind="number", label_names=[]), "model")
+    assert 'function_to_apply="none")[0]["score"]' in said
+
+
+def test_several_labels_are_answered_from_their_thresholds_on(make_summary):
+    figures = [LabelFigures(name="joy", precision=1, recall=1, f1=1, support=9, threshold=0.3, rare=False)]
+    said = usage(make_summary(kind="classes", label_figures=figures), "model")
+    assert "top_k=None" in said
+    assert 'function_to_apply="sigmoid"' in said
+    assert 'Path("model/thresholds.json").read_text' in said
+    assert "score >= thresholds[label]" in said
+    assert "knows nothing of the thresholds" in said
+    assert "score >= 0.5" in usage(make_summary(kind="classes"), "model")
+
+
+def test_one_labels_own_figure_says_whose(make_summary):
+    summary = make_summary(metrics={"test": {"f1:spam": 0.75, "loss": 0.5}}, monitor="f1:spam")
+    (result,) = card_data(summary).eval_results
+    assert (result.metric_type, result.metric_name, result.metric_args) == ("f1", "f1:spam", {"label": "spam"})

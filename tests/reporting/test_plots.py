@@ -91,3 +91,23 @@ def test_ink_follows_the_page():
     svg = plots.learning_curve(HISTORY, "accuracy")
     assert "currentColor" in svg
     assert plots.INK not in svg
+
+
+def test_a_scatter_has_a_point_for_every_row():
+    truth = np.array([0.0, 1.0, 5.0])
+    svg = plots.scatter(truth, truth[::-1])
+    assert {"labelled", "answered"} <= set(texts(svg))
+    assert svg == plots.scatter(truth, truth[::-1])
+    assert points(svg) == 3
+
+
+def test_a_scatter_of_very_many_rows_shows_some_and_says_so():
+    truth = np.linspace(0, 1, plots.MOST_POINTS + 500)
+    svg = plots.scatter(truth, truth)
+    assert points(svg) == plots.MOST_POINTS
+    assert "2,000 of 2,500 rows" in texts(svg)
+
+
+def points(svg: str) -> int:
+    (cloud,) = [node for node in ElementTree.fromstring(svg).iter() if "PathCollection" in node.get("id", "")]
+    return sum("use" in node.tag for node in cloud.iter())

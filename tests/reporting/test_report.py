@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.reporting.conftest import HOSTILE
 from tunebook.reporting.report import write_report
-from tunebook.reporting.summary import Mistake
+from tunebook.reporting.summary import LabelFigures, Mistake
 
 SECTIONS = [
     "headline",
@@ -105,7 +106,7 @@ def test_the_ten_surest_mistakes(page):
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1", "CMYK", "I", "F"])
 def test_pictures_are_inline_and_small(make_summary, tmp_path, mode):
     image = Image.fromarray(np.full((300, 500), 128, dtype=np.uint8)).convert(mode)
-    mistake = Mistake(row=3, label="a", predicted="b", probability=0.9, image=image)
+    mistake = Mistake(row=3, label="a", predicted="b", measure=0.9, image=image)
     write_report(tmp_path / "r.html", make_summary(task="image_classification", mistakes=[mistake]))
     (picture,) = [attrs for tag, attrs in read(tmp_path / "r.html").tags if tag == "img"]
     assert picture["src"].startswith("data:image/png;base64,")
@@ -128,3 +129,67 @@ def test_a_poor_run_has_a_page_too(make_summary, tmp_path):
 def test_a_run_without_evaluation_has_a_page_too(make_summary, tmp_path):
     write_report(tmp_path / "r.html", make_summary(metrics={}, confusion=None, mistakes=[]))
     read(tmp_path / "r.html")
+
+
+def words_of(path) -> str:
+    return " ".join(" ".join(read(path).words).split())
+
+
+def label_figures(thresholds):
+    return [
+        LabelFigures(name=name, precision=0.5, recall=0.25, f1=1 / 3, support=8, threshold=at, rare=at == 0.5)
+        for name, at in thresholds.items()
+    ]
+
+
+def test_several_labels_have_a_table_and_no_confusion(make_summary, tmp_path):
+    mistakes = [
+        Mistake(row=1, label="joy, love", predicted="–", measure=0.25, text="x n1"),
+        Mistake(row=2, label="joy", predicted="love", measure=1.75, text="x n2"),
+    ]
+    summary = make_summary(
+        kind="classes", confusion=None, mistakes=mistakes, label_names=["joy", "love"],
+        label_figures=label_figures({"joy": 0.3125, "love": 0.5}),
+        untuned={"test": {"loss": 0.6, "accuracy": 0.5, "f1_macro": 0.4375}},
+    )  # fmt: skip
+    write_report(tmp_path / "r.html", summary)
+    ids = [attrs["id"] for tag, attrs in read(tmp_path / "r.html").tags if tag == "section"]
+    assert "confusion" not in ids
+    assert "labels" in ids
+    text = words_of(tmp_path / "r.html")
+    for shown in ["joy 0.5000 0.2500 0.3333 8 0.3125", "0.5000*", "too few validation rows", "Worst mistakes on test",
+                  "test without thresholds", "0.4375", "joy, love – 0.2500"]:  # fmt: skip
+        assert shown in text, shown
+    assert text.index("x n2") < text.index("x n1")
+
+
+def test_numbers_have_a_scatter_and_their_largest_errors(make_summary, tmp_path):
+    mistakes = [
+        Mistake(row=1, label="4.5", predicted="2", measure=-2.5, text="x n1"),
+        Mistake(row=2, label="1", predicted="2", measure=1.0, text="x n2"),
+    ]
+    truth = np.linspace(0, 5, 30)
+    summary = make_summary(
+        task="text_regression", kind="number", confusion=None, scatter=(truth, truth + 0.1), mistakes=mistakes,
+        label_names=[], metrics={"test": {"loss": 0.01, "mae": 0.1}}, monitor="mae",
+    )  # fmt: skip
+    write_report(tmp_path / "r.html", summary)
+    ids = [attrs["id"] for tag, attrs in read(tmp_path / "r.html").tags if tag == "section"]
+    assert "scatter" in ids
+    assert not {"confusion", "labels"} & set(ids)
+    text = words_of(tmp_path / "r.html")
+    assert "Largest errors on test" in text
+    assert "Labels: numbers" in text
+    assert text.index("-2.5") < text.index("+1")
+
+
+def test_findings_are_told_and_the_audit_is_linked(make_summary, tmp_path):
+    summary = make_summary(findings=[f"12 of 980 rows {HOSTILE} (12 left out)"], audited=True)
+    write_report(tmp_path / "r.html", summary)
+    links = [attrs["href"] for tag, attrs in read(tmp_path / "r.html").tags if tag == "a"]
+    assert links == ["audit.html"]
+    assert f"12 of 980 rows {HOSTILE} (12 left out)" in words_of(tmp_path / "r.html")
+
+
+def test_without_an_audit_nothing_is_linked(page):
+    assert "a" not in {tag for tag, _ in page.tags}

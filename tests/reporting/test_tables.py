@@ -47,6 +47,12 @@ def test_closing_table(tmp_path):
     assert all(line == line.rstrip() for line in shown.splitlines())
 
 
+def test_closing_table_shows_what_the_thresholds_change(tmp_path):
+    shown = closing_table({"test": {"f1": 0.75}}, 1, tmp_path, {"test": {"f1": 0.5}})
+    assert "test without thresholds" in shown
+    assert [line.split()[3:6:2] for line in shown.splitlines() if "f1" in line] == [["0.7500", "0.5000"]]
+
+
 def test_closing_table_keeps_a_long_path_whole(tmp_path):
     folder = tmp_path / ("long-" * 30)
     assert str(folder) in closing_table({}, 1, folder).replace("\n", "")

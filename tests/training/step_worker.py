@@ -37,7 +37,7 @@ def main(out: str, mode: str, overrides: list[str]) -> None:
     processes = Processes(use_cpu=True)
     with opened_by_main(config, "test", processes) as directory, logging_to(directory.path / "log.txt", False):
         data = story.load_data(config, directory, processes)
-        parts = story.load_parts(config, data, processes)
+        data, parts = story.load_parts(config, data, directory, processes)
         layout = build.layout_of(config, processes.count)
         trainer = build.build_trainer(config, parts, layout, Precision("float32", "test"), directory, processes)
         if mode == "plain":  # transformers as it is, without our mend of the loss

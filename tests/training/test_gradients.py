@@ -139,6 +139,24 @@ def test_every_layout_gives_the_gradient_of_the_whole_batch(tmp_path, case):
         assert difference < 1e-5, layout
 
 
+LOSSES = {
+    "weighted": ["loss=weighted", "loss.label_smoothing=0.1"],
+    "focal": ["loss=focal", "loss.class_weights=effective"],
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_weights_of_classes_count_the_same_in_every_layout(tmp_path, loss):
+    overrides = text_overrides(tmp_path, "bert", pair=False)  # 5 rows of one class, 3 of the other
+    said = [*overrides, *LOSSES[loss]]
+    found = {layout: gradients(tmp_path, said, layout) for layout in ("8x1", "2x4", "2 ranks x 2 x 2")}
+    whole = found.pop("8x1")
+    for layout, gradient in found.items():
+        assert relative_difference(whole, gradient) < 1e-5, layout
+    (tmp_path / "plain").mkdir()
+    assert relative_difference(whole, gradients(tmp_path / "plain", overrides, "8x1")) > 1e-2
+
+
 # ViT's single-label head is the one of these four whose own loss heeds the count in transformers 5.23.
 @pytest.mark.parametrize("case", [case for case in CASES if case != "image vit"])
 def test_without_the_mend_the_gradient_grows_with_the_micro_batches(tmp_path, case):

@@ -98,9 +98,8 @@ def _prepare(arguments: list[str], check: Check) -> list[str]:
             check(composed)
         elif composed.problems:
             raise ConfigurationError(composed.problems)
-    plain_texts = iter(read.plain)
     given = set(parsed.overrides)
-    return [next(plain_texts) if text in given else text for text in arguments]
+    return [*(text for text in arguments if text not in given), *read.plain]
 
 
 def _dashes(text: str) -> str:

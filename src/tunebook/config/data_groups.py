@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from tunebook.config.options import Options
+
+AUXILIARY = ("group", "time", "weight", "paraphrase")
+"""Roles that `dataset.columns` may name for any task, and that the model never sees."""
 
 
 class SplitConfig(Options):
@@ -48,6 +51,7 @@ class DatasetConfig(Options):
         licence: of the data.
         max_rows: at most so many rows of a split, drawn by `split.seed`, each class by its share.
         streaming: training rows are read from the source as they are needed and never kept.
+        streaming_buffer: rows that a stream holds to shuffle them, or to group them by length.
         fingerprints: SHA-256 of each split's content, in frozen recipes; other rows are refused.
     """
 
@@ -62,7 +66,23 @@ class DatasetConfig(Options):
     max_rows: dict[Literal["train", "validation", "test"], Annotated[int, Field(ge=1)]] | None = None
     fingerprints: dict[Literal["train", "validation", "test"], str] | None = None
     streaming: bool = False
+    streaming_buffer: int = Field(default=10_000, ge=1)
     options: Options
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _true_and_false_are_values(cls, value: Any) -> Any:
+        # YAML reads the keys true and false as such; the data has them as text or as true/false, both of one name.
+        if not isinstance(value, dict):
+            return value
+        return {str(key).lower() if isinstance(key, bool) else key: name for key, name in value.items()}
+
+    @field_validator("max_rows", mode="before")
+    @classmethod
+    def _each_split_has_its_own(cls, value: Any) -> Any:
+        if isinstance(value, int) and not isinstance(value, bool):
+            raise ValueError(f"should say rows for each split, such as {{train: {value}}}")
+        return value
 
 
 Policy = Literal["ignore", "report", "drop", "error"]
@@ -87,6 +107,8 @@ class CleaningConfig(Options):
         label_noise: rows whose label is probably wrong, by confident learning (Northcutt et al. 2021) on features
             of the recipe's own frozen model; `weight` lets them count for less.
         label_noise_folds: parts of the cross-validation that gives each row its out-of-fold probabilities.
+        label_noise_share: of the training rows that are labelled wrong, as you believe after looking at a hundred;
+            None: estimated, which is cautious where the annotators erred on rows that are hard for the model too.
     """
 
     whitespace: Literal["keep", "strip", "collapse"] = "keep"
@@ -100,6 +122,7 @@ class CleaningConfig(Options):
     near_leaks: Policy = "drop"
     label_noise: Literal["ignore", "report", "drop", "weight"] = "ignore"
     label_noise_folds: int = Field(default=5, ge=2, le=20)
+    label_noise_share: float | None = Field(default=None, gt=0, lt=1)
 
 
 class SamplingConfig(Options):

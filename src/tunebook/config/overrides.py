@@ -20,6 +20,9 @@ from tunebook.errors import ConfigurationError, Problem, did_you_mean
 
 RECIPE = "recipe"
 
+REPLACED = {"dataset.labels"}
+"""Keys that take a list or a mapping; OmegaConf would merge a mapping into the list that stands there, and fails."""
+
 
 @dataclass(frozen=True)
 class Arguments:
@@ -68,6 +71,8 @@ def read(arguments: list[str]) -> Arguments:
             if override.key_or_group == RECIPE and not override.is_sweep_override():
                 recipe = str(override.value())
         else:
+            if override.key_or_group in REPLACED and isinstance(override.value(), dict):
+                plain.append(f"++{override.key_or_group}=null")
             plain.append(_forced(argument, override))
             keys.append(override.key_or_group)
     return Arguments(tuple(plain), tuple(keys), recipe, tuple(problems))

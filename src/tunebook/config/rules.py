@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tunebook.config import packages, registry
+from tunebook.config import packages, registry, streaming_rules
+from tunebook.config.data_groups import AUXILIARY
 from tunebook.config.places import Places
 from tunebook.config.schema import Config
 from tunebook.errors import Problem, did_you_mean
@@ -17,16 +18,20 @@ def problems(config: Config, places: Places) -> list[Problem]:
         found += [*_model(config, places), *_local_folder(config)]
     if config.task and config.dataset:
         found += _columns(config, places)
+    if config.task:
+        found += _kind_of_label(config)
     if config.hyperparameters:
         found += [*_batches(config), *_evaluations(config)]
     if config.hyperparameters and config.task:
         found += _best(config)
     if config.hyperparameters and config.runtime:
         found += [*_saving(config), *_packages(config)]
-    return [Problem(key, message, places.of(key)) for key, message in found]
+    told = [Problem(key, message, places.of(key)) for key, message in found]
+    return [*told, *streaming_rules.problems(config, places)]
 
 
 Finding = tuple[str, str]
+KINDS = {"class": "one label a row", "classes": "several labels a row", "number": "one number a row"}
 
 
 def _model(config: Config, places: Places) -> list[Finding]:
@@ -70,13 +75,42 @@ def _columns(config: Config, places: Places) -> list[Finding]:
     found = []
     for role in config.dataset.columns:
         key = f"dataset.columns.{role}"
-        message = f"{config.task.name} has no such role; {did_you_mean(role, roles)}"
+        message = f"{config.task.name} has no such role; {did_you_mean(role, [*roles, *AUXILIARY])}"
         if places.of(key).startswith("conf/"):
             known = ", ".join(roles)
             message = f"this dataset is for another task; {config.task.name} takes {known}: choose another dataset=NAME"
-        if role not in roles:
+        if role not in roles and role not in AUXILIARY:
             found.append((key, message))
     return found
+
+
+def _kind_of_label(config: Config) -> list[Finding]:
+    """A loss, a sampling method or a label smoothing that the task's kind of label cannot have."""
+    answer = registry.load("task", config.task.name).Task(config.task.options).answer
+    found: list[Finding] = []
+    for group, selector in (("loss", "name"), ("sampling", "method")):
+        name = getattr(getattr(config, group), selector, None)  # None: the group cannot be judged
+        takes = registry.load(group, name).LABELS if name else {answer.kind}
+        if answer.kind in takes:
+            continue
+        others = [other for other in registry.names(group) if answer.kind in registry.load(group, other).LABELS]
+        what = " or ".join(words for kind, words in KINDS.items() if kind in takes)
+        message = f"{name} is for {what}; {config.task.name} has {KINDS[answer.kind]}: use {_one_of(others)}"
+        found.append((f"{group}.{selector}", message))
+    factor = config.hyperparameters.label_smoothing_factor if config.hyperparameters else None
+    if factor and config.loss and not found:
+        key = "hyperparameters.label_smoothing_factor"
+        name = answer.loss if config.loss.name == "default" else config.loss.name
+        own_factor = getattr(config.loss.options, "label_smoothing", None)
+        if "label_smoothing" not in registry.load("loss", name).Options.model_fields:
+            found.append((key, f"the loss {name} has no labels to smooth; set it to 0"))
+        elif own_factor is not None:
+            found.append((key, f"is said twice: loss.label_smoothing={own_factor:g} too; set one of them to null"))
+    return found
+
+
+def _one_of(names: list[str]) -> str:
+    return " or ".join([part for part in (", ".join(names[:-1]), names[-1]) if part])
 
 
 def _batches(config: Config) -> list[Finding]:

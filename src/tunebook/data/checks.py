@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from typing import Any
 
 from datasets import ClassLabel, Dataset, DatasetDict, Image
 
+from tunebook.config.data_groups import AUXILIARY
 from tunebook.data.columns import ROW
 from tunebook.data.reading.typed import kind_of
+from tunebook.data.sources.base import SPLITS
 from tunebook.errors import Problem
 
 SHOWN = 10
 
 
-def values(splits: DatasetDict, label: str | None, keys: Mapping[str, str], places: Mapping[str, str]) -> list[Problem]:
+def values(
+    splits: DatasetDict,
+    label: str | None,
+    keys: Mapping[str, str],
+    places: Mapping[str, str],
+    label_kind: str = "class",
+    empty_texts: bool = False,
+) -> list[Problem]:
     """Missing labels, missing texts, texts that are no text, images that are no images.
 
     Args:
@@ -23,51 +32,135 @@ def values(splits: DatasetDict, label: str | None, keys: Mapping[str, str], plac
         label: the label's role.
         keys: role to its configuration key.
         places: split to its name in messages.
+        label_kind: `class`, `classes` or `number`; a row of several labels may have none of them.
+        empty_texts: whether a text may be empty, though not in every row.
     """
     problems = []
     for name, split in splits.items():
         if not len(split):
             problems.append(Problem(places[name], "has no rows"))
             continue
-        for role in split.column_names:
-            if role != ROW:
-                check = _label if role == label else _image if role == "image" else _text
-                problems += [Problem(keys[role], message, places[name]) for message in check(split, role)]
+        for role in roles_of(split):
+            if role == label and label_kind == "classes":
+                continue
+            problems += [
+                Problem(keys[role], message, places[name]) for message in _wrong(split, role, label, empty_texts)
+            ]
     return problems
 
 
-def classes(splits: DatasetDict, label: str, names: list[str], key: str) -> list[Problem]:
-    """Labels that training never shows, and a training split of one class."""
-    seen = set(splits["train"][label])
+def roles_of(split: Dataset) -> list[str]:
+    """The columns that a task asked for: neither `row` nor what stands beside it for splitting and weighing."""
+    return [column for column in split.column_names if column != ROW and column not in AUXILIARY]
+
+
+def missing(split: Dataset, role: str, label: str | None) -> tuple[str, list[int]]:
+    """What a row of this role can lack ('no text'), and the positions of the rows that lack it."""
+    if role == label:
+        hidden = isinstance(split.features[role], ClassLabel)
+        return "no label", _lacking(split, role, lambda value: _no_label(value) or (hidden and value < 0))
+    if isinstance(split.features[role], Image):
+        images = split.cast_column(role, Image(decode=False))[role]  # one by one: all at once may not fit in memory
+        return "no image", [at for at, image in enumerate(images) if image is None]
+    return "no text", _lacking(split, role, no_text)
+
+
+def no_text(value: Any) -> bool:
+    """Whether a value stands for a text that is not there."""
+    return value is None or (isinstance(value, float) and math.isnan(value)) or not str(value).strip()
+
+
+def classes(splits: DatasetDict, label: str, names: list[str], key: str, before: str = "") -> list[Problem]:
+    """Labels that training never shows, and a training split of one class.
+
+    Args:
+        splits: with a ClassLabel column, or one of 0 and 1 for each label.
+        label: its role.
+        names: of the labels.
+        key: the column's configuration key.
+        before: what was taken from train before, as the end of a message.
+    """
+    several = not isinstance(splits["train"].features[label], ClassLabel)
+    seen = {value for values in _ids(splits["train"], label) for value in values}
     problems = []
-    if len(seen) == 1:
-        message = f"train has one class only, {names[seen.pop()]!r}; there is nothing to tell apart"
+    if len(seen) == 1 and not several:
+        message = f"train has one class only, {names[seen.pop()]!r}; there is nothing to tell apart{before}"
         return [Problem(key, message)]
     for name, split in splits.items():
         rows: dict[int, list[int]] = {}
-        for row, value in zip(split[ROW], split[label], strict=True):
-            if value not in seen:
-                rows.setdefault(value, []).append(row)
+        for row, values in zip(split[ROW][:], _ids(split, label), strict=True):
+            for value in values:
+                if value not in seen:
+                    rows.setdefault(value, []).append(row)
         for value, where in sorted(rows.items()):
-            message = f"{names[value]!r} stands in {name} but never in train: {_rows(where)}"
+            message = f"{names[value]!r} stands in {name} but never in train: {rows_in_words(where)}{before}"
             problems.append(Problem(key, message))
     return problems
 
 
-def stated_rows(splits: DatasetDict, stated: Mapping[str, int] | None) -> list[Problem]:
-    """Splits with another number of rows than the recipe says, or that are not there."""
+def nothing_left(splits: DatasetDict, befores: Mapping[str, str]) -> list[Problem]:
+    """Splits that cleaning has emptied.
+
+    Args:
+        splits: after cleaning.
+        befores: split to what was taken from it, as the end of a message.
+    """
+    return [
+        Problem(f"{name} split", f"has no rows left{befores[name]}; report instead of drop shows them")
+        for name, split in splits.items()
+        if not len(split)
+    ]
+
+
+def stated_rows(
+    splits: Mapping[str, Sized], stated: Mapping[str, int] | None, dropped: int = 0, carved: Iterable[str] = ()
+) -> list[Problem]:
+    """Splits with another number of rows than the recipe says, or that are not there.
+
+    Args:
+        splits: as they are, before leaks are dropped.
+        stated: split to its rows.
+        dropped: rows that cleaning has taken from train already. Shares are then of fewer rows, so of train and
+            what was carved from it only the sum can be told.
+        carved: the splits that were carved from train.
+    """
+    found = {name: len(split) for name, split in splits.items()}
+    one = {"train", *carved} if dropped else set()
     problems = []
+    if one and stated and one <= set(stated):
+        there, said = sum(found[name] for name in one) + dropped, sum(stated[name] for name in one)
+        if there != said:
+            shown = " + ".join(name for name in SPLITS if name in one)
+            message = (
+                f"states {said} rows for {shown}; there are {there}. Is it the right data? Otherwise set it to null"
+            )
+            problems.append(Problem("dataset.rows", message))
     for name, count in (stated or {}).items():
-        found = len(splits[name]) if name in splits else 0
-        if found != count:
-            message = f"states {count} rows; there are {found}. Is it the right data? Otherwise state {found}, or null"
+        if name not in one and found.get(name, 0) != count:
+            there = found.get(name, 0)
+            message = f"states {count} rows; there are {there}. Is it the right data? Otherwise state {there}, or null"
             problems.append(Problem(f"dataset.rows.{name}", message))
     return problems
 
 
-def _label(split: Dataset, role: str) -> list[str]:
-    hidden = isinstance(split.features[role], ClassLabel)
-    return _missing(split, role, lambda value: _no_label(value) or (hidden and value < 0), "no label")
+def _ids(split: Dataset, label: str) -> Iterator[list[int]]:
+    """The label ids of each row."""
+    for value in split[label][:]:
+        yield [at for at, there in enumerate(value) if there] if isinstance(value, list) else [value]
+
+
+def _wrong(split: Dataset, role: str, label: str | None, empty_texts: bool) -> list[str]:
+    is_image = isinstance(split.features[role], Image)
+    if role == "image" and not is_image:
+        return [f"must hold images; it holds {split.features[role]}. For folders of images use dataset=image_folder"]
+    what, lacking = missing(split, role, label)
+    allowed = empty_texts and what == "no text" and len(lacking) < len(split)
+    found = [_lack(split, what, lacking)] if lacking and not allowed else []
+    if role != label and not is_image:
+        kinds = {kind_of(value) for value in split[role][:]} - {"missing", "text"}
+        if kinds:
+            found.append(f"must be text; it holds {' and '.join(sorted(kinds))}s. Is it the right column?")
+    return found
 
 
 def _no_label(value: Any) -> bool:
@@ -76,29 +169,21 @@ def _no_label(value: Any) -> bool:
     return value is None or (isinstance(value, float) and not math.isfinite(value))
 
 
-def _text(split: Dataset, role: str) -> list[str]:
-    found = _missing(split, role, lambda value: value is None or value != value or not str(value).strip(), "no text")
-    kinds = {kind_of(value) for value in split[role]} - {"missing", "text"}
-    if kinds:
-        found.append(f"must be text; it holds {' and '.join(sorted(kinds))}s. Is it the right column?")
-    return found
+def _lacking(split: Dataset, role: str, lacks: Callable[[Any], bool]) -> list[int]:
+    return [at for at, value in enumerate(split[role][:]) if lacks(value)]
 
 
-def _image(split: Dataset, role: str) -> list[str]:
-    if not isinstance(split.features[role], Image):
-        return [f"must hold images; it holds {split.features[role]}. For folders of images use dataset=image_folder"]
-    return _missing(split.cast_column(role, Image(decode=False)), role, lambda value: value is None, "no image")
+def _lack(split: Dataset, what: str, lacking: list[int]) -> str:
+    if len(lacking) == len(split):
+        return f"no row has a value: all {len(split)} rows have {what}"
+    numbers = split[ROW][:]
+    rows = [numbers[at] for at in lacking]
+    return (
+        f"{len(rows)} row{'s have' if len(rows) > 1 else ' has'} {what}: {rows_in_words(rows)}; complete or remove them"
+    )
 
 
-def _missing(split: Dataset, role: str, lacks: Callable[[Any], bool], what: str) -> list[str]:
-    rows = [row for row, value in zip(split[ROW], split[role], strict=True) if lacks(value)]
-    if not rows:
-        return []
-    if len(rows) == len(split):
-        return [f"no row has a value: all {len(rows)} rows have {what}"]
-    return [f"{len(rows)} row{'s have' if len(rows) > 1 else ' has'} {what}: {_rows(rows)}; complete or remove them"]
-
-
-def _rows(rows: list[int]) -> str:
-    shown = ", ".join(map(str, rows[:SHOWN])) + (f", … ({len(rows)} in all)" if len(rows) > SHOWN else "")
-    return f"row{'s' if len(rows) > 1 else ''} {shown} (counted from 0)"
+def rows_in_words(rows: list[int], shown: int = SHOWN) -> str:
+    """'row 7', 'rows 1, 3', 'rows 0, 1, … (15 in all)'; counted from 0."""
+    listed = ", ".join(map(str, rows[:shown])) + (f", … ({len(rows)} in all)" if len(rows) > shown else "")
+    return f"row{'s' if len(rows) > 1 else ''} {listed} (counted from 0)"

@@ -5,32 +5,58 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from tunebook.config.data_groups import AUXILIARY
 from tunebook.errors import DataError, Problem, did_you_mean
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
 ROW = "row"
+SHOWN = 30
+Columns = Mapping[str, str | list[str]]
+"""Role to the source's column; to several where a multi-label row says each label in one of its own."""
 
 
-def wanted(columns: Mapping[str, str], roles: Mapping[str, bool]) -> dict[str, str]:
-    """Role to column: what the recipe says, else the role's own name."""
-    return {role: columns.get(role, role) for role in roles}
+def wanted(columns: Columns, roles: Mapping[str, bool]) -> dict[str, str | list[str]]:
+    """Role to column: what the recipe says, else the role's own name; auxiliary roles where the recipe names them."""
+    named = {role: columns[role] for role in AUXILIARY if role in columns and role not in roles}
+    return {role: columns.get(role, role) for role in roles} | named
 
 
-def shared(columns: Mapping[str, str], roles: Mapping[str, bool]) -> list[Problem]:
-    """Roles that would be played by one and the same column."""
+def sources(column: str | list[str]) -> list[str]:
+    """The source columns of one role."""
+    return [column] if isinstance(column, str) else list(column)
+
+
+def all_sources(columns: Columns) -> list[str]:
+    """The source columns of all roles, each once."""
+    return list(dict.fromkeys(name for column in columns.values() for name in sources(column)))
+
+
+def key_of(role: str, column: str | list[str]) -> str:
+    """The configuration key of a role's column with its value, for messages."""
+    shown = repr(column) if isinstance(column, str) else f"[{', '.join(column)}]"
+    return f"dataset.columns.{role}={shown}"
+
+
+def shared(columns: Columns, roles: Mapping[str, bool]) -> list[Problem]:
+    """Roles that would be played by one and the same column. Auxiliary roles may look at another role's."""
     taken: dict[str, str] = {}
     problems = []
-    for role, column in wanted(columns, roles).items():
-        if column in taken and (role in columns or roles[role]):
-            message = f"is also the column of {taken[column]}; each role needs its own"
-            problems.append(Problem(f"dataset.columns.{role}={column!r}", message))
-        taken.setdefault(column, role)
+    for role, said in wanted(columns, roles).items():
+        if role not in roles:
+            continue
+        if not isinstance(said, str) and role != "label":
+            problems.append(Problem(key_of(role, said), "takes one column; only label may take several"))
+        for column in sources(said):
+            if column in taken and (role in columns or roles[role]):
+                whose = "is named twice" if taken[column] == role else f"is also the column of {taken[column]}"
+                problems.append(Problem(key_of(role, column), f"{whose}; each role needs its own"))
+            taken.setdefault(column, role)
     return problems
 
 
-def absent(roles: Mapping[str, str], needed: Iterable[str], names: list[str], place: str) -> list[Problem]:
+def absent(roles: Columns, needed: Iterable[str], names: list[str], place: str) -> list[Problem]:
     """Needed columns that a table lacks.
 
     Args:
@@ -40,22 +66,21 @@ def absent(roles: Mapping[str, str], needed: Iterable[str], names: list[str], pl
         place: the table's name in the message.
     """
     problems = []
+    there = [name if len(name) <= 60 else f"{name[:60]}…" for name in names]
+    shown = ", ".join(there[:SHOWN]) + (f", … ({len(there)} in all)" if len(there) > SHOWN else "")
     for role in needed:
-        column = roles[role]
-        if column in names:
-            continue
-        message = f"no such column in {place}; it has: {', '.join(names)}"
-        near = did_you_mean(column, names)
-        if near.startswith("did you mean"):
-            message += f"; {near}"
-        problems.append(Problem(f"dataset.columns.{role}={column!r}", message))
+        for column in sources(roles[role]):
+            if column not in names:
+                near = did_you_mean(column, names)
+                hint = f"; {near}" if near.startswith("did you mean") else ""
+                problems.append(Problem(key_of(role, column), f"no such column in {place}; it has: {shown}{hint}"))
     return problems
 
 
-def rename(
-    splits: DatasetDict, columns: Mapping[str, str], roles: Mapping[str, bool], places: Mapping[str, str]
-) -> DatasetDict:
-    """Every split with the role columns in use and `row`, nothing else.
+def rename(splits: DatasetDict, columns: Columns, roles: Mapping[str, bool], places: Mapping[str, str]) -> DatasetDict:
+    """Every split with the role columns in use, the auxiliary ones that are named, and `row`; nothing else.
+
+    Several columns of one role become one column of objects, from each one's name to its value.
 
     Args:
         splits: as the source gave them.
@@ -71,22 +96,50 @@ def rename(
     mapping = wanted(columns, roles)
     used = _used(columns, roles, {name for split in splits.values() for name in split.column_names})
     problems = shared(columns, roles)
+    kept = {}
     for name, split in splits.items():
-        problems += absent(mapping, used, split.column_names, places[name])
+        # Only training needs groups, times, weights and paraphrases; other splits may lack them.
+        needed = [
+            role
+            for role in used
+            if name == "train" or role in roles or set(sources(mapping[role])) <= set(split.column_names)
+        ]
+        problems += absent(mapping, needed, split.column_names, places[name])
+        kept[name] = {role: mapping[role] for role in needed}
     if problems:
         raise DataError(problems)
-    return DatasetDict({name: _only(split, {role: mapping[role] for role in used}) for name, split in splits.items()})
+    return DatasetDict({name: _only(split, kept[name]) for name, split in splits.items()})
 
 
-def _used(columns: Mapping[str, str], roles: Mapping[str, bool], there: set[str]) -> list[str]:
+def _used(columns: Columns, roles: Mapping[str, bool], there: set[str]) -> list[str]:
     """Roles that are required or named, and those whose own column is there and not another role's."""
-    taken = set(columns.values())
-    return [role for role in roles if roles[role] or role in columns or (role in there and role not in taken)]
+    taken = set(all_sources(columns))
+    return [
+        role
+        for role in wanted(columns, roles)
+        if role in columns or roles[role] or (role in there and role not in taken)
+    ]
 
 
-def _only(split: Dataset, mapping: Mapping[str, str]) -> Dataset:
-    kept = split.select_columns(list(mapping.values()))
+def _only(split: Dataset, mapping: Columns) -> Dataset:
+    first: dict[str, str] = {}
+    for role, column in mapping.items():
+        if isinstance(column, str):
+            first.setdefault(column, role)
+    kept = split.select_columns(list(first))
     # Through names that nothing else has, so that roles may trade columns (text: label, label: text).
-    kept = kept.rename_columns({column: f"\0{role}" for role, column in mapping.items()})
-    kept = kept.rename_columns({f"\0{role}": role for role in mapping})
+    kept = kept.rename_columns({column: f"\0{role}" for column, role in first.items()})
+    kept = kept.rename_columns({f"\0{role}": role for role in first.values()})
+    for role, column in mapping.items():
+        if role not in first.values():
+            kept = _added(kept, role, split, column)
     return kept.add_column(ROW, list(range(len(kept))))
+
+
+def _added(kept: Dataset, role: str, split: Dataset, column: str | list[str]) -> Dataset:
+    """A role that several columns play, or that looks at another role's column."""
+    if isinstance(column, str):
+        return kept.add_column(role, list(split[column][:]), feature=split.features[column])
+    values = zip(*(list(split[name][:]) for name in column), strict=True)
+    rows = [dict(zip(column, row, strict=True)) for row in values]
+    return kept.add_column(role, rows, feature={name: split.features[name] for name in column})

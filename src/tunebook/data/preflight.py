@@ -21,7 +21,12 @@ def problems(dataset: Any, roles: Mapping[str, bool], cwd: Path | None = None) -
         cwd: where relative paths start; default: the working folder.
     """
     source = registry.load("source", dataset.source)
-    found = [*_shares(dataset.split), *columns.shared(dataset.columns, roles)]
+    found = [
+        *_shares(dataset.split),
+        *_folds(dataset.split),
+        *_method(dataset.split, dataset.columns),
+        *columns.shared(dataset.columns, roles),
+    ]
     if hasattr(source, "given_splits"):
         found += _both(source.given_splits(dataset.options), dataset.split)
     if hasattr(source, "preflight"):
@@ -30,9 +35,13 @@ def problems(dataset: Any, roles: Mapping[str, bool], cwd: Path | None = None) -
 
 
 def context(dataset: Any, roles: Mapping[str, bool], cwd: Path | None = None) -> LoadContext:
-    """What the source is told: all roles' columns, and the roles that are required or named in the recipe."""
-    needed = tuple(role for role in roles if roles[role] or role in dataset.columns)
-    return LoadContext(roles=columns.wanted(dataset.columns, roles), required=needed, cwd=cwd or Path.cwd())
+    """What the source is told: all roles' columns, and the roles that are required or named in the recipe.
+
+    Auxiliary roles need to be in train alone, so a source must not ask for them in every split; `columns.rename` does.
+    """
+    wanted = columns.wanted(dataset.columns, roles)
+    needed = tuple(role for role in roles if role in dataset.columns or roles[role])
+    return LoadContext(roles=wanted, required=needed, cwd=cwd or Path.cwd())
 
 
 def _shares(split: Any) -> list[Problem]:
@@ -47,9 +56,49 @@ def _shares(split: Any) -> list[Problem]:
     return found
 
 
+def _folds(split: Any) -> list[Problem]:
+    if split.k_fold is None:
+        message = "says which of dataset.split.k_fold parts is validation, and there is no k_fold"
+        return [Problem("dataset.split.fold", message)] if split.fold else []
+    found = []
+    if split.fold >= split.k_fold:
+        message = f"must be 0 to {split.k_fold - 1}: there are k_fold={split.k_fold} parts, counted from 0"
+        found.append(Problem("dataset.split.fold", message))
+    if split.validation is not None:
+        message = "says that validation is one of the parts, and split.validation that it is a share; set one to null"
+        found.append(Problem("dataset.split.k_fold", message))
+    if split.method == "time":
+        message = "cannot go with method=time, which would train on what came later; use split.validation"
+        found.append(Problem("dataset.split.k_fold", message))
+    return found
+
+
+def _method(split: Any, named: Mapping[str, Any]) -> list[Problem]:
+    key = "dataset.split.method"
+    if split.method == "auto" and {"group", "time"} <= set(named) and _carves(split):
+        message = "must be grouped or time, since dataset.columns names both a group and a time"
+        return [Problem(key, message)]
+    if split.method == "auto" and "time" in named and split.k_fold:
+        return [Problem(key, "would be time, which cannot go with k_fold; say random, stratified or grouped")]
+    role = {"grouped": "group", "time": "time"}.get(split.method)
+    if role and role not in named:
+        return [Problem(key, f"{split.method} needs dataset.columns.{role}, the column of each row's {role}")]
+    return []
+
+
+def _carves(split: Any) -> bool:
+    return split.k_fold is not None or split.validation is not None or split.test is not None
+
+
 def _both(given: set[str], split: Any) -> list[Problem]:
     return [
         Problem(f"dataset.split.{name}", f"carves {name} from train, but the source gives it; set one of them to null")
         for name in ("validation", "test")
         if name in given and getattr(split, name) is not None
+    ] + [
+        Problem(
+            "dataset.split.k_fold", "carves validation from train, but the source gives it; set one of them to null"
+        )
+        for name in ("validation",)
+        if name in given and split.k_fold is not None
     ]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from datasets import DatasetDict
@@ -14,7 +14,13 @@ from datasets import DatasetDict
 from tunebook.config import registry
 from tunebook.config.schema import CleaningConfig
 from tunebook.data import checks, columns, fingerprint, labels, preflight, splitting
+from tunebook.data.cleaning import duplicates, leaks, missing, text, weights
+from tunebook.data.cleaning.contents import Contents
+from tunebook.data.cleaning.findings import Dropped, Finding, Record, dropped_rows
 from tunebook.errors import DataError, Problem
+
+if TYPE_CHECKING:
+    from tunebook.data.streaming.stream import Stream
 
 
 @dataclass(frozen=True)
@@ -25,10 +31,14 @@ class PreparedData:
         splits: train and, where there are, validation and test; each with the role columns in use and `row`.
         label_names: in the order of ids; empty without a label role.
         fingerprints: split to the SHA-256 of its content.
-        overlaps: (earlier split, later split) to the number of rows of the later whose inputs stand in both.
+        overlaps: (earlier split, later split) to the number of rows of the later whose inputs stand in both, after
+            cleaning.
         licence: as stated, or None.
         source: where the rows came from, in words.
         weights: (training rows,), above 0 with mean 1; None: every row counts 1.
+        findings: what cleaning found, in the order in which it looked.
+        dropped: the rows that it left out.
+        stream: of the training rows, of which `splits` then holds the first ones alone; None: it holds all.
     """
 
     splits: DatasetDict
@@ -38,6 +48,9 @@ class PreparedData:
     licence: str | None
     source: str
     weights: np.ndarray | None = None
+    findings: list[Finding] = field(default_factory=list)
+    dropped: list[Dropped] = field(default_factory=list)
+    stream: Stream | None = None
 
 
 def prepare(
@@ -48,14 +61,14 @@ def prepare(
     label_role: str | None = "label",
     cwd: Path | None = None,
 ) -> PreparedData:
-    """Load, rename, check, encode, carve, audit.
+    """Load, rename, clean, encode, carve, look for leaks.
 
     Args:
         dataset: the configuration's `dataset` (`DatasetConfig`).
         roles: the task's roles, each with whether it must be there.
         cleaning: the configuration's `cleaning`; None: its defaults.
         label_kind: `class`, `classes` or `number`.
-        label_role: which of them is the class label; None: none is.
+        label_role: which of them is the label; None: none is.
         cwd: where relative paths start; default: the working folder.
 
     Raises:
@@ -67,36 +80,96 @@ def prepare(
     splits = source.load(dataset.options, preflight.context(dataset, roles, cwd))
     if "train" not in splits:
         raise DataError(Problem("dataset", f"has no train split; it has: {', '.join(splits)}"))
-
+    cleaning = cleaning or CleaningConfig()
     places = {name: _place(source, dataset, name) for name in splits}
     keys = _keys(dataset, roles)
+    record = Record()
+
     splits = splitting.in_order(columns.rename(splits, dataset.columns, roles, places))
-    _raise_any(checks.values(splits, label_role, keys, places))
-
-    names: list[str] = []
+    given, source_rows = set(splits), len(splits["train"])
+    splits = text.normalised(splits, cleaning, label_role)
+    splits = missing.settled(splits, label_role, label_kind, cleaning.missing, record)
+    _raise_any(checks.values(splits, label_role, keys, places, label_kind, empty_texts=cleaning.missing != "error"))
     if label_role:
-        splits, names = labels.encode(splits, label_role, dataset.labels, keys[label_role])
-    shares = {"validation": dataset.split.validation, "test": dataset.split.test}
-    splits = splitting.carve(splits, shares, dataset.split.seed, label_role)
-    _raise_any(checks.stated_rows(splits, dataset.rows))
-    splits = splitting.limit(splits, dataset.max_rows or {}, dataset.split.seed)
-    if label_role:
-        _raise_any(checks.classes(splits, label_role, names, keys[label_role]))
-    return _audited(dataset, splits, names, label_role, places)
+        stated, separator = dataset.labels, dataset.label_separator
+        splits, record.label_names = labels.encode(splits, label_role, label_kind, stated, keys[label_role], separator)
 
-
-def _audited(
-    dataset: Any, splits: DatasetDict, names: list[str], label_role: str | None, places: Mapping[str, str]
-) -> PreparedData:
-    digests = {name: fingerprint.inputs(split, label_role) for name, split in splits.items()}
+    contents = Contents(label_role)
+    splits = duplicates.settled(splits, cleaning, contents, record)
+    _raise_any([*checks.nothing_left(splits, _befores(record, splits)), *record.problems])
+    dropped = source_rows - len(splits["train"])
+    splits = splitting.carve(splits, dataset.split, label_role, label_kind)
+    _raise_any(checks.stated_rows(splits, dataset.rows, dropped, set(splits) - given))
+    contents.origins = {name: name if name in given else "train" for name in splits}
+    splits = splitting.limit(splits, dataset.max_rows or {}, dataset.split.seed, label_role, label_kind)
+    splits = leaks.settled(splits, cleaning, contents, record)
+    _raise_any([*checks.nothing_left(splits, _befores(record, splits)), *record.problems])
+    splits = _few_shot(splits, dataset, label_role, label_kind, record)
+    if label_role and label_kind != "number":
+        key, before = keys[label_role], record.dropped_words()
+        _raise_any(checks.classes(splits, label_role, record.label_names, key, before))
+    digests = {name: contents.digests(name, split) for name, split in splits.items()}
+    names = record.label_names
     return PreparedData(
         splits=splits,
         label_names=names,
-        fingerprints={name: fingerprint.of(splits[name], digests[name], label_role) for name in splits},
+        fingerprints={name: fingerprint.of(splits[name], digests[name], label_role, names) for name in splits},
         overlaps=fingerprint.overlaps(splits, digests),
         licence=dataset.licence,
         source=f"{dataset.source}: {', '.join(dict.fromkeys(places.values()))}",
+        weights=weights.weights_of(splits["train"], keys.get("weight", "dataset.columns.weight")),
+        findings=record.findings,
+        dropped=record.dropped,
     )
+
+
+def without_rows(data: PreparedData, positions: Sequence[int], finding: Finding, reason: str) -> PreparedData:
+    """The same data with fewer training rows, for what is found once a model has seen them.
+
+    Weights stay with their rows, again with mean 1. Fingerprints are still those of the rows as they were
+    prepared, by which a continued run knows its data.
+
+    Args:
+        data: as prepared.
+        positions: of the rows in the training split that go.
+        finding: that they go for; it is added to the others.
+        reason: in words, for dropped.jsonl.
+
+    Raises:
+        DataError: no training rows are left.
+    """
+    train = data.splits["train"]
+    kept = np.setdiff1d(np.arange(len(train)), np.asarray(positions, dtype=np.int64))
+    if not len(kept):
+        raise DataError(Problem(f"cleaning.{finding.kind}", f"leaves no training rows: {finding.words}"))
+    gone = dropped_rows(train, "train", sorted(positions), reason, data.label_names)
+    return replace(
+        data,
+        splits=DatasetDict({**data.splits, "train": train.select(kept)}),
+        weights=None if data.weights is None else weights.scaled(data.weights[kept]),
+        findings=[*data.findings, finding],
+        dropped=[*data.dropped, *gone],
+    )
+
+
+def _few_shot(
+    splits: DatasetDict, dataset: Any, label_role: str | None, label_kind: str, record: Record
+) -> DatasetDict:
+    if dataset.per_class is None:
+        return splits
+    if label_role is None:
+        raise DataError(Problem("dataset.per_class", "needs labels, and this task has none"))
+    count, seed = dataset.per_class, dataset.split.seed
+    try:
+        few = splitting.few_shot(splits["train"], count, seed, label_role, label_kind, record.label_names)
+    except DataError as error:
+        before = record.dropped_words()
+        raise DataError([Problem(one.key, one.message + before) for one in error.problems]) from None
+    return DatasetDict({**splits, "train": few})
+
+
+def _befores(record: Record, splits: DatasetDict) -> dict[str, str]:
+    return {name: record.dropped_words(name) for name in splits}
 
 
 def _place(source: ModuleType, dataset: Any, split: str) -> str:
@@ -104,7 +177,7 @@ def _place(source: ModuleType, dataset: Any, split: str) -> str:
 
 
 def _keys(dataset: Any, roles: Mapping[str, bool]) -> dict[str, str]:
-    return {role: f"dataset.columns.{role}={name!r}" for role, name in columns.wanted(dataset.columns, roles).items()}
+    return {role: columns.key_of(role, column) for role, column in columns.wanted(dataset.columns, roles).items()}
 
 
 def _raise_any(problems: list[Problem]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,13 @@ from tunebook.files import writing
 
 
 def write(
-    path: Path, rows: Sequence[int], scores: np.ndarray, labels: np.ndarray, answer: Answer, names: list[str]
+    path: Path,
+    rows: Sequence[int],
+    scores: np.ndarray,
+    labels: np.ndarray,
+    answer: Answer,
+    names: list[str],
+    thresholds: Mapping[int, float] | None = None,
 ) -> None:
     """Writes a predictions file; it appears whole or not at all.
 
@@ -26,6 +32,7 @@ def write(
         labels: (rows,) or (rows, labels), as the answer's kind is.
         answer: the kind of label.
         names: of the labels, in the order of their ids.
+        thresholds: label id to threshold; None: 0.5, or the likeliest class.
 
     Raises:
         ValueError: rows, scores and labels differ in number.
@@ -34,7 +41,7 @@ def write(
         raise ValueError(f"as many rows as scores and labels, not {len(rows)}, {len(scores)} and {len(labels)}")
     with writing(path) as file:
         for row, score, label in zip(rows, scores, labels, strict=True):
-            record = {"row": int(row), **answer.record(score, label, names), "loss": float(score[-1])}
+            record = {"row": int(row), **answer.record(score, label, names, thresholds), "loss": float(score[-1])}
             file.write(json.dumps(_plain(record), ensure_ascii=False, allow_nan=False) + "\n")
 
 

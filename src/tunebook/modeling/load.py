@@ -122,6 +122,9 @@ def _apply(
     if label_names:
         config.id2label = dict(enumerate(label_names))
         config.label2id = {name: number for number, name in enumerate(label_names)}
+    elif problem_type == "regression":
+        config.num_labels = 1
+    if label_names or problem_type:
         # Said even when None: a checkpoint's old kind of problem must not choose the new loss.
         config.problem_type = cast(Any, problem_type)
 

@@ -7,15 +7,21 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from tunebook.evaluation import catalog
 from tunebook.files import write_text
 from tunebook.reporting.summary import RunSummary
-from tunebook.reporting.wording import clock, figure, metric_names
+from tunebook.reporting.wording import clock, figure, metric_names, side_by_side
 
 # owner/name: a bare word may be a folder or a kind of architecture, and a card must not claim a wrong parent.
+_KINDS = {
+    "class": "A {} model",
+    "classes": "A multi-label {} model",
+    "number": "A {} model that answers with a number (regression)",
+}
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 
@@ -27,7 +33,8 @@ def write_card(path: str | Path, summary: RunSummary, model: str = "model") -> N
         summary: the finished run.
         model: the model's folder, as seen from the card.
     """
-    parts = [_what(summary), _data(summary), _figures(summary), _usage(summary, model), _again(summary)]
+    use = usage(summary, model)
+    parts = [_what(summary), _data(summary), _figures(summary), use, _again(summary)]
     header = card_data(summary).to_yaml()
     card = ModelCard(f"---\n{header}\n---\n\n" + "\n\n".join(parts) + "\n")
     write_text(Path(path), str(card))
@@ -40,7 +47,7 @@ def card_data(summary: RunSummary) -> ModelCardData:
     results = _results(summary)
     return ModelCardData(
         library_name="transformers",
-        pipeline_tag=_pipeline(summary),
+        pipeline_tag=summary.pipeline,
         base_model=name if is_id else None,
         tags=["tunebook", "generated_from_trainer"],
         model_name=summary.recipe_name if results else None,
@@ -49,30 +56,31 @@ def card_data(summary: RunSummary) -> ModelCardData:
 
 
 def _results(summary: RunSummary) -> list[EvalResult]:
-    cards = catalog.shipped()
     results = []
     for split, numbers in summary.metrics.items():
         for name, value in numbers.items():
             if name == "loss":
                 continue
-            card = cards.get(name)
+            card = catalog.find(name)
             results.append(
                 EvalResult(
-                    task_type=_pipeline(summary),
+                    task_type=summary.pipeline,
                     dataset_type="custom",
                     dataset_name=summary.dataset_description,
                     dataset_split=split,
                     metric_type=card.module_dir.name if card else name.removeprefix(catalog.HUB_PREFIX),
                     metric_name=name,
                     metric_value=float(value),
-                    metric_args=dict(card.kwargs) if card and card.kwargs else None,
+                    metric_args=_arguments(card) or None,
                 )
             )
     return results
 
 
-def _pipeline(summary: RunSummary) -> str:
-    return summary.task.replace("_", "-")
+def _arguments(card: catalog.MetricCard | None) -> dict[str, Any]:
+    if card is None:
+        return {}
+    return dict(card.kwargs) if card.label is None else {"label": card.label}
 
 
 def _what(summary: RunSummary) -> str:
@@ -83,7 +91,7 @@ def _what(summary: RunSummary) -> str:
         [
             f"# {summary.recipe_name}",
             "",
-            f"A {_pipeline(summary)} model, trained with Tunebook's recipe `{summary.recipe_name}`. "
+            f"{_KINDS[summary.kind].format(summary.pipeline)}, trained with Tunebook's recipe `{summary.recipe_name}`. "
             f"Starting point: {summary.model_name}. "
             f"{summary.trainable:,} of {summary.parameters:,} parameters ({share:.1%}) were trained.",
             *(["", f"Labels: {labels}" + (f" and {more} more" if more > 0 else "")] if labels else []),
@@ -99,14 +107,15 @@ def _data(summary: RunSummary) -> str:
         f"Licence of the data: {summary.licence or 'not stated; find out before sharing the model'}.",
     ]
     lines += [f"{count:,} rows stand in both {pair}." for pair, count in summary.overlaps.items() if count]
+    lines += ["", *(f"- {finding}" for finding in summary.findings)] if summary.findings else []
     return "\n".join(lines)
 
 
 def _figures(summary: RunSummary) -> str:
-    splits = list(summary.metrics)
-    lines = ["## Figures", "", "| metric | " + " | ".join(splits) + " |", "| --- |" + " ---: |" * len(splits)]
+    shown = side_by_side(summary.metrics, summary.untuned)
+    lines = ["## Figures", "", "| metric | " + " | ".join(shown) + " |", "| --- |" + " ---: |" * len(shown)]
     for name in metric_names(summary.metrics):
-        numbers = [summary.metrics[split].get(name) for split in splits]
+        numbers = [column.get(name) for column in shown.values()]
         lines.append(f"| {name} | " + " | ".join("–" if n is None else figure(n) for n in numbers) + " |")
     lines += [
         "",
@@ -117,22 +126,63 @@ def _figures(summary: RunSummary) -> str:
     return "\n".join(lines + [f"\n> {warning}" for warning in summary.warnings])
 
 
-def _usage(summary: RunSummary, model: str) -> str:
-    if summary.task.startswith("image"):
-        example = '"picture.png"'
+def usage(summary: RunSummary, model: str) -> str:
+    """How the model is loaded and asked, as code that runs in the card's own folder."""
+    example, further = '"Some text."', ", truncation=True"
+    if summary.pipeline.startswith("image"):
+        example, further = '"picture.png"', ""
     elif summary.pairs:
-        example = '{"text": "One text.", "text_pair": "Another."}, truncation=True'
-    else:
-        example = '"Some text to classify.", truncation=True'
-    code = "\n".join(
-        [
-            "from transformers import pipeline",
-            "",
-            f'model = pipeline("{_pipeline(summary)}", model="{model}")  # the folder, as seen from this card',
-            f"print(model({example}))",
+        example = '{"text": "One text.", "text_pair": "Another."}'
+    loads = ["from transformers import pipeline", ""]
+    model_line = f'model = pipeline("{summary.pipeline}", model="{model}")  # the folder, as seen from this card'
+    asks = [model_line, f"print(model({example}{further}))"]
+    note = ""
+    if summary.kind == "number":
+        asks = [model_line, f'print(model({example}{further}, function_to_apply="none"){_first(summary)}["score"])']
+        note = "The score is the number itself."
+    elif summary.kind == "classes" or summary.thresholds:
+        loads, asks, note = _by_thresholds(summary, model_line, example, further, model)
+    return f"## Use\n\n{_fenced(chr(10).join([*loads, *asks]), 'python')}" + (f"\n\n{note}" if note else "")
+
+
+def _first(summary: RunSummary) -> str:
+    """A list of one answer comes back, but for a pair of texts given alone."""
+    return "" if summary.pairs else "[0]"
+
+
+def _by_thresholds(
+    summary: RunSummary, model_line: str, example: str, further: str, model: str
+) -> tuple[list[str], list[str], str]:
+    several = summary.kind == "classes"
+    function = "sigmoid" if several else "softmax"
+    # The pipeline of images takes no None for all.
+    every = f"top_k={len(summary.label_names) if summary.pipeline.startswith('image') else None}"
+    asks = [
+        model_line,
+        f'answer = model({example}{further}, {every}, function_to_apply="{function}")',
+        'scores = {one["label"]: one["score"] for one in answer}',
+    ]
+    loads = ["from transformers import pipeline", ""]
+    if not several:
+        ((positive, _),) = summary.thresholds.items()
+        other = next(name for name in summary.label_names if name != positive)
+        asks += [
+            f"positive, other = {positive!r}, {other!r}",
+            "print(positive if scores[positive] >= thresholds[positive] else other)",
         ]
+    else:
+        least = "thresholds[label]" if summary.thresholds else "0.5"
+        asks += [f"print([label for label, score in scores.items() if score >= {least}])"]
+    if not summary.thresholds:
+        return loads, asks, "A label is answered from 0.5 on."
+    file = "thresholds.json" if model == "." else f"{model}/thresholds.json"
+    loads = ["import json", "from pathlib import Path", "", *loads]
+    loads.append(f'thresholds = json.loads(Path("{file}").read_text(encoding="utf-8"))["thresholds"]')
+    note = (
+        "The model itself knows nothing of the thresholds in thresholds.json, nor does a pipeline: "
+        "without the last lines it answers as in the columns 'without thresholds'."
     )
-    return f"## Use\n\n{_fenced(code, 'python')}"
+    return loads, asks, note
 
 
 def _again(summary: RunSummary) -> str:

@@ -23,6 +23,7 @@ from matplotlib.ticker import MaxNLocator
 MOST_CLASSES = 30
 MOST_PAIRS = 25
 MOST_LETTERS = 22
+MOST_POINTS = 2000
 BLUE, ORANGE = "#3f83d8", "#e07b28"
 # A colour that nothing else uses; it becomes `currentColor` in the finished picture.
 INK = "#010203"
@@ -129,6 +130,38 @@ def _matrix(figure: Figure, counts: np.ndarray, shares: np.ndarray, names: list[
     axes.set_ylabel("labelled")
     for spine in axes.spines.values():
         spine.set(visible=True, alpha=0.3)
+
+
+def scatter(references: np.ndarray, answered: np.ndarray) -> str:
+    """Answered against labelled numbers, with the line where both are equal.
+
+    Args:
+        references: labelled numbers, shape (rows,).
+        answered: answered numbers, shape (rows,).
+
+    Returns:
+        One `<svg>` element; beyond 2,000 rows a drawn sample of them, the same one each time.
+    """
+    references, answered = np.asarray(references, dtype=np.float64), np.asarray(answered, dtype=np.float64)
+    rows = len(references)
+    shown = np.arange(rows)
+    if rows > MOST_POINTS:
+        shown = np.sort(np.random.default_rng(0).choice(rows, MOST_POINTS, replace=False))
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        low, high = min(references.min(), answered.min()), max(references.max(), answered.max())
+        axes.plot([low, high], [low, high], color=INK, alpha=0.4, linewidth=1)
+        faint = 0.6 if len(shown) < 200 else 0.25
+        axes.scatter(references[shown], answered[shown], s=14, color=BLUE, alpha=faint, linewidth=0)
+        axes.set_aspect("equal")
+        axes.set_xlabel("labelled")
+        axes.set_ylabel("answered")
+        axes.grid(color=INK, alpha=0.15, linewidth=0.6)
+        if rows > len(shown):
+            axes.set_title(f"{len(shown):,} of {rows:,} rows")
+
+    return _svg(draw, (5.2, 5.0), "scatter")
 
 
 def _pairs(references: np.ndarray, predicted: np.ndarray, names: Sequence[str]) -> str:

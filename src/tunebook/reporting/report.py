@@ -13,8 +13,8 @@ from PIL import Image
 
 from tunebook.files import write_text
 from tunebook.reporting import plots
-from tunebook.reporting.summary import Mistake, RunSummary
-from tunebook.reporting.wording import clock, figure, metric_names
+from tunebook.reporting.summary import RunSummary
+from tunebook.reporting.wording import clock, figure, metric_names, side_by_side
 
 MOST_MISTAKES = 10
 MOST_LETTERS = 600
@@ -47,10 +47,12 @@ def render(summary: RunSummary) -> str:
         run=summary,
         metric_names=metric_names(summary.metrics),
         headline=_headline(summary),
-        # Markup: these two are ours, and plots.py has escaped the names inside.
+        # Markup: the figures are ours, and plots.py has escaped the names inside.
         curve=Markup(plots.learning_curve(summary.history, summary.monitor)),
         confusion=Markup(plots.confusion(*summary.confusion, summary.label_names)) if summary.confusion else "",
-        mistakes=_mistakes(summary.mistakes),
+        scatter=Markup(plots.scatter(*summary.scatter)) if summary.scatter else "",
+        columns=side_by_side(summary.metrics, summary.untuned),
+        mistakes=_mistakes(summary),
     )
 
 
@@ -66,19 +68,25 @@ def _headline(summary: RunSummary) -> list[tuple[str, str, str]]:
     return shown
 
 
-def _mistakes(mistakes: list[Mistake]) -> list[dict[str, Any]]:
-    surest = sorted(mistakes, key=lambda mistake: -mistake.probability)[:MOST_MISTAKES]
+def _mistakes(summary: RunSummary) -> list[dict[str, Any]]:
+    worst = sorted(summary.mistakes, key=lambda mistake: -abs(mistake.measure))[:MOST_MISTAKES]
     return [
         {
             "row": mistake.row,
             "label": mistake.label,
             "predicted": mistake.predicted,
-            "probability": f"{mistake.probability:.1%}",
+            "measure": _measured(summary.measure, mistake.measure),
             "text": _shortened(mistake.text),
             "image": _inline(mistake.image) if mistake.image is not None else None,
         }
-        for mistake in surest
+        for mistake in worst
     ]
+
+
+def _measured(what: str, value: float) -> str:
+    if what == "probability":
+        return f"{value:.1%}"
+    return f"{value:+.4g}" if what == "error" else figure(value)
 
 
 def _shortened(text: str | None) -> str | None:

@@ -15,9 +15,9 @@ class Mistake:
 
     Args:
         row: number of the row in its source.
-        label: name of the labelled class.
-        predicted: name of the predicted class.
-        probability: what the model gave the predicted class, 0 to 1.
+        label: what is labelled, in words: a class, several labels, a number.
+        predicted: what was answered, in the same form.
+        measure: how bad it is; what it is, `RunSummary.measure` says.
         text: the row's text, or None for an image.
         image: the row's picture (PIL), or None for a text.
     """
@@ -25,9 +25,32 @@ class Mistake:
     row: int
     label: str
     predicted: str
-    probability: float
+    measure: float
     text: str | None = None
     image: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelFigures:
+    """How well one label is told, on the split that the run is judged by.
+
+    Args:
+        name: of the label.
+        precision: right among the answered rows, 0 where there is none.
+        recall: right among the labelled rows, 0 where there is none.
+        f1: of both.
+        support: labelled rows.
+        threshold: the probability from which on it is answered; None: of two classes the other one, or 0.5.
+        rare: had too few validation rows for a threshold of its own.
+    """
+
+    name: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+    threshold: float | None
+    rare: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +64,8 @@ class RunSummary:
         command: the line that started the run.
         recipe_text: the frozen recipe.
         task: name of the task (`text_classification`).
+        pipeline: the transformers pipeline that loads the model.
+        kind: of label: `class`, `classes` or `number`.
         model_name: Hub id, path or a few words on what was trained from.
         dataset_description: the data in one line.
         licence: the data's licence, or None when nobody stated it.
@@ -50,11 +75,14 @@ class RunSummary:
         freezing_lines: the freezing table, ready to print.
         parameters: number of parameters.
         trainable: how many of them trained.
-        metrics: final numbers per split; keys without the 'eval_' of the Trainer.
+        metrics: final numbers per split, by the thresholds of the run; keys without the 'eval_' of the Trainer.
+        untuned: the same without thresholds; empty where the run has none.
         monitor: the metric that chose the best checkpoint, or "" when none did.
         history: what the Trainer logged, in its own form (`log_history`).
         confusion: class numbers (references, predicted) of the test split, else of validation.
-        mistakes: rows of the same split that were predicted wrongly.
+        scatter: numbers (references, answered) of the same split.
+        label_figures: of each label on the same split; for several labels, and where there is a threshold.
+        mistakes: rows of the same split that were answered wrongly, the worst first.
         seconds: wall-clock time of the run.
         peak_memory_mb: highest memory use by place (`process`, `cuda:0`), in MiB.
         hardware: what the run stood on.
@@ -62,6 +90,8 @@ class RunSummary:
         seed: the seed.
         resumed_from: global step that the run went on from, or None.
         pairs: whether an example is two texts.
+        findings: what was found in the rows and what became of it, a sentence each.
+        audited: whether audit.html lies beside the report.
         warnings: what the user should know before trusting the numbers.
     """
 
@@ -71,6 +101,8 @@ class RunSummary:
     command: str
     recipe_text: str
     task: str
+    pipeline: str
+    kind: str
     model_name: str
     dataset_description: str
     licence: str | None
@@ -88,13 +120,28 @@ class RunSummary:
     hardware: dict[str, Any]
     versions: dict[str, str]
     seed: int
+    untuned: dict[str, dict[str, float]] = field(default_factory=dict)
     confusion: tuple[Any, Any] | None = None
+    scatter: tuple[Any, Any] | None = None
+    label_figures: list[LabelFigures] = field(default_factory=list)
     mistakes: list[Mistake] = field(default_factory=list)
     resumed_from: int | None = None
     pairs: bool = False
+    findings: list[str] = field(default_factory=list)
+    audited: bool = False
     warnings: list[str] = field(default_factory=list)
 
     @property
     def judged_split(self) -> str:
         """The split that confusion and mistakes are taken from: test, else validation."""
         return "test" if "test" in self.metrics else "validation"
+
+    @property
+    def measure(self) -> str:
+        """What `Mistake.measure` is: of the answered class, of the row, or answered minus labelled number."""
+        return {"class": "probability", "classes": "loss"}.get(self.kind, "error")
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Label to the probability from which on it is answered, where the run has thresholds."""
+        return {label.name: label.threshold for label in self.label_figures if label.threshold is not None}

@@ -11,7 +11,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from tunebook.reporting.wording import clock, figure, metric_names
+from tunebook.reporting.wording import clock, figure, metric_names, side_by_side
 
 # What a run directory may hold, and why one would open it.
 PLACES = {
@@ -19,6 +19,9 @@ PLACES = {
     "report.html": "to look at",
     "metrics.json": "final numbers",
     "predictions": "every evaluated row",
+    "thresholds.json": "from which probability on a label is answered",
+    "audit.html": "what was found in the data",
+    "dropped.jsonl": "rows that were left out",
     "history.jsonl": "every logged step",
     "recipe.yaml": "the frozen recipe, to run again",
     "run.json": "versions, hardware, times",
@@ -26,13 +29,19 @@ PLACES = {
 }
 
 
-def closing_table(metrics: dict[str, dict[str, float]], seconds: float, run_dir: str | Path) -> str:
+def closing_table(
+    metrics: dict[str, dict[str, float]],
+    seconds: float,
+    run_dir: str | Path,
+    untuned: dict[str, dict[str, float]] | None = None,
+) -> str:
     """The last lines of a run: numbers per split, the time and where everything lies.
 
     Args:
         metrics: final numbers, per split.
         seconds: wall-clock time.
         run_dir: the run directory; only what it holds by now is listed.
+        untuned: the numbers without thresholds, where the run has thresholds.
 
     Returns:
         Text of several lines; coloured only when standard output is a terminal.
@@ -40,7 +49,14 @@ def closing_table(metrics: dict[str, dict[str, float]], seconds: float, run_dir:
     buffer = io.StringIO()
     width = max(60, min(100, shutil.get_terminal_size((100, 24)).columns))
     console = Console(file=buffer, width=width, force_terminal=sys.stdout.isatty(), highlight=False)
-    console.print(Group(_numbers(metrics), Text(f"Time  {clock(seconds)}"), Text(""), _places(Path(run_dir))))
+    console.print(
+        Group(
+            _numbers(side_by_side(metrics, untuned or {})),
+            Text(f"Time  {clock(seconds)}"),
+            Text(""),
+            _places(Path(run_dir)),
+        )
+    )
     # Rich fills every line up to the width; in a log file those blanks are only noise.
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
 

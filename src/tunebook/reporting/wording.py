@@ -32,3 +32,15 @@ def metric_names(metrics: dict[str, dict[str, float]]) -> list[str]:
     """Every metric of any split once, in the order in which they come, the loss last."""
     names = dict.fromkeys(name for numbers in metrics.values() for name in numbers)
     return sorted(names, key=lambda name: name == "loss")
+
+
+def side_by_side(
+    metrics: dict[str, dict[str, float]], untuned: dict[str, dict[str, float]]
+) -> dict[str, dict[str, float]]:
+    """Heading to numbers: each split and, where thresholds were used, the same split without them beside it."""
+    shown = {}
+    for split, numbers in metrics.items():
+        shown[split] = numbers
+        if split in untuned:
+            shown[f"{split} without thresholds"] = untuned[split]
+    return shown

@@ -1,13 +1,13 @@
-"""One image, one label a row."""
+"""One image: one label a row, or with `multi_label` any number of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tunebook.answers.one_label import OneLabel
 from tunebook.errors import DataError, Problem
-from tunebook.tasks.base import TaskOptions, beside
+from tunebook.tasks._labels import LabelOptions, answer_of
+from tunebook.tasks.base import beside
 
 if TYPE_CHECKING:
     import torch
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 ROLES = {"image": True, "label": True}
 
 
-class Options(TaskOptions):
-    """Image classification has no settings of its own: size and colours are the image processor's."""
+class Options(LabelOptions):
+    """What is answered (see `LabelOptions`); size and colours are the image processor's."""
 
 
 class Task:
@@ -31,7 +31,7 @@ class Task:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.answer = OneLabel()
+        self.answer = answer_of(options)
 
     def load_processor(self, model: ModelConfig) -> BaseImageProcessor:
         """The model's image processor."""

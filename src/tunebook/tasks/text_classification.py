@@ -1,111 +1,19 @@
-"""One text or a pair of texts, one label a row."""
+"""One text or a pair of texts: one label a row, or with `multi_label` any number of them."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from tunebook.tasks._labels import LabelOptions, answer_of
+from tunebook.tasks._text import ROLES, TextOptions, Texts
 
-from pydantic import Field
-
-from tunebook.answers.one_label import OneLabel
-from tunebook.errors import ConfigurationError, Problem
-from tunebook.tasks.base import TaskOptions, beside
-
-if TYPE_CHECKING:
-    import torch
-    from datasets import Dataset
-    from transformers import PreTrainedConfig, PreTrainedTokenizerBase
-
-    from tunebook.config.schema import ModelConfig
-
-logger = logging.getLogger("tunebook")
-
-ROLES = {"text": True, "text_pair": False, "label": True}
+__all__ = ["ROLES", "Options", "Task"]
 
 
-class Options(TaskOptions):
-    """How texts become tokens.
-
-    Args:
-        max_length: in tokens, special ones included; longer texts are cut (of a pair, the longer one first).
-        padding: `longest` of each batch, or always to `max_length`.
-    """
-
-    max_length: int = Field(default=256, ge=4)
-    padding: Literal["longest", "max_length"] = "longest"
+class Options(TextOptions, LabelOptions):
+    """How texts become tokens, and what is answered; see `TextOptions` and `LabelOptions`."""
 
 
-class Task:
+class Task(Texts):
     """Text classification with `AutoModelForSequenceClassification`."""
 
-    auto_class = "AutoModelForSequenceClassification"
-    pipeline = "text-classification"
-
     def __init__(self, options: Options) -> None:
-        self.options = options
-        self.answer = OneLabel()
-
-    def load_processor(self, model: ModelConfig) -> PreTrainedTokenizerBase:
-        """The model's tokenizer, which cuts at `max_length` where it is asked to cut.
-
-        Raises:
-            ConfigurationError: `max_length` is more than the model has positions for.
-        """
-        from tunebook.modeling.processor import load_tokenizer
-
-        processor = load_tokenizer(model)
-        if self.options.max_length > processor.model_max_length:
-            message = f"is more than this model has positions for; at most {processor.model_max_length}"
-            raise ConfigurationError(Problem("task.max_length", message))
-        # Saved with the model, so that `truncation=True` later cuts where training did.
-        processor.model_max_length = self.options.max_length
-        return processor
-
-    def encode(self, split: Dataset, processor: PreTrainedTokenizerBase, model: Any) -> Dataset:
-        """Token ids with their length, `labels` and `row`."""
-        from tunebook.modeling.processor import set_padding
-
-        set_padding(model, processor)
-
-        encoded = split.map(
-            self.encode_rows,
-            batched=True,
-            fn_kwargs={"processor": processor, "config": None},
-            remove_columns=split.column_names,
-            desc="Tokenizing",
-        )
-        cut = sum(length == self.options.max_length for length in encoded["length"])
-        if cut:
-            share = cut / len(encoded)
-            logger.info(
-                "%d of %d rows (%.1f %%) fill max_length=%d and may be cut",
-                cut,
-                len(encoded),
-                100 * share,
-                self.options.max_length,
-            )
-        return encoded
-
-    def encode_rows(
-        self, rows: dict[str, list[Any]], processor: PreTrainedTokenizerBase, config: PreTrainedConfig | None
-    ) -> dict[str, Any]:
-        """Token ids with their length, `labels` and `row`."""
-        tokens = processor(rows["text"], rows.get("text_pair"), truncation=True, max_length=self.options.max_length)
-        lengths = [len(ids) for ids in tokens["input_ids"]]
-        return {**tokens, "labels": rows["label"], "row": rows["row"], "length": lengths}
-
-    def collator(self, processor: PreTrainedTokenizerBase) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
-        """Pads each batch to its longest row (or to `max_length`)."""
-        inputs = set(processor.model_input_names)
-
-        def collate(rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-            batch = processor.pad(
-                [{key: row[key] for key in row if key in inputs} for row in rows],
-                padding=self.options.padding,
-                max_length=self.options.max_length,
-                return_tensors="pt",
-            )
-            return {**batch, **beside(rows, self.answer)}
-
-        return collate
+        super().__init__(options, answer_of(options))

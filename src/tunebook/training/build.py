@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import datasets
-import numpy as np
 import torch
 from torch import nn
 from transformers import (
     EarlyStoppingCallback,
-    EvalPrediction,
     PreTrainedModel,
     PrinterCallback,
     ProgressCallback,
@@ -25,7 +23,7 @@ from tunebook.config import registry
 from tunebook.config.schema import Config
 from tunebook.data.sampling.base import Sampling, TrainLabels
 from tunebook.evaluation import catalog
-from tunebook.evaluation.compute import Metrics
+from tunebook.evaluation.scorer import Scorer
 from tunebook.modeling.freezing import FreezingTable
 from tunebook.run_directory import RunDirectory
 from tunebook.tasks.base import Task
@@ -37,6 +35,7 @@ from tunebook.training.losses.base import Loss
 from tunebook.training.precision import Precision
 from tunebook.training.processes import Processes
 from tunebook.training.rows import TrainRows
+from tunebook.training.stream import StreamBatches, StreamRows
 from tunebook.training.trainer import RecipeTrainer, mean_over_batch
 
 logger = logging.getLogger("tunebook")
@@ -53,22 +52,24 @@ class Parts:
         splits: encoded.
         train_rows: the training rows as the loader asks for them.
         labels: of the training rows.
-        sampling: which rows an epoch holds.
+        sampling: which rows an epoch holds; None where the training rows are streamed.
         loss: that is minimized.
         freezing: what trains, as a table.
         frozen: modules that are wholly frozen.
+        label_noise: what was found of wrong labels, for the run directory; None: not looked for.
     """
 
     task: Task
     model: PreTrainedModel
     processor: Any
     splits: dict[str, datasets.Dataset]
-    train_rows: TrainRows
+    train_rows: TrainRows | StreamRows
     labels: TrainLabels
-    sampling: Sampling
+    sampling: Sampling | None
     loss: Loss
     freezing: FreezingTable
     frozen: list[nn.Module]
+    label_noise: dict[str, Any] | None = None
 
 
 def best_metric(config: Config) -> tuple[str, bool]:
@@ -110,13 +111,19 @@ def loss_of(config: Config, answer: Answer, labels: TrainLabels) -> Loss:
     return module.Loss(options, labels, config.hyperparameters.label_smoothing_factor or 0.0)
 
 
-def batches_of(config: Config, parts: Parts, layout: BatchLayout, rank: int) -> EffectiveBatches:
+def batches_of(
+    config: Config, parts: Parts, layout: BatchLayout, rank: int, dropped: Path | None = None
+) -> EffectiveBatches | StreamBatches:
     """This process's micro-batches. Length grouping needs lengths, which only some tasks have."""
     train = parts.splits["train"]
     wanted = config.hyperparameters
     seed = wanted.seed if wanted.data_seed is None else wanted.data_seed
-    lengths = list(train["length"]) if "length" in train.column_names else None
-    return EffectiveBatches(parts.sampling, layout, rank, wanted.train_sampling_strategy, seed, lengths)
+    if isinstance(parts.train_rows, StreamRows):
+        stream, strategy = parts.train_rows.stream, wanted.train_sampling_strategy
+        buffer = config.dataset.streaming_buffer
+        return StreamBatches(stream, layout, rank, strategy, seed, buffer, wanted.max_steps, dropped)
+    lengths = list(train["length"][:]) if "length" in train.column_names else None
+    return EffectiveBatches(cast(Sampling, parts.sampling), layout, rank, wanted.train_sampling_strategy, seed, lengths)
 
 
 def choose_precision(
@@ -133,7 +140,8 @@ def choose_precision(
         )
     chosen = None
     if processes.main:
-        keys = next(iter(batches_of(config, parts, layout, 0)))[: precision.PROBED_ROWS]
+        batches: Any = batches_of(config, parts, layout, 0)
+        keys = next(iter(batches))[: precision.PROBED_ROWS]
         batch = parts.task.collator(parts.processor)(parts.train_rows.__getitems__(keys))
         labels = batch.pop("labels")
         inputs = {name: values for name, values in batch.items() if name not in {"row", "weight"}}
@@ -162,7 +170,9 @@ def build_trainer(
     device = processes.state.device
     arguments = training_arguments(config, directory.checkpoints, layout, chosen.name, metric, higher, device)
     trainer = RecipeTrainer(
-        batches=batches_of(config, parts, layout, processes.rank),
+        batches=batches_of(
+            config, parts, layout, processes.rank, directory.path / "dropped.jsonl" if processes.main else None
+        ),
         frozen=parts.frozen,
         model=parts.model,
         args=arguments,
@@ -171,7 +181,7 @@ def build_trainer(
         eval_dataset=parts.splits.get("validation"),
         processing_class=parts.processor,
         compute_loss_func=mean_over_batch(parts.loss),
-        compute_metrics=scorer(Metrics(config.task.metrics), parts.task.answer),
+        compute_metrics=Scorer.of(config.task.metrics, parts.task.answer, parts.labels.names, parts.splits),
         preprocess_logits_for_metrics=parts.task.answer.row_scores,
         callbacks=_callbacks(config, directory, processes),
     )
@@ -181,20 +191,6 @@ def build_trainer(
     if bar:
         trainer.add_callback(Bar)
     return trainer
-
-
-def scorer(metrics: Metrics, answer: Answer) -> Callable[[EvalPrediction], dict[str, float]]:
-    """A `compute_metrics` for the Trainer, from the row scores that an answer keeps.
-
-    The loss is the mean over all rows, exact for every batch size and number of ranks.
-    """
-
-    def score(outcome: EvalPrediction) -> dict[str, float]:
-        scores, labels = np.asarray(outcome.predictions), np.asarray(outcome.label_ids)
-        losses = scores[:, -1].astype(np.float64)
-        return {**metrics.compute(answer.answered(scores), labels), "loss": float(losses.mean())}
-
-    return score
 
 
 def checkpoint_bytes(model: nn.Module) -> int:

@@ -12,6 +12,7 @@ from transformers import PreTrainedConfig
 from tunebook.data.augmentation.base import Augmentation
 from tunebook.data.row_key import RowKey
 from tunebook.tasks.base import Task
+from tunebook.training import mixing
 
 
 class TrainRows(Dataset):
@@ -44,7 +45,10 @@ class TrainRows(Dataset):
 
 
 class Varied:
-    """Training rows, varied by an augmentation and then encoded by the task.
+    """Training rows, varied by an augmentation, encoded by the task and, where it says so, mixed with others.
+
+    A partner is a row of the training split, varied by its own numbers in the same epoch, whatever else the
+    micro-batch holds; it costs one more encoding a row.
 
     Args:
         split: the prepared rows, in the order of the encoded ones.
@@ -52,6 +56,9 @@ class Varied:
         task: that encodes.
         processor: of the model.
         config: of the model.
+
+    Raises:
+        ConfigurationError: the augmentation mixes rows, and their labels cannot be mixed.
     """
 
     def __init__(
@@ -59,8 +66,21 @@ class Varied:
     ) -> None:
         self.split, self.augmentation, self.task = split, augmentation, task
         self.processor, self.config = processor, config
+        self.classes = mixing.classes_of(split, task.answer.kind) if augmentation.mixes else None
 
     def __call__(self, keys: list[RowKey]) -> list[dict[str, Any]]:
+        if self.augmentation.mixes is None:
+            return self._encoded(keys)
+        mixes = self.augmentation.mix(keys, len(self.split))
+        partners = [RowKey(mix.partner, key.epoch) for key, mix in zip(keys, mixes, strict=True) if mix]
+        encoded = self._encoded([*keys, *partners])
+        others = iter(encoded[len(keys) :])
+        return [
+            mixing.mixed(row, next(others) if mix else None, mix, self.augmentation.mixes, self.classes)
+            for row, mix in zip(encoded, mixes, strict=False)
+        ]
+
+    def _encoded(self, keys: list[RowKey]) -> list[dict[str, Any]]:
         rows = self.augmentation.apply(self.split[[key.row for key in keys]], keys)
         encoded = self.task.encode_rows(rows, self.processor, self.config)
         return [dict(zip(encoded, values, strict=True)) for values in zip(*encoded.values(), strict=True)]

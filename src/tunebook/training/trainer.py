@@ -15,17 +15,18 @@ import torch
 from accelerate.data_loader import prepare_data_loader
 from torch import nn
 from torch.utils.data import DataLoader
-from transformers import EarlyStoppingCallback, Trainer
+from transformers import EarlyStoppingCallback, PreTrainedModel, Trainer
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import ExportableState
 from transformers.trainer_utils import seed_worker
 
 from tunebook.modeling.freezing import hold_frozen_in_eval
-from tunebook.training import checkpoints
+from tunebook.training import checkpoints, mixing
 from tunebook.training.batches import EffectiveBatches
 from tunebook.training.callbacks import StepFacts
 from tunebook.training.losses.base import Loss
 from tunebook.training.rows import TrainRows
+from tunebook.training.stream import StreamBatches
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class RecipeTrainer(Trainer):
         kwargs: of `transformers.Trainer`.
     """
 
-    def __init__(self, *, batches: EffectiveBatches, frozen: list[nn.Module], **kwargs: Any) -> None:
+    def __init__(self, *, batches: EffectiveBatches | StreamBatches, frozen: list[nn.Module], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.batches, self.frozen = batches, frozen
         # The loss comes from compute_loss_func; the model must not be told the count as well.
@@ -86,7 +87,7 @@ class RecipeTrainer(Trainer):
         loader = DataLoader(
             cast(TrainRows, self.train_dataset),
             batch_sampler=self.batches,
-            collate_fn=self.data_collator,
+            collate_fn=mixing.Paired(self.data_collator),
             num_workers=args.dataloader_num_workers,
             pin_memory=args.dataloader_pin_memory and torch.cuda.is_available(),
             worker_init_fn=partial(seed_worker, num_workers=args.dataloader_num_workers, rank=args.process_index),
@@ -108,12 +109,14 @@ class RecipeTrainer(Trainer):
         """transformers' loss, with frozen modules in eval mode (`training_step` has just called `train()`)."""
         inputs.pop("row", None)
         weights = inputs.pop("weight", None)
+        partner = mixing.taken_from(inputs)
         if self.compute_loss_func is not None:
             # transformers hands labels on to the loss function as they are.
             inputs["labels"] = Targets(inputs["labels"], weights)
         if model.training:
             hold_frozen_in_eval(self.frozen)
-        loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
+        with mixing.mixed_embeddings(cast(nn.Module, self.model), partner):
+            loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
         # Hidden states, an encoder's output (BART, T5) and the like are no answers and would fill the memory.
         return (loss, {"logits": outputs["logits"]}) if return_outputs else loss
 
@@ -173,6 +176,25 @@ class RecipeTrainer(Trainer):
                 kept[type(callback).__name__] = callback.state()
 
     # ---- resuming ----
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        """The weights of a checkpoint, through `from_pretrained`.
+
+        transformers 5.23 saves some models (ViT) under the names of older versions, which its own loading of
+        checkpoints does not translate back: it keeps the weights as they are and only warns of missing keys.
+        """
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+            return
+        inner = cast(PreTrainedModel, self.accelerator.unwrap_model(model or self.model))
+        saved = type(inner).from_pretrained(resume_from_checkpoint, dtype=inner.dtype, trust_remote_code=False)
+        inner.load_state_dict(saved.state_dict())
+
+    def _load_best_model(self) -> None:
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+            super()._load_best_model()
+        else:
+            self._load_from_checkpoint(str(self.state.best_model_checkpoint))
 
     def _init_training_state(self, *args: Any) -> tuple[int, int]:
         epochs_trained, steps_trained = super()._init_training_state(*args)

@@ -38,7 +38,11 @@ def refusal(folder, **options) -> str:
         ("a.tsv", "text\tlabel\nfine, really\t1\n", [("fine, really", 1)]),
         ("bom.csv", b"\xef\xbb\xbf" + GOOD.encode(), [("fine", 1), ("bad", 0)]),
         ("na.csv", "text,label\nNA,1\nnull,0\n,1\n", [("NA", 1), ("null", 0), (None, 1)]),
-        ("quoted.csv", 'text,label\n"a, ""b""\nc",1\n', [('a, "b"\nc', 1)]),
+        ("quoted.csv", 'text,label\n"a, ""b""\nc",1\n"d, e",0\n', [('a, "b"\nc', 1), ("d, e", 0)]),
+        ("cr.csv", GOOD.replace("\n", "\r"), [("fine", 1), ("bad", 0)]),
+        ("mixed.csv", "text,label\r\nfine,1\nbad,0\rgood,1\r\n", [("fine", 1), ("bad", 0), ("good", 1)]),
+        ("utf16.csv", GOOD.replace("fine", "fïne ☺").encode("utf-16"), [("fïne ☺", 1), ("bad", 0)]),
+        ("utf32.csv", GOOD.encode("utf-32"), [("fine", 1), ("bad", 0)]),
         ("crlf.csv", GOOD.replace("\n", "\r\n"), [("fine", 1), ("bad", 0)]),
         ("blank.csv", "text,label\n\nfine,1\n\n", [("fine", 1)]),
         ("float.csv", "text,label\na,1.0\nb,2.0\n", [("a", 1.0), ("b", 2.0)]),
@@ -46,6 +50,7 @@ def refusal(folder, **options) -> str:
         ("zeros.csv", "text,label\na,01\nb,02\n", [("a", "01"), ("b", "02")]),
         ("a.jsonl", '{"text": "x\u2028y", "label": 1}\n\n{"text": "z", "label": 0}\n', [("x\u2028y", 1), ("z", 0)]),
         ("sparse.jsonl", '{"text": "x"}\n{"label": 0, "text": "z"}\n', [("x", None), ("z", 0)]),
+        ("late.jsonl", '{"text": "x"}\n{"text": "y"}\n{"text": "z", "label": 0}', [("x", None), ("y", None), ("z", 0)]),
         ("a.json", '[{"text": "x", "label": 1},\n {"text": "z", "label": 0}]', [("x", 1), ("z", 0)]),
     ],
 )
@@ -93,7 +98,11 @@ def test_parquet_with_categories(tmp_path):
         ("empty.parquet", "", ["empty.parquet", "is empty"]),
         ("head.csv", "text,label\n", ["has a header and no rows"]),
         ("ragged.csv", "text,label\na,1\nb,1,2\nc,1\nd\n", ["2 rows have", "the 2 columns", "line 3 (3), 5 (1)"]),
-        ("latin.csv", b"text,label\nfine,1\ncaf\xe9,0\n", ["not utf-8", "0xe9 at offset 21, line 3", "encoding="]),
+        (
+            "latin.csv",
+            b"text,label\nfine,1\ncaf\xe9,0\n",
+            ["not utf-8", "0xe9 at offset 21, line 3", "encoding=cp1252"],
+        ),
         ("bomlatin.csv", b"\xef\xbb\xbftext,label\ncaf\xe9,0\n", ["offset 17, line 2"]),
         ("twice.csv", "text,text,label\na,b,1\n", ["two columns of one name: 'text'"]),
         ("nameless.csv", "text,,label\na,b,1\n", ["column 2 of 3"]),
@@ -111,12 +120,16 @@ def test_parquet_with_categories(tmp_path):
         ("half.jsonl", '{"text": "\\ud800", "label": 1}\n', ["column 'text' cannot be read"]),
         ("long.jsonl", '{"text": "a", "label": ' + "9" * 30 + "}\n", ["column 'label' cannot be read"]),
         ("cut.parquet", b"PAR1 and then nothing", ["cut.parquet", "not a whole Parquet file"]),
-        ("a.xlsx", "x", ["ending '.xlsx'", ".parquet", "dataset.format=csv"]),
+        ("twice.jsonl", '{"text": "a", "text": "b", "label": 1}', ["line 1 has the key 'text' twice"]),
+        ("huge.jsonl", '{"text": "a", "label": ' + "9" * 5000 + "}", ["line 1 Exceeds the limit"]),
+        ("keyless.jsonl", "{}\n{}\n", ["no keys in any of its 2 rows"]),
+        ("a.xlsx", "x", ["ending '.xlsx'", ".parquet", "Save its sheet as CSV"]),
+        ("a.dat", "x", ["ending '.dat'", ".parquet", "Say dataset.format=csv"]),
     ],
 )
 def test_refuses(tmp_path, write, name, content, parts):
     write(name, content)
-    message = refusal(tmp_path, train=name)
+    message = refusal(tmp_path, train=name, encoding="utf-8")
     for part in parts:
         assert part in message
 
@@ -133,7 +146,7 @@ def test_suggested_encoding_reads_the_file(tmp_path, write):
         "a.csv",
         "text,label\nLe café était très agréable, à côté de la forêt,1\n".replace("e, à", "e à").encode("latin-1"),
     )
-    message = refusal(tmp_path, train="a.csv")
+    message = refusal(tmp_path, train="a.csv", encoding="utf-8")
     encoding = message.rsplit("dataset.encoding=", 1)[1].strip()
     assert rows(tmp_path, train="a.csv", encoding=encoding)
 
@@ -172,3 +185,113 @@ def test_files_of_one_split_must_agree(tmp_path, write):
     write("c.jsonl", json.dumps({"text": "a", "label": 1}))
     assert "mixes csv and json" in refusal(tmp_path, train=["a.csv", "c.jsonl"])
     assert "named twice" in refusal(tmp_path, train=["a.csv", "*.csv"])
+
+
+MERGED = 'text\tlabel\n"great film\t1\nso so\t0\nnot "that" bad\t1\nbad"\t0\n'
+
+
+def test_quotation_marks_that_would_merge_rows(tmp_path, write):
+    write("a.tsv", MERGED)
+    message = refusal(tmp_path, train="a.tsv")
+    assert "as frames round cells" not in message
+    assert "line 2: '\\t' expected after '\"'; as text, quotation marks leave 5 lines of 2 cells" in message
+    write("a.tsv", MERGED.replace(' "that"', ""))
+    message = refusal(tmp_path, train="a.tsv")
+    for part in ("has 1 rows (lines 2 to 5 are one of them)", "as text 4 rows", "quoting=none", "quoting=minimal"):
+        assert part in message
+    assert [row["label"] for row in rows(tmp_path, train="a.tsv", quoting="none")] == [1, 0, 1, 0]
+    assert [row["label"] for row in rows(tmp_path, train="a.tsv", quoting="minimal")] == [0]
+
+
+def test_one_stray_line_does_not_hide_merged_rows(tmp_path, write):
+    """A file of literal quotation marks, one row of which has a tab too many: a rule of all rows would miss it."""
+    plain = "".join(f"text {i}\t{i % 2}\n" for i in range(60))
+    write("a.tsv", "text\tlabel\n" + plain + '"a\tb\tc\t1\n"great\t1\nbad"\t0\n')
+    message = refusal(tmp_path, train="a.tsv")
+    assert "has 62 rows" not in message
+    assert "dataset.quoting=none" in message
+
+
+def test_an_encoding_that_is_a_guess_is_told(tmp_path, write, caplog):
+    write("a.csv", "text,label\nfine,1\ncafé crème,0\n".encode("latin-1"))
+    with caplog.at_level("WARNING", logger="tunebook"):
+        assert [row["text"] for row in rows(tmp_path, train="a.csv")] == ["fine", "café crème"]
+    assert "a.csv: is not UTF-8 and is read as cp1252, which is a guess: 2 bytes are not ASCII" in caplog.text
+    assert "the first on line 3 (… text,label" not in caplog.text
+    assert "fine,1 café crème,0" in caplog.text
+    caplog.clear()
+    rows(tmp_path, train="a.csv", encoding="latin-1")
+    write("b.csv", "text,label\ncafé,0\n")
+    rows(tmp_path, train="b.csv")
+    assert caplog.text == ""
+
+
+def test_rows_in_a_field_of_one_object(tmp_path, write):
+    entries = [{"text": "x", "label": 1}, {"text": "y", "label": 0}]
+    write("a.json", json.dumps({"version": 2, "set": {"data": entries}, "rows": entries}, indent=1))
+    assert rows(tmp_path, train="a.json", field="rows") == entries
+    assert rows(tmp_path, train="a.json", field="set.data") == entries
+    assert "seem to be its 'rows': say dataset.field=rows" in refusal(tmp_path, train="a.json")
+    assert "has no 'row'; did you mean rows?" in refusal(tmp_path, train="a.json", field="row")
+    assert "'version' of a.json is no array" in refusal(tmp_path, train="a.json", field="version")
+    write("b.json", json.dumps({"data": entries}))
+    assert "say dataset.field=data" in refusal(tmp_path, train="b.json")
+    write("c.json", json.dumps({"text": ["x", "y"], "label": [1, 0]}, indent=1))
+    assert "one object of columns (text, label)" in refusal(tmp_path, train="c.json")
+
+
+def test_one_row_that_holds_a_list_is_a_row(tmp_path, write):
+    row = {"text": "x", "label": 1, "entities": [{"start": 0}]}
+    write("a.jsonl", json.dumps(row))
+    assert rows(tmp_path, train="a.jsonl") == [row]
+
+
+def test_settings_that_mean_nothing_are_refused(tmp_path, write):
+    write("a.jsonl", '{"text": "x", "label": 1}')
+    write("a.csv", GOOD)
+    assert "dataset.delimiter   means nothing for json files" in refusal(tmp_path, train="a.jsonl", delimiter=";")
+    assert "dataset.field   means nothing for csv files" in refusal(tmp_path, train="a.csv", field="data")
+
+
+def test_a_header_line_that_was_said_not_to_be_there(tmp_path, write):
+    write("a.csv", "Text,Label\nfine,1\n")
+    assert "has a header line; take them out" in refusal(tmp_path, train="a.csv", column_names=["text", "label"])
+
+
+def test_tables_of_other_types_in_one_split(tmp_path):
+    for name, labels in {"a": [1, 2], "b": ["x", "y"]}.items():
+        parquet.write_table(pyarrow.table({"text": ["t", "u"], "label": labels}), tmp_path / f"{name}.parquet")
+    assert "b.parquet   has columns of other types than a.parquet" in refusal(tmp_path, train="*.parquet")
+
+
+def test_a_column_without_a_type_matters_only_where_it_is_needed(tmp_path):
+    odd = pyarrow.array([(1, 2, 3)], pyarrow.month_day_nano_interval())
+    parquet_table = pyarrow.table({"text": ["t"], "label": [1], "odd": odd})
+    with pyarrow.OSFile(str(tmp_path / "x.arrow"), "wb"):
+        pass
+    context = LoadContext(roles=ROLES, required=("text", "label"), cwd=tmp_path)
+    assert files._dataset(parquet_table, "a", context).to_list() == [{"text": "t", "label": 1}]
+    needed = LoadContext(roles={"text": "odd", "label": "label"}, required=("text", "label"), cwd=tmp_path)
+    with pytest.raises(DataError, match="a column that cannot be used"):
+        files._dataset(parquet_table, "a", needed)
+
+
+def test_text_in_parquet_that_is_no_text(tmp_path):
+    raw = pyarrow.array([b"good", b"b\xffd"], pyarrow.binary())
+    bad = pyarrow.Array.from_buffers(pyarrow.string(), 2, raw.buffers())
+    parquet.write_table(pyarrow.table({"text": bad, "label": [0, 1]}), tmp_path / "a.parquet")
+    assert "a.parquet   column 'text' holds what is no text" in refusal(tmp_path, train="a.parquet")
+
+
+def test_names_that_no_file_can_have(tmp_path):
+    assert "File name too long" in refusal(tmp_path, train="x" * 300 + ".csv")
+
+
+def test_sst2_and_sms_by_their_own_quoting(real, tmp_path):
+    train = str(real / "sst2/glue/train_full.tsv")
+    context = LoadContext(roles={"text": "sentence", "label": "label"}, required=("text", "label"), cwd=tmp_path)
+    with open(train, encoding="utf-8") as stream:
+        lines = sum(bool(line.strip()) for line in stream) - 1
+    assert len(files.load(files.Options(train=train, quoting="none"), context)["train"]) == lines
+    sms = {"train": str(real / "sms_spam/SMSSpamCollection"), "format": "tsv", "column_names": ["label", "text"]}
+    assert "dataset.quoting=none" in refusal(tmp_path, **sms)

@@ -33,9 +33,7 @@ def refusal(folder, **options) -> str:
 
 @pytest.mark.parametrize("validation", ["validation", "val", "valid", "dev"])
 def test_splits(tmp_path, paint, validation):
-    paint(
-        "p/train/b/1.jpg", "p/train/a/2.png", "p/train/a/.hidden.png", f"p/{validation}/a/1.jpg", "p/test/b/deep/1.JPG"
-    )
+    paint("p/train/b/1.jpg", "p/train/a/2.png", "p/train/a/.hidden.png", f"p/{validation}/a/1.jpg", "p/test/b/1.JPG")
     splits = load(tmp_path, path="p")
     assert {name: split["label"][:] for name, split in splits.items()} == {
         "train": ["a", "b"],
@@ -104,3 +102,30 @@ def test_missing_folder(tmp_path, paint):
 @pytest.mark.parametrize("options", [{}, {"path": "p", "train": "p"}])
 def test_path_or_splits(tmp_path, options):
     assert "give either dataset.path or dataset.train" in refusal(tmp_path, **options)
+
+
+def test_images_deeper_than_the_class_are_refused_unless_said(tmp_path, paint):
+    paint("p/train/a/1.jpg", "p/train/b/x/1.jpg", "p/train/b/y/2.jpg")
+    message = refusal(tmp_path, path="p")
+    assert "has images deeper than CLASS/: b/x/1.jpg and 1 more; are its folders classes (a, b)?" in message
+    assert load(tmp_path, path="p", nested=True)["train"]["label"][:] == ["a", "b", "b"]
+
+
+def test_a_folder_above_the_splits_is_no_folder_of_classes(tmp_path, paint):
+    """Without the rule each split would be taken for a class."""
+    paint("p/photos/train/a/1.jpg", "p/photos/test/b/1.jpg")
+    assert "deeper than CLASS/: photos/test/b/1.jpg" in refusal(tmp_path, path="p")
+
+
+def test_names_of_splits_in_capitals(tmp_path, paint):
+    paint("p/Train/a/1.jpg", "p/Train/b/1.jpg", "p/Val/a/1.jpg", "p/TEST/b/1.jpg")
+    assert load(tmp_path, path="p").num_rows == {"train": 2, "validation": 1, "test": 1}
+
+
+def test_files_that_are_no_images_are_counted(tmp_path, paint, caplog):
+    paint("p/a/1.jpg", "p/b/1.jpg")
+    for name in ("a/1.heic", "a/2.HEIC", "b/notes.txt", "b/.hidden"):
+        (tmp_path / "p" / name).write_text("x")
+    with caplog.at_level("WARNING", logger="tunebook"):
+        load(tmp_path, path="p")
+    assert "3 files in class folders are left out, being no images by their ending: 2 .heic, 1 .txt" in caplog.text

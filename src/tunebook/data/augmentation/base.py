@@ -1,19 +1,45 @@
 """What an augmentation is. Knows role columns and row keys, nothing of models, tasks or the Trainer.
 
 A method is a file `tunebook/data/augmentation/NAME.py` (or an entry point `augmentation.NAME`) with `Options`,
-`ROLES` (the roles that it varies: a task must have one of them) and `Augmentation`.
+`ROLES` (the roles that it varies: a task must have one of them), `Augmentation` and, where something outside the
+recipe must be there (a package, a file), `problems(options)`, which tells so before anything heavy is imported.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from tunebook.config.options import Options
 from tunebook.data.row_key import RowKey
 
+if TYPE_CHECKING:
+    import numpy as np
+
+Mixed = Literal["pixels", "embeddings"]
+
+VARYING, MIXING = 0, 1
+"""Streams of random numbers that a row has: one for itself, one for whom it is mixed with."""
+
 
 class AugmentationOptions(Options):
     """The base of a method's own settings."""
+
+
+@dataclass(frozen=True)
+class Mix:
+    """With which other training row a row is mixed, and how.
+
+    Args:
+        partner: position in the training split.
+        share: of the row itself, in [0, 1]; the partner has the rest.
+        box: for CutMix, the part of the image that is the partner's: top, left, bottom, right as shares of height
+            and width; None: both are blended everywhere.
+    """
+
+    partner: int
+    share: float
+    box: tuple[float, float, float, float] | None = None
 
 
 class Augmentation(Protocol):
@@ -21,9 +47,11 @@ class Augmentation(Protocol):
 
     Attributes:
         active: False: rows stay as they are, and are encoded once instead of in every epoch.
+        mixes: None, or where rows are mixed with others: in `pixels` after encoding, or in the model's `embeddings`.
     """
 
     active: bool
+    mixes: Mixed | None
 
     def apply(self, rows: dict[str, list[Any]], keys: list[RowKey]) -> dict[str, list[Any]]:
         """The role columns of some rows, varied; each row by (seed, its key) alone.
@@ -32,3 +60,18 @@ class Augmentation(Protocol):
             rows: role (`text`, `text_pair`, `image`) to values; images are PIL's. Not changed in place.
             keys: of the rows, in the same order.
         """
+
+    def mix(self, keys: list[RowKey], rows: int) -> list[Mix | None]:
+        """Whom each row is mixed with, each by (seed, its key) alone and never by what else is in the batch.
+
+        Args:
+            keys: of the rows.
+            rows: how many the training split has; any of them may be the partner.
+        """
+
+
+def generator(key: RowKey, seed: int, stream: int = VARYING) -> np.random.Generator:
+    """The random numbers of one drawn row; nothing else in the process draws from them."""
+    import numpy as np
+
+    return np.random.default_rng(np.random.SeedSequence(key.seeds(seed), spawn_key=(stream,)))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tunebook.config.options import Options as BaseOptions
+from tunebook.data.augmentation.base import AugmentationOptions, Mix, Mixed
 from tunebook.data.row_key import RowKey
 
 ROLES: set[str] = set()
 
 
-class Options(BaseOptions):
+class Options(AugmentationOptions):
     """Nothing to set."""
 
 
@@ -18,6 +18,7 @@ class Augmentation:
     """Nothing."""
 
     active = False
+    mixes: Mixed | None = None
 
     def __init__(self, options: Options, seed: int) -> None:
         self.options = options
@@ -25,3 +26,7 @@ class Augmentation:
     def apply(self, rows: dict[str, list[Any]], keys: list[RowKey]) -> dict[str, list[Any]]:
         """The rows themselves."""
         return rows
+
+    def mix(self, keys: list[RowKey], rows: int) -> list[Mix | None]:
+        """No row with any other."""
+        return [None for _ in keys]

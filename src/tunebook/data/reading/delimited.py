@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, NamedTuple
 
+from tunebook.data.reading.quotes import check_quotes, hint
 from tunebook.data.reading.text import read_text
 from tunebook.errors import DataError, Problem
 
@@ -22,15 +24,24 @@ class Layout:
 
     Args:
         delimiter: between the cells, one character.
-        literal_quotes: quotation marks are text, not a frame round a cell.
-        encoding: of the file.
+        quoting: `minimal`: quotation marks may frame a cell; `none`: they are text; `auto`: as `minimal`, but a file
+            that has other rows by `none` is refused.
+        encoding: of the file; `auto`: found out.
         column_names: for a file without a header line.
     """
 
     delimiter: str = ","
-    literal_quotes: bool = False
-    encoding: str = "utf-8"
+    quoting: Literal["auto", "minimal", "none"] = "auto"
+    encoding: str = "auto"
     column_names: tuple[str, ...] | None = None
+
+
+class Record(NamedTuple):
+    """One row: its cells, and the first and last line that it stands on, counted from 1."""
+
+    first: int
+    last: int
+    cells: list[str]
 
 
 def read(file: Path, layout: Layout) -> dict[str, list[str | None]]:
@@ -39,16 +50,33 @@ def read(file: Path, layout: Layout) -> dict[str, list[str | None]]:
     Raises:
         DataError: with every ragged row, or what else keeps the file from being read.
     """
-    rows = _rows(file, layout)
-    names = _names(file, layout, rows)
-    columns: list[list[str | None]] = [[] for _ in names]
+    text = read_text(file, layout.encoding)
+    rows = records(io.StringIO(text, newline=""), layout, file.name)
+    columns: list[list[str | None]] = []
     ragged: list[str] = []
-    for line, cells in rows:
-        if len(cells) != len(names):
-            ragged.append(f"{line} ({len(cells)})")
-            continue
-        for column, cell in zip(columns, cells, strict=True):
-            column.append(cell if cell else None)
+    spanning: list[Record] = []
+    try:
+        names = names_of(rows, layout, file.name)
+        columns = [[] for _ in names]
+        for row in rows:
+            if row.last > row.first:
+                spanning.append(row)
+            if len(row.cells) != len(names):
+                ragged.append(f"{row.first} ({len(row.cells)})")
+                continue
+            for column, cell in zip(columns, row.cells, strict=True):
+                column.append(cell if cell else None)
+    except csv.Error as error:
+        why = "" if layout.quoting == "none" else hint(text, layout.delimiter)
+        raise DataError(Problem(file.name, f"{error}{why}")) from None
+    if layout.quoting == "auto" and spanning:
+        lines = [(row.first, row.last) for row in spanning]
+        check_quotes(file.name, text, layout.delimiter, len(names), lines, len(columns[0]) + len(ragged))
+    if layout.column_names and [str(column[0]).strip().lower() for column in columns if column] == [
+        name.lower() for name in names
+    ]:
+        message = "its first line holds the names that dataset.column_names gives: it has a header line; take them out"
+        raise DataError(Problem(file.name, message))
     if ragged:
         raise DataError(_ragged(file, layout, names, ragged))
     if not columns[0]:
@@ -62,41 +90,59 @@ def header(file: Path, layout: Layout) -> list[str]:
     Raises:
         DataError: as `read`, where the first line shows it.
     """
-    return _names(file, layout, _rows(file, layout, HEAD))
+    text = read_text(file, layout.encoding, HEAD)
+    try:
+        return names_of(records(io.StringIO(text, newline=""), layout, file.name), layout, file.name)
+    except csv.Error as error:
+        raise DataError(Problem(file.name, f"{error}; if quotation marks are text, say dataset.quoting=none")) from None
 
 
-def _rows(file: Path, layout: Layout, limit: int = -1) -> Iterator[tuple[int, list[str]]]:
-    """Each row with its line number (from 1; of its first line where a cell spans several)."""
-    text = read_text(file, layout.encoding, limit)
-    reader = csv.reader(
-        io.StringIO(text, newline=""),
-        delimiter=layout.delimiter,
-        quoting=csv.QUOTE_NONE if layout.literal_quotes else csv.QUOTE_MINIMAL,
-        strict=True,
-    )
+def records(lines: Iterable[str], layout: Layout, name: str) -> Iterator[Record]:
+    """Each row, read as it is asked for; blank lines are none.
+
+    Args:
+        lines: with their line ends, as a file opened with newline="" gives them.
+        layout: of the file; `auto` quoting is read as `minimal`.
+        name: of the file, for messages.
+
+    Raises:
+        csv.Error: a quotation mark that is not closed, or text behind a closed one; with the line.
+    """
+    marks_are_text = layout.quoting == "none"
+    # A cell may be longer than the 131,072 characters that the module takes for the sign of an open quotation mark.
     limit = csv.field_size_limit(sys.maxsize)
     line = 1
     try:
+        reader = csv.reader(
+            lines,
+            delimiter=layout.delimiter,
+            quoting=csv.QUOTE_NONE if marks_are_text else csv.QUOTE_MINIMAL,
+            strict=True,
+        )
         for cells in reader:
             if cells:
-                yield line, cells
+                yield Record(line, reader.line_num, cells)
             line = reader.line_num + 1
     except csv.Error as error:
-        hint = "; if quotation marks are text, say dataset.quoting=none"
-        message = f"line {line}: {error}{'' if layout.literal_quotes else hint}"
-        raise DataError(Problem(file.name, message)) from None
+        said = str(error).replace("\t", "\\t")
+        raise csv.Error(f"line {line}: {said}") from None
     finally:
         csv.field_size_limit(limit)
 
 
-def _names(file: Path, layout: Layout, rows: Iterator[tuple[int, list[str]]]) -> list[str]:
-    names = list(layout.column_names) if layout.column_names else [name.strip() for name in next(rows)[1]]
-    twice = sorted({name for name in names if names.count(name) > 1})
+def names_of(rows: Iterator[Record], layout: Layout, name: str) -> list[str]:
+    """The column names: those of the layout, else the first row's, which is taken from `rows`.
+
+    Raises:
+        DataError: two of one name, or one without a name.
+    """
+    names = list(layout.column_names or (cell.strip() for cell in next(rows).cells))
+    twice = sorted({column for column in names if names.count(column) > 1})
     if twice:
-        raise DataError(Problem(file.name, f"has two columns of one name: {', '.join(map(repr, twice))}"))
+        raise DataError(Problem(name, f"has two columns of one name: {', '.join(map(repr, twice))}"))
     if "" in names:
         place = f"column {names.index('') + 1} of {len(names)}"
-        raise DataError(Problem(file.name, f"has a column without a name: {place}"))
+        raise DataError(Problem(name, f"has a column without a name: {place}"))
     return names
 
 

@@ -1,32 +1,45 @@
-"""Reads JSON Lines, or one JSON array, of flat objects; tells the line where it is broken."""
+"""Reads JSON Lines, or one JSON document with an array, of objects; tells the line where it is broken."""
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from tunebook.data.reading.text import read_text
-from tunebook.errors import DataError, Problem
+from tunebook.errors import DataError, Problem, did_you_mean
 
 SHOWN = 10
 HEAD = 2**20
+DEEP = "is nested too deep for a table of rows"
 
 
-def read(file: Path, encoding: str = "utf-8") -> dict[str, list[Any]]:
+class Broken(str):
+    """Why a line is not JSON."""
+
+
+def read(file: Path, encoding: str = "auto", field: str | None = None) -> dict[str, list[Any]]:
     """Columns with their JSON values; a key that a row lacks is None.
+
+    Args:
+        file: a `.jsonl`, or a `.json` of one array.
+        encoding: of the file; `auto`: found out.
+        field: where the file is one object, the key of the array in it; a dotted one leads deeper.
 
     Raises:
         DataError: with every broken line.
     """
     rows, problems = [], []
-    for place, entry in _entries(file, read_text(file, encoding)):
+    text = read_text(file, encoding)
+    for place, entry in entries(file.name, text, field):
         if isinstance(entry, dict):
             rows.append(entry)
         else:
-            problems.append(f"{place} {entry if isinstance(entry, Broken) else 'is not an object'}")
+            problems.append(f"{place} {_no_row(entry)}")
+    if problems or (len(rows) == 1 and file.suffix.lower() == ".json"):
+        _check_one_document(file.name, text, field)
     if problems:
         shown = "; ".join(problems[:SHOWN])
         more = f"; … ({len(problems)} in all)" if len(problems) > SHOWN else ""
@@ -34,56 +47,116 @@ def read(file: Path, encoding: str = "utf-8") -> dict[str, list[Any]]:
     if not rows:
         raise DataError(Problem(file.name, "is an empty array"))
     names = dict.fromkeys(name for row in rows for name in row)
+    if not names:
+        raise DataError(Problem(file.name, f"has no keys in any of its {len(rows)} rows"))
     return {name: [row.get(name) for row in rows] for name in names}
 
 
-def header(file: Path, encoding: str = "utf-8") -> list[str] | None:
-    """Keys of the first row of JSON Lines; None where the file must be read whole to tell.
+def header(file: Path, encoding: str = "auto", field: str | None = None) -> list[str] | None:
+    """Keys of the first rows of JSON Lines; None where the file must be read whole to tell.
 
     Raises:
         DataError: the first line is not an object.
     """
-    text = read_text(file, encoding, HEAD)
-    if text.lstrip().startswith("[") or "\n" not in text.lstrip():
+    text = read_text(file, encoding, HEAD).lstrip()
+    # The last line may be cut; and the first one of an object over several lines ends with what opens the next.
+    whole, _, rest = text.rpartition("\n")
+    if field or text.startswith("[") or not whole or whole.partition("\n")[0].rstrip().endswith(("{", "[", ",")):
         return None
-    place, entry = next(_entries(file, text))
-    if isinstance(entry, dict):
-        return list(entry)
-    raise DataError(Problem(file.name, f"{place} {entry if isinstance(entry, Broken) else 'is not an object'}"))
+    found = list(lines_of(io.StringIO(whole)))
+    place, first = found[0]
+    if not isinstance(first, dict):
+        raise DataError(Problem(file.name, f"{place} {_no_row(first)}"))
+    one = len(found) == 1 and not rest.strip()
+    return None if one else list(dict.fromkeys(name for _, row in found if isinstance(row, dict) for name in row))
 
 
-class Broken(str):
-    """Why a line is not JSON."""
+def entries(name: str, text: str, field: str | None) -> Iterator[tuple[str, Any]]:
+    """Each entry with its place: of an array, or of a field's, or each line."""
+    if field:
+        yield from _numbered(_under(name, _document(name, text), field))
+    elif text.lstrip().startswith("["):
+        yield from _numbered(_document(name, text))
+    else:
+        # Only \n ends a line: str.splitlines would also cut at U+2028, which JSON allows inside text.
+        yield from lines_of(io.StringIO(text))
 
 
-def _entries(file: Path, text: str) -> Iterator[tuple[str, Any]]:
-    if text.lstrip().startswith("["):
-        yield from _array(file, text)
-        return
-    # Only \n ends a line: str.splitlines would also cut at U+2028, which JSON allows inside text.
-    for number, line in enumerate(io.StringIO(text), start=1):
+def lines_of(lines: Iterable[str]) -> Iterator[tuple[str, Any]]:
+    """Each line that is not blank, parsed as it is asked for; `Broken` where it is no JSON."""
+    for number, line in enumerate(lines, start=1):
         if line.strip():
             yield f"line {number}", _parsed(line)
 
 
-def _array(file: Path, text: str) -> Iterator[tuple[str, Any]]:
-    try:
-        entries = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise DataError(Problem(file.name, f"line {error.lineno} {_why(error)}")) from None
-    except RecursionError:
-        raise DataError(Problem(file.name, "is nested too deep for a table of rows")) from None
-    for number, entry in enumerate(entries):
+def _numbered(found: list[Any]) -> Iterator[tuple[str, Any]]:
+    for number, entry in enumerate(found):
         yield f"entry {number}", entry
+
+
+def _document(name: str, text: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_object)
+    except json.JSONDecodeError as error:
+        raise DataError(Problem(name, f"line {error.lineno} {_why(error)}")) from None
+    except ValueError as error:
+        raise DataError(Problem(name, str(error))) from None
+    except RecursionError:
+        raise DataError(Problem(name, DEEP)) from None
 
 
 def _parsed(line: str) -> Any:
     try:
-        return json.loads(line)
+        return json.loads(line, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
         return Broken(_why(error))
+    except ValueError as error:
+        return Broken(str(error))
     except RecursionError:
-        return Broken("is nested too deep for a table of rows")
+        return Broken(DEEP)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"has the key {twice!r} twice in one object")
+    return found
+
+
+def _under(name: str, document: Any, field: str) -> list[Any]:
+    found = document
+    for key in field.split("."):
+        if not isinstance(found, dict) or key not in found:
+            keys = list(found) if isinstance(found, dict) else []
+            raise DataError(Problem("dataset.field", f"{name} has no {field!r}; {did_you_mean(key, keys)}"))
+        found = found[key]
+    if not isinstance(found, list):
+        raise DataError(Problem("dataset.field", f"{field!r} of {name} is no array of rows"))
+    return found
+
+
+def _check_one_document(name: str, text: str, field: str | None) -> None:
+    """A whole object, on one line or over several, is no row: its rows may be one step down."""
+    if field or not text.lstrip().startswith("{"):
+        return
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return
+    arrays = [key for key, value in document.items() if isinstance(value, list) and value]
+    rows = [key for key in arrays if all(isinstance(entry, dict) for entry in document[key])]
+    if rows:
+        message = f"is one object; its rows seem to be its {rows[0]!r}: say dataset.field={rows[0]}"
+        raise DataError(Problem(name, message))
+    if len(arrays) == len(document) > 1 and text.strip().count("\n"):
+        message = f"is one object of columns ({', '.join(arrays[:SHOWN])}), not rows; write one object a line"
+        raise DataError(Problem(name, message))
+
+
+def _no_row(entry: Any) -> str:
+    return str(entry) if isinstance(entry, Broken) else "is not an object"
 
 
 def _why(error: json.JSONDecodeError) -> str:

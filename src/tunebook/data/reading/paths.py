@@ -17,6 +17,17 @@ ENDINGS = {
     ".json": "json",
     ".parquet": "parquet",
 }
+OTHERS = {
+    ".arrow": "folders of save_to_disk are read by dataset=arrow",
+    ".gz": "unpack it",
+    ".zip": "unpack it",
+    ".bz2": "unpack it",
+    ".xz": "unpack it",
+    ".zst": "unpack it",
+    ".xls": "save its sheet as CSV",
+    ".xlsx": "save its sheet as CSV",
+    ".ods": "save its sheet as CSV",
+}
 
 
 def find_files(key: str, said: str | Sequence[str], cwd: Path) -> tuple[list[Path], list[Problem]]:
@@ -49,34 +60,62 @@ def format_of(key: str, file: Path, said: str) -> tuple[str, list[Problem]]:
         return known, []
     ending = f"ending {file.suffix!r}" if file.suffix else "a name without an ending"
     allowed = ", ".join(ENDINGS)
-    message = f"{file.name} has {ending}; known are {allowed}. Say dataset.format=csv, tsv, json or parquet"
+    stated = "say dataset.format=csv, tsv, json or parquet"
+    mend = OTHERS.get(file.suffix.lower())
+    mend = f"{mend}, or {stated} if the ending is wrong" if mend else stated
+    message = f"{file.name} has {ending}; known are {allowed}. {mend[0].upper()}{mend[1:]}"
     return "", [Problem(key, message)]
 
 
 def missing(key: str, path: Path) -> Problem:
     """Why a path is not there: its folder, and the nearest name in it."""
     parent = path.parent
-    if not parent.is_dir():
-        return Problem(key, f"{path.name}: there is no folder {parent}")
-    names = [entry.name for entry in parent.iterdir() if not entry.name.startswith(".")]
+    try:
+        if path.is_symlink():
+            return Problem(key, f"{path.name} is a link to {path.readlink()}, which is not there")
+        if path.exists():
+            return Problem(key, f"{path.name} is there, and is neither a file nor a folder")
+        if not parent.is_dir():
+            return Problem(key, f"{path.name}: there is no folder {parent}")
+        names = [entry.name for entry in parent.iterdir() if not entry.name.startswith(".")]
+    except OSError as error:
+        return Problem(key, f"{path.name[:80]} cannot be looked at: {error.strerror}")
     hint = did_you_mean(path.name, names) if names else "the folder is empty"
     hint = hint.replace("allowed:", "it has:")
     return Problem(key, f"there is no {path.name} in {parent}; {hint}")
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is a file, also where asking is forbidden or the name is longer than any can be."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Likewise for a folder."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def _matches(name: str, cwd: Path) -> list[Path]:
     path = cwd / Path(name).expanduser()
-    if path.is_file():
+    if is_file(path):
         return [path]
     if not glob.has_magic(name):
         return []
-    return sorted(Path(match) for match in glob.glob(str(path), recursive=True) if Path(match).is_file())
+    return sorted(Path(match) for match in glob.glob(str(path), recursive=True) if is_file(Path(match)))
 
 
 def _not_a_file(key: str, name: str, cwd: Path) -> Problem:
     path = cwd / Path(name).expanduser()
+    if is_folder(path):
+        if is_file(path / "dataset_info.json") or is_file(path / "dataset_dict.json"):
+            return Problem(key, f"{name} is a folder of save_to_disk; read it with dataset=arrow")
+        return Problem(key, f"{name} is a folder; name its files, for instance {name.rstrip('/')}/*.csv")
     if glob.has_magic(name):
         return Problem(key, f"no file matches {name!r} in {cwd}")
-    if path.is_dir():
-        return Problem(key, f"{name} is a folder; name its files, for instance {name.rstrip('/')}/*.csv")
     return missing(key, path)

@@ -24,11 +24,12 @@ class LoadContext:
     """What a source is told beside its options.
 
     Args:
-        roles: role (text, label, …) to the source's column, as the recipe says or by the role's own name.
+        roles: role (text, label, …) to the source's column, as the recipe says or by the role's own name; to several
+            where the label stands in one column each.
         required: the roles that must be there.
         cwd: the folder that relative paths start from.
     """
 
-    roles: dict[str, str] = field(default_factory=dict)
+    roles: dict[str, str | list[str]] = field(default_factory=dict)
     required: tuple[str, ...] = ()
     cwd: Path = field(default_factory=Path.cwd)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from tunebook.data.columns import absent
-from tunebook.data.reading import delimited, json_rows, parquet, typed
+from tunebook.data.columns import absent, all_sources
+from tunebook.data.reading import delimited, json_rows, parquet, tables, typed
 from tunebook.data.reading.paths import find_files, format_of
 from tunebook.data.sources.base import SPLITS, LoadContext, SourceOptions
 from tunebook.errors import DataError, DataFileMissing, Problem
 
 if TYPE_CHECKING:
     import pyarrow
-    from datasets import DatasetDict
+    from datasets import Dataset, DatasetDict
 
 Paths = str | list[str]
+OnFile = Callable[[Path, Any], Any]
+"""Changes what was read from one file: its path, and its columns (a dict, or a table of Parquet)."""
 
 
 class Options(SourceOptions):
@@ -30,8 +33,10 @@ class Options(SourceOptions):
         format: by each file's ending, or one for all.
         column_names: for delimited files without a header line.
         delimiter: None: a comma in .csv, a tab in .tsv.
-        quoting: `none`: quotation marks are text.
-        encoding: of text files.
+        quoting: `minimal`: quotation marks may frame cells; `none`: they are text; `auto`: as `minimal`, but files
+            that have other rows by `none` are refused.
+        encoding: of text files; `auto`: by the byte-order mark, else UTF-8, else a guess, which is told.
+        field: the key of the rows' array in a .json file that is one object, such as data.
     """
 
     train: Paths
@@ -40,8 +45,9 @@ class Options(SourceOptions):
     format: Literal["auto", "csv", "tsv", "json", "parquet"] = "auto"
     column_names: list[str] | None = Field(default=None, min_length=1)
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
-    quoting: Literal["minimal", "none"] = "minimal"
-    encoding: str = "utf-8"
+    quoting: Literal["auto", "minimal", "none"] = "auto"
+    encoding: str = "auto"
+    field: str | None = Field(default=None, min_length=1)
 
 
 def given_splits(options: Options) -> set[str]:
@@ -71,14 +77,19 @@ def preflight(options: Options, context: LoadContext) -> list[Problem]:
     return problems
 
 
-def load(options: Options, context: LoadContext) -> DatasetDict:
+def load(options: Options, context: LoadContext, on_file: OnFile | None = None) -> DatasetDict:
     """All files of all splits.
+
+    Args:
+        options: which files.
+        context: which columns are needed.
+        on_file: changes what is read from each file.
 
     Raises:
         DataFileMissing: a file is not there.
         DataError: files that cannot be read as they should, every one of them.
     """
-    from datasets import Dataset, DatasetDict
+    from datasets import DatasetDict
 
     found, problems = _files(options, context)
     if problems:
@@ -86,7 +97,7 @@ def load(options: Options, context: LoadContext) -> DatasetDict:
     splits = {}
     for split, files in found.items():
         try:
-            splits[split] = Dataset(_table(files, options, context))
+            splits[split] = _dataset(_table(files, options, context, on_file), place(options, split), context)
         except DataError as error:
             problems += error.problems
     if problems:
@@ -120,16 +131,28 @@ def _files(options: Options, context: LoadContext) -> tuple[dict[str, list[Path]
         kinds = sorted({kind for kind, _ in formats if kind})
         if len(kinds) > 1:
             wrong.append(Problem(key, f"mixes {' and '.join(kinds)} files; one split takes one format"))
+        wrong += _idle(options, kinds)
         if not wrong:
             found[split] = files
         problems += wrong
     return found, problems
 
 
+def _idle(options: Options, kinds: list[str]) -> list[Problem]:
+    """Settings that do nothing for files of these kinds."""
+    lines = {"csv", "tsv"} & set(kinds)
+    said = {"column_names": bool(lines), "delimiter": bool(lines), "field": "json" in kinds}
+    return [
+        Problem(f"dataset.{name}", f"means nothing for {' and '.join(kinds)} files; take it out")
+        for name, used in said.items()
+        if kinds and not used and getattr(options, name) is not None
+    ]
+
+
 def _layout(kind: str, options: Options) -> delimited.Layout:
     return delimited.Layout(
         delimiter=options.delimiter or {"csv": ",", "tsv": "\t"}[kind],
-        literal_quotes=options.quoting == "none",
+        quoting=options.quoting,
         encoding=options.encoding,
         column_names=tuple(options.column_names) if options.column_names else None,
     )
@@ -139,39 +162,56 @@ def _header(file: Path, kind: str, options: Options) -> list[str] | None:
     if kind == "parquet":
         return parquet.header(file)
     if kind == "json":
-        return json_rows.header(file, options.encoding)
+        return json_rows.header(file, options.encoding, options.field)
     return delimited.header(file, _layout(kind, options))
 
 
-def _table(files: list[Path], options: Options, context: LoadContext) -> pyarrow.Table:
+def _table(files: list[Path], options: Options, context: LoadContext, on_file: OnFile | None) -> pyarrow.Table:
     import pyarrow
 
     kind = format_of("", files[0], options.format)[0]
-    read = _reader(kind, options)
     parts, problems = [], []
     for file in files:
         try:
-            parts.append(read(file))
+            part = _read(file, kind, options)
+            parts.append(on_file(file, part) if on_file else part)
         except DataError as error:
             problems += error.problems
     if not problems:
         problems = _unlike(files, parts, strict=kind != "json")
+    if not problems and kind == "parquet":
+        problems = tables.check_types([(file.name, part) for file, part in zip(files, parts, strict=True)])
     if problems:
         raise DataError(problems)
     if kind == "parquet":
         return pyarrow.concat_tables(parts, promote_options="permissive")
-    columns = _joined(parts)
+    columns = tables.joined(parts)
     if kind != "json":
         columns = {name: typed.from_text(cells) for name, cells in columns.items()}
-    return _arrow(columns, files[0].name, context)
+    return tables.table_of(columns, files[0].name, all_sources(context.roles))
 
 
-def _reader(kind: str, options: Options) -> Any:
+def _read(file: Path, kind: str, options: Options) -> Any:
     if kind == "parquet":
-        return parquet.read
+        return parquet.read(file)
     if kind == "json":
-        return lambda file: json_rows.read(file, options.encoding)
-    return lambda file: delimited.read(file, _layout(kind, options))
+        return json_rows.read(file, options.encoding, options.field)
+    return delimited.read(file, _layout(kind, options))
+
+
+def _dataset(table: pyarrow.Table, place: str, context: LoadContext) -> Dataset:
+    """The table as a Dataset; of columns that `datasets` has no type for only the needed ones matter."""
+    from datasets import Dataset
+
+    try:
+        return Dataset(table)
+    except (ValueError, TypeError, KeyError):
+        needed = [name for name in all_sources(context.roles) if name in table.column_names]
+    try:
+        return Dataset(table.select(needed).replace_schema_metadata())
+    except (ValueError, TypeError, KeyError) as error:
+        message = f"has a column that cannot be used: {' '.join(str(error).split())}"
+        raise DataError(Problem(place, message)) from None
 
 
 def _names(part: Any) -> list[str]:
@@ -186,38 +226,3 @@ def _unlike(files: list[Path], parts: list[Any], strict: bool) -> list[Problem]:
         for file, part in zip(files, parts, strict=True)
         if strict and set(_names(part)) != set(first)
     ]
-
-
-def _joined(parts: list[dict[str, list[Any]]]) -> dict[str, list[Any]]:
-    names = dict.fromkeys(name for part in parts for name in part)
-    sizes = [len(next(iter(part.values()))) for part in parts]
-    return {
-        name: [value for part, size in zip(parts, sizes, strict=True) for value in part.get(name, [None] * size)]
-        for name in names
-    }
-
-
-def _arrow(columns: dict[str, list[Any]], file: str, context: LoadContext) -> pyarrow.Table:
-    """An Arrow table of columns; one that mixes kinds of values is a problem only where a role needs it."""
-    import pyarrow
-
-    arrays, problems = {}, []
-    for name, values in columns.items():
-        kinds = {typed.kind_of(value) for value in values} - {"missing"}
-        if len(kinds) > 1 and kinds != {"whole number", "number"}:
-            if name in context.roles.values():
-                problems.append(Problem(file, f"column {name!r} mixes {_mixed(values, kinds)}"))
-            continue
-        try:
-            arrays[name] = pyarrow.array(values, from_pandas=True)
-        except (pyarrow.ArrowException, OverflowError, UnicodeEncodeError) as error:
-            if name in context.roles.values():
-                problems.append(Problem(file, f"column {name!r} cannot be read: {error}"))
-    if problems:
-        raise DataError(problems)
-    return pyarrow.table(arrays)
-
-
-def _mixed(values: list[Any], kinds: set[str]) -> str:
-    first = {kind: next(row for row, value in enumerate(values) if typed.kind_of(value) == kind) for kind in kinds}
-    return " and ".join(f"{kind} (row {row})" for kind, row in sorted(first.items(), key=lambda item: item[1]))

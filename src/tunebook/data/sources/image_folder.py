@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import os
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tunebook.data.reading.images import unreadable
-from tunebook.data.reading.paths import missing
+from tunebook.data.reading.paths import is_folder, missing
 from tunebook.data.sources.base import SPLITS, LoadContext, SourceOptions
 from tunebook.errors import DataError, DataFileMissing, Problem
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
+
+logger = logging.getLogger("tunebook")
 
 ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 FOLDERS = {"train": ("train", "training"), "validation": ("validation", "val", "valid", "dev"), "test": ("test",)}
@@ -27,12 +32,14 @@ class Options(SourceOptions):
         train: a folder of CLASS/… instead of `path`.
         validation: likewise.
         test: likewise.
+        nested: images in folders inside a class folder belong to the class; without it they are refused.
     """
 
     path: str | None = None
     train: str | None = None
     validation: str | None = None
     test: str | None = None
+    nested: bool = False
 
 
 def place(options: Options, split: str) -> str:
@@ -43,9 +50,11 @@ def place(options: Options, split: str) -> str:
 def preflight(options: Options, context: LoadContext) -> list[Problem]:
     """Folders that are not there, without classes, or with classes without images."""
     folders, problems = _folders(options, context)
+    if closed := [problem for folder in folders.values() for problem in _closed(folder)]:
+        return [*problems, *closed]
     classes = {split: _classes(folder) for split, folder in folders.items()}
     for split, folder in folders.items():
-        problems += _layout_problems(folder, classes[split])
+        problems += _layout_problems(folder, classes[split], options.nested)
     train = classes.get("train", {})
     for split in set(classes) - {"train"} if train else set():
         unknown = ", ".join(sorted(set(classes[split]) - set(train)))
@@ -69,6 +78,7 @@ def load(options: Options, context: LoadContext) -> DatasetDict:
     if problems:
         raise (DataFileMissing if gone else DataError)(problems)
     named = {split: _classes(folder) for split, folder in folders.items()}
+    _tell_left_out(list(folders.values()))
     _check_images([file for classes in named.values() for files in classes.values() for file in files])
     features = Features({"image": Image(), "label": Value("string")})
     splits = {}
@@ -88,16 +98,30 @@ def _folders(options: Options, context: LoadContext) -> tuple[dict[str, Path], l
     if said:
         folders = {split: context.cwd / Path(name).expanduser() for split, name in said.items()}
         return folders, [
-            missing(f"dataset.{split}", folder) for split, folder in folders.items() if not folder.is_dir()
+            missing(f"dataset.{split}", folder) for split, folder in folders.items() if not is_folder(folder)
         ]
     root = context.cwd / Path(options.path or "").expanduser()
-    if not root.is_dir():
+    if not is_folder(root):
         return {}, [missing("dataset.path", root)]
-    return _splits_in(root)
+    closed = _closed(root)
+    return ({}, closed) if closed else _splits_in(root)
+
+
+def _closed(folder: Path) -> list[Problem]:
+    """Folders that may not be looked into, at any depth: what is in them would be left out without a word."""
+    found: list[OSError] = []
+    for _ in os.walk(folder, onerror=found.append):
+        pass
+    return [
+        Problem(str(error.filename), f"cannot be looked into: {error.strerror}")
+        for error in found
+        if not isinstance(error, FileNotFoundError | NotADirectoryError)
+    ]
 
 
 def _splits_in(root: Path) -> tuple[dict[str, Path], list[Problem]]:
-    found = {split: [root / name for name in names if (root / name).is_dir()] for split, names in FOLDERS.items()}
+    inside = sorted(entry for entry in root.iterdir() if entry.is_dir())
+    found = {split: [entry for entry in inside if entry.name.lower() in names] for split, names in FOLDERS.items()}
     if not any(found.values()):
         return {"train": root}, []
     problems = []
@@ -123,20 +147,42 @@ def _is_image(file: Path) -> bool:
     return file.suffix.lower() in ENDINGS and not file.name.startswith(".") and file.is_file()
 
 
-def _layout_problems(folder: Path, classes: dict[str, list[Path]]) -> list[Problem]:
+def _layout_problems(folder: Path, classes: dict[str, list[Path]], nested: bool) -> list[Problem]:
     if not folder.is_dir():
         return []
     if not classes:
         return [Problem(str(folder), "has no class folders; images lie in one folder a class")]
     empty = [name for name, files in classes.items() if not files]
     loose = sum(_is_image(file) for file in folder.iterdir())
+    deep = [file for files in classes.values() for file in files if file.parent.parent != folder]
     problems = []
+    if deep and not nested:
+        message = (
+            f"has images deeper than CLASS/: {deep[0].relative_to(folder)}"
+            f"{f' and {len(deep) - 1} more' if deep[1:] else ''}; are its folders classes "
+            f"({', '.join(list(classes)[:5])})? Say dataset.nested=true if so, else name the folder above the classes"
+        )
+        problems.append(Problem(str(folder), message))
     if empty:
         kinds = ", ".join(sorted(ENDINGS))
         problems.append(Problem(str(folder), f"has class folders without images ({kinds}): {', '.join(empty)}"))
     if loose:
         problems.append(Problem(str(folder), f"has {loose} images outside its class folders; move them into one"))
     return problems
+
+
+def _tell_left_out(folders: list[Path]) -> None:
+    """Files in class folders that are no images by their ending are no rows, which should not go unsaid."""
+    others = Counter(
+        file.suffix.lower() or "no ending"
+        for folder in folders
+        for file in folder.glob("*/**/*")
+        if not file.name.startswith(".") and file.is_file() and file.suffix.lower() not in ENDINGS
+    )
+    if others:
+        shown = ", ".join(f"{count} {ending}" for ending, count in others.most_common(5))
+        logger.warning("%s files in class folders are left out, being no images by their ending: %s",
+                       f"{sum(others.values()):,}", shown)  # fmt: skip
 
 
 def _check_images(files: list[Path]) -> None:

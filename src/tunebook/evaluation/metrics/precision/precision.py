@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import datasets
 import evaluate
 from sklearn.metrics import precision_score
 
-DESCRIPTION = "Of the rows that were given a class, the share that carries it."
+DESCRIPTION = "The share of rows predicted as a class that are labelled so, per class, then averaged."
 INPUTS = """
 Args:
-    predictions (list of int): predicted class numbers.
-    references (list of int): labelled class numbers.
+    predictions (list of int): predicted class numbers; with the configuration `multilabel` a list of 0 and 1 a row.
+    references (list of int): the labelled ones, in the same form.
     average (str, default 'macro'): 'macro' counts every class alike, 'weighted' by its labelled rows,
-        'micro' counts every row alike.
+        'micro' counts every decision alike, 'samples' every row (`multilabel` only).
+    labels (list of int, default all): the classes that count.
 
 Returns:
-    precision (float): between 0 and 1. A class counts 0 when the class is never predicted.
+    precision (float): between 0 and 1. A class (a row, for 'samples') that is never predicted counts 0.
 """
 CITATION = "scikit-learn, sklearn.metrics.precision_score"
 
@@ -24,14 +27,18 @@ class Precision(evaluate.Metric):
     """Precision, averaged over classes."""
 
     def _info(self) -> evaluate.MetricInfo:
-        integer = datasets.Value("int64")
+        one = datasets.Value("int64")
+        many = self.config_name == "multilabel"
+        each = datasets.Sequence(one) if many else one
         return evaluate.MetricInfo(
             description=DESCRIPTION,
             citation=CITATION,
             inputs_description=INPUTS,
-            features=datasets.Features({"predictions": integer, "references": integer}),
+            features=datasets.Features({"predictions": each, "references": each}),
         )
 
-    def _compute(self, predictions: list[int], references: list[int], average: str = "macro") -> dict[str, float]:
-        value = precision_score(references, predictions, average=average, zero_division=0)
+    def _compute(
+        self, predictions: list[Any], references: list[Any], average: str = "macro", labels: list[int] | None = None
+    ) -> dict[str, float]:
+        value = precision_score(references, predictions, average=average, labels=labels, zero_division=0)
         return {"precision": float(value)}

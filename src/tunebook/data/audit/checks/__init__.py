@@ -1,0 +1,1 @@
+"""The checks of the audit, found by their files; each has `look(material)`, see `tunebook.data.audit.looks`."""

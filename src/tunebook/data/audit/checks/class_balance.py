@@ -1,0 +1,159 @@
+"""How many rows each class has, and whether the splits agree; of numbers, how they are spread."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tunebook.data.audit.looks import Bars, Histogram, Look, Table, number, percent, quoted
+from tunebook.data.audit.material import LABEL, Material
+
+IMBALANCED = 5
+DRIFT_P, DRIFT_SHARE = 0.001, 0.02
+MOST_BARS, MOST_ROWS = 30, 200
+
+
+def look(material: Material) -> Look | None:
+    """Shares of the classes, imbalance and drift."""
+    if "train" not in material.splits or LABEL not in material.splits["train"].features:
+        return None
+    if material.facts.label_kind == "number":
+        return _numbers(material)
+    return _classes(material) if material.has_classes else None
+
+
+def _classes(material: Material) -> Look:
+    names = material.data.label_names
+    indicators = {split: material.indicators(split) for split in material.splits}
+    counts = {split: part.sum(axis=0).astype(int) for split, part in indicators.items()}
+    rows = {split: len(part) for split, part in indicators.items()}
+    train = counts["train"]
+    order = np.argsort(-train, kind="stable")
+    largest, smallest = int(order[0]), int(order[-1])
+    ratio = train[largest] / max(train[smallest], 1)
+    entropy = _entropy(train)
+    drift = {split: _drift(counts, rows, split, names, material) for split in counts if split != "train"}
+    drifted = [split for split, one in drift.items() if one["p"] < DRIFT_P and one["largest_change"] > DRIFT_SHARE]
+    multi = material.facts.label_kind == "classes"
+    words = f"{len(names)} {'labels' if multi else 'classes'}"
+    if train[largest] == train[smallest]:
+        words += f" with {train[largest]:,} rows each"
+    else:
+        words += f"; {quoted(names[largest])} has {ratio:.3g} times the rows of {quoted(names[smallest])}"
+        words += f" ({train[smallest]:,})"
+    numbers = {
+        "rows": {split: dict(zip(names, part.tolist(), strict=True)) for split, part in counts.items()},
+        "imbalance_ratio": ratio,
+        "entropy_of_1": entropy,
+        "drift": drift,
+    }
+    if multi:
+        per_row = indicators["train"].sum(axis=1)
+        words += f"; {number(float(per_row.mean()))} labels a row, {percent(float((per_row == 0).mean()))} without any"
+        numbers |= {"labels_per_row": float(per_row.mean()), "share_without_labels": float((per_row == 0).mean())}
+    for split in drifted:
+        at = drift[split]
+        words += f"; {split} has {percent(at['share'])} {quoted(at['label'])}, train {percent(at['train_share'])}"
+    shown = order[:MOST_BARS]
+    return Look(
+        words=words,
+        level="note" if ratio >= IMBALANCED or drifted else "fine",
+        numbers=numbers,
+        tables=[_table(names, order[:MOST_ROWS], counts, rows)],
+        plots=[
+            Bars(
+                "Share of rows with each label" if multi else "Share of each class",
+                [names[at] for at in shown],
+                {split: (100 * part[shown] / rows[split]).tolist() for split, part in counts.items()},
+                "% of the split's rows",
+            )
+        ],
+    )
+
+
+def _entropy(counts: np.ndarray) -> float:
+    """Of the class shares, as a part of the largest that so many classes can have."""
+    shares = counts[counts > 0] / max(counts.sum(), 1)
+    return float(-(shares * np.log(shares)).sum() / np.log(len(counts))) if len(counts) > 1 else 1.0
+
+
+def _drift(
+    counts: dict[str, np.ndarray], rows: dict[str, int], split: str, names: list[str], material: Material
+) -> dict[str, Any]:
+    """How far a split's shares lie from those of train; p of the chi-square test that both come from one source."""
+    from scipy.stats import chi2_contingency
+
+    shares = {name: counts[name] / rows[name] for name in ("train", split)}
+    changes = np.abs(shares["train"] - shares[split])
+    at = int(changes.argmax())
+    if material.facts.label_kind == "class":
+        table = np.stack([counts["train"], counts[split]])
+        table = table[:, table.sum(axis=0) > 0]
+        p = float(chi2_contingency(table, correction=False).pvalue) if table.shape[1] > 1 else 1.0
+    else:
+        # Labels of one row are not independent, so each is tested alone; the smallest p, times their number.
+        tests = [
+            chi2_contingency(table, correction=False).pvalue
+            for label in range(len(counts["train"]))
+            if (table := np.array([[counts[name][label], rows[name] - counts[name][label]] for name in shares]))
+            .sum(axis=0)
+            .all()
+        ]
+        p = min([1.0, *(float(test) * len(tests) for test in tests)])
+    return {
+        "p": p,
+        "largest_change": float(changes[at]),
+        "label": names[at],
+        "share": float(shares[split][at]),
+        "train_share": float(shares["train"][at]),
+    }
+
+
+def _table(names: list[str], order: np.ndarray, counts: dict[str, np.ndarray], rows: dict[str, int]) -> Table:
+    cells: list[list[str | int | float]] = []
+    for at in order.tolist():
+        cells.append(
+            [names[at], *(f"{part[at]:,} ({percent(part[at] / rows[split])})" for split, part in counts.items())]
+        )
+    title = f"the {len(cells)} largest of {len(names)}" if len(cells) < len(names) else ""
+    return Table(title, ["label", *counts], cells)
+
+
+def _numbers(material: Material) -> Look:
+    from scipy.stats import ks_2samp
+
+    values = {split: material.labels(split).astype(np.float64) for split in material.splits}
+    spread = {
+        split: {"mean": part.mean(), "deviation": part.std(), "least": part.min(), "most": part.max()}
+        for split, part in values.items()
+    }
+    drift = {
+        split: {"p": float(ks_2samp(values["train"], part).pvalue)}
+        for split, part in values.items()
+        if split != "train"
+    }
+    deviation = max(float(values["train"].std()), 1e-12)
+    drifted = [
+        split
+        for split, one in drift.items()
+        if one["p"] < DRIFT_P and abs(values[split].mean() - values["train"].mean()) > 0.1 * deviation
+    ]
+    train = spread["train"]
+    words = f"numbers from {train['least']:g} to {train['most']:g}, {train['mean']:.3g} ± {train['deviation']:.3g}"
+    words += "".join(f"; {split} {spread[split]['mean']:.3g} ± {spread[split]['deviation']:.3g}" for split in drifted)
+    low, high = min(part.min() for part in values.values()), max(part.max() for part in values.values())
+    edges = np.linspace(low, high if high > low else low + 1, 31)
+    return Look(
+        words=words,
+        level="note" if drifted else "fine",
+        numbers={"spread": spread, "drift": drift},
+        plots=[
+            Histogram(
+                "Labels",
+                edges.tolist(),
+                {split: (np.histogram(part, edges)[0] / len(part)).tolist() for split, part in values.items()},
+                "label",
+            )
+        ],
+    )

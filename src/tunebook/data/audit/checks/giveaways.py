@@ -1,0 +1,182 @@
+"""Constants that give a label away: a word, a beginning or ending of texts; a size, mode or pixel of images.
+
+A model learns such a constant instead of what was meant, and fails on rows without it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tunebook.data.audit.looks import Example, Look, Table, percent, quoted
+from tunebook.data.audit.material import Material
+
+LEAST_ROWS, LEAST_COVER, LEAST_PRECISION = 20, 0.2, 0.98
+LEAST_OTHERS, FEWER_OTHERS = 10, 10
+PIXEL_AUC = 0.995
+NAMED, LISTED, SHOWN = 2, 30, 2
+
+
+@dataclass(frozen=True)
+class Giveaway:
+    """A constant that stands nearly only in rows of one label.
+
+    Args:
+        what: in words.
+        label: id of the label.
+        rows: training rows with the constant.
+        precision: share of them that have the label.
+        cover: share of the label's rows that have the constant.
+        first: position of a row that has both.
+    """
+
+    what: str
+    label: int
+    rows: int
+    precision: float
+    cover: float
+    first: int
+
+
+def look(material: Material) -> Look | None:
+    """Constants that tell at least a fifth of a label's training rows, and 98 % rightly."""
+    if not material.has_classes or not (material.text_roles or material.image_role):
+        return None
+    found: list[Giveaway] = []
+    if material.text_roles:
+        labels = material.indicators("train")
+        found += _telling(material.words.rows["train"], [quoted(name) for name in material.words.names], labels)
+        for names, has in _edges(material.texts("train")):
+            found += _telling(has, names, labels)
+    if material.image_role:
+        found += _in_images(material)
+    found.sort(key=lambda one: -one.cover * one.precision)
+    names = material.data.label_names
+    words = "no word, beginning or ending" if material.text_roles else "no size, mode or pixel"
+    words += " gives a label away"
+    if found:
+        words = "; ".join(_words(one, names) for one in found[:NAMED])
+        words += f"; and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    rows: list[list[str | int | float]] = [
+        [one.what, names[one.label], one.rows, percent(one.precision), percent(one.cover)] for one in found[:LISTED]
+    ]
+    head = ["constant", "label", "rows with it", "of them with the label", "of the label's rows"]
+    return Look(
+        words=words,
+        level="warning" if found else "fine",
+        numbers={
+            "least": {"rows": LEAST_ROWS, "cover": LEAST_COVER, "precision": LEAST_PRECISION},
+            "found": [
+                {"what": one.what, "label": names[one.label], "rows": one.rows}
+                | {"precision": one.precision, "cover": one.cover}
+                for one in found
+            ],
+        },
+        tables=[Table("", head, rows)] if found else [],
+        examples=[
+            Example(f"{one.what} gives {quoted(names[one.label])} away", [material.shown("train", one.first)])
+            for one in found[:SHOWN]
+        ],
+    )
+
+
+def _words(one: Giveaway, names: list[str]) -> str:
+    label = quoted(names[one.label])
+    return f"{one.what} gives {label} away: {percent(one.precision)} of its {one.rows:,} rows are {label}, " + (
+        f"{percent(one.cover)} of {label} have it"
+    )
+
+
+def _telling(has: Any, names: list[str], labels: np.ndarray) -> list[Giveaway]:
+    """Features that stand nearly only in rows of one label.
+
+    Args:
+        has: sparse 0/1, (rows, features).
+        names: of the features.
+        labels: 0/1, (rows, labels).
+    """
+    rows = np.asarray(has.sum(axis=0)).ravel()
+    often = np.flatnonzero(rows >= LEAST_ROWS)
+    if not len(often):
+        return []
+    with_label = np.asarray(has[:, often].T @ labels)
+    size = labels.sum(axis=0)
+    precision = with_label / rows[often, None]
+    cover = with_label / np.maximum(size, 1)
+    others = 1 - size / len(labels)
+    telling = (with_label >= LEAST_ROWS) & (cover >= LEAST_COVER) & (precision >= LEAST_PRECISION)
+    # By chance there would be ten rows of other labels or more, and there is not even a tenth of that.
+    by_chance = rows[often, None] * others
+    telling &= (by_chance >= LEAST_OTHERS) & (rows[often, None] - with_label <= by_chance / FEWER_OTHERS)
+    found = []
+    for at, label in zip(*np.nonzero(telling), strict=True):
+        column = has[:, [often[at]]].tocoo().row
+        first = int(column[labels[column, label] > 0].min())
+        values = (float(precision[at, label]), float(cover[at, label]), first)
+        found.append(Giveaway(names[often[at]], int(label), int(rows[often[at]]), *values))
+    return found
+
+
+def _edges(texts: list[str]) -> list[tuple[list[str], Any]]:
+    """First words, last words and last signs, each as names and sparse 0/1 (rows, names)."""
+    split = [text.split(None, 1) for text in texts]
+    ends = [text.rsplit(None, 1) for text in texts]
+    return [
+        _coded([quoted(parts[0] if parts else "") for parts in split], "the beginning {}"),
+        _coded([quoted(parts[-1] if parts else "") for parts in ends], "the ending {}"),
+        _coded([quoted(text[-1:]) for text in texts], "the last sign {}"),
+    ]
+
+
+def _coded(values: list[Any], words: str) -> tuple[list[str], Any]:
+    from scipy.sparse import csr_matrix
+
+    numbers: dict[Any, int] = {}
+    codes = np.asarray([numbers.setdefault(value, len(numbers)) for value in values])
+    ones = np.ones(len(values), dtype=np.float32)
+    has = csr_matrix((ones, (np.arange(len(values)), codes)), shape=(len(values), len(numbers)))
+    return [words.format(value) for value in numbers], has
+
+
+def _in_images(material: Material) -> list[Giveaway]:
+    images = material.images("train")
+    labels = material.indicators("train")[images.at]
+    sizes = [f"{width} x {height}" for width, height in images.sizes.tolist()]
+    found = []
+    for values, words in ((sizes, "the size {}"), (images.modes, "the mode {}"), (images.formats, "the format {}")):
+        names, has = _coded(values, words)
+        found += _telling(has, names, labels)
+    found += _pixels(images.pixels.reshape(len(labels), -1), images.pixels.shape[1:3], labels)
+    return [replace(one, first=int(images.at[one.first])) for one in found]
+
+
+def _pixels(pixels: np.ndarray, size: tuple[int, ...], labels: np.ndarray) -> list[Giveaway]:
+    """Places of the thumbnail whose brightness alone tells a label from the others: the AUC of each, by ranks."""
+    from scipy.stats import rankdata
+
+    ranks = rankdata(pixels, axis=0)
+    size_of = labels.sum(axis=0)
+    others = len(labels) - size_of
+    sums = ranks.T @ labels
+    with np.errstate(divide="ignore", invalid="ignore"):
+        auc = (sums - size_of * (size_of + 1) / 2) / (size_of * others)
+    strength = np.where((size_of >= LEAST_ROWS) & (others >= LEAST_ROWS), np.abs(auc - 0.5), 0)
+    found = []
+    for label in np.flatnonzero(strength.max(axis=0) >= PIXEL_AUC - 0.5).tolist():
+        place = int(strength[:, label].argmax())
+        y, x = divmod(place // 3, size[1])
+        lighter = "lightness" if auc[place, label] > 0.5 else "darkness"
+        what = f"the {lighter} at column {x + 1}, row {y + 1} of a grid of {size[1]} x {size[0]}"
+        has = labels[:, label] > 0
+        found.append(Giveaway(what, label, int(has.sum()), *_cut_off(pixels[:, place], has, auc[place, label] > 0.5)))
+    return found
+
+
+def _cut_off(values: np.ndarray, has: np.ndarray, above: bool) -> tuple[float, float, int]:
+    """Precision, cover and a first row, cut half-way between the label's mean and that of the others."""
+    middle = (values[has].mean() + values[~has].mean()) / 2
+    told = values > middle if above else values < middle
+    right = told & has
+    return float(right.sum() / max(told.sum(), 1)), float(right.sum() / has.sum()), int(np.flatnonzero(has)[0])

@@ -1,0 +1,56 @@
+"""Classes that are rare against the batch, or too small to be learned at all."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tunebook.data.audit.looks import Look, Table, number, quoted
+from tunebook.data.audit.material import Material
+
+FEW_ROWS = 10
+NAMED = 3
+
+
+def look(material: Material) -> Look | None:
+    """How many rows of each class an effective batch holds on average, when rows are drawn evenly."""
+    if not material.has_classes:
+        return None
+    names, batch = material.data.label_names, material.facts.effective_batch
+    indicators = material.indicators("train")
+    counts = indicators.sum(axis=0).astype(int)
+    expected = batch * counts / len(indicators)
+    rare = [at for at in _rare_first(counts) if expected[at] < 1]
+    few = [at for at in _rare_first(counts) if counts[at] < FEW_ROWS]
+    least = int(counts.argmin())
+    each = "each class" if counts.min() == counts.max() else f"the rarest class, {quoted(names[least])}"
+    words = f"a batch of {batch} holds {number(float(expected[least]))} rows of {each}"
+    if rare:
+        shown = ", ".join(f"{quoted(names[at])} in {_batches(expected[at])}" for at in rare[:NAMED])
+        more = f" and {len(rare) - NAMED} more" if len(rare) > NAMED else ""
+        words = f"not in every batch of {batch}: {shown}{more}"
+    if few:
+        shown = ", ".join(f"{quoted(names[at])} ({counts[at]})" for at in few[:NAMED])
+        more = f" and {len(few) - NAMED} more" if len(few) > NAMED else ""
+        words = f"fewer than {FEW_ROWS} training rows: {shown}{more}" + (f"; {words}" if rare else "")
+    head = ["label", "training rows", f"rows in a batch of {batch}"]
+    return Look(
+        words=words,
+        level="warning" if few else "note" if rare else "fine",
+        numbers={
+            "batch": batch,
+            "rows_per_batch": dict(zip(names, expected.tolist(), strict=True)),
+            "fewer_than_10_rows": [names[at] for at in few],
+            "less_than_1_per_batch": [names[at] for at in rare],
+        },
+        tables=[Table("", head, [[names[at], int(counts[at]), f"{expected[at]:.2f}"] for at in rare[:50]])]
+        if rare
+        else [],
+    )
+
+
+def _rare_first(counts: np.ndarray) -> list[int]:
+    return np.argsort(counts, kind="stable").tolist()
+
+
+def _batches(expected: float) -> str:
+    return f"one of {1 / expected:.0f} batches" if expected else "none"

@@ -1,0 +1,94 @@
+"""What the audit is told beside the rows: tokens, batch and seed. Knows the configuration, no model and no task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tunebook.config.schema import CleaningConfig, Config
+
+CHUNK = 1000
+Measure = Callable[[list[str], list[str] | None], list[int]]
+
+
+@dataclass(frozen=True)
+class AuditFacts:
+    """What the rows do not say themselves.
+
+    Args:
+        label_kind: `class`, `classes` or `number`.
+        effective_batch: rows per optimizer step.
+        seed: of every sample that a check draws.
+        max_length: in tokens, at which rows are cut; None: none are.
+        lengths: split to the tokens of its encoded rows, after cutting; empty for images.
+        measure: tokens of some texts (and second texts) before cutting; None: not known.
+        cleaning: what was looked for in the rows.
+        carved: splits that were taken from the training rows, and carry on their row numbers.
+    """
+
+    label_kind: str = "class"
+    effective_batch: int = 32
+    seed: int = 42
+    max_length: int | None = None
+    lengths: Mapping[str, np.ndarray] = field(default_factory=dict)
+    measure: Measure | None = None
+    cleaning: CleaningConfig = field(default_factory=CleaningConfig)
+    carved: tuple[str, ...] = ()
+
+
+def facts_of(
+    config: Config, label_kind: str, effective_batch: int, lengths: Mapping[str, np.ndarray], processor: Any
+) -> AuditFacts:
+    """The facts of a run.
+
+    Args:
+        config: of the run.
+        label_kind: of the task's answer.
+        effective_batch: rows per optimizer step.
+        lengths: split to the column `length` of its encoded rows; empty where there is none.
+        processor: the tokenizer; used only where there are lengths.
+    """
+    split = config.dataset.split
+    validation = ("validation",) if split.validation is not None or split.k_fold is not None else ()
+    return AuditFacts(
+        label_kind=label_kind,
+        effective_batch=effective_batch,
+        seed=config.hyperparameters.seed,
+        max_length=getattr(config.task.options, "max_length", None) if lengths else None,
+        lengths={name: np.asarray(values) for name, values in lengths.items()},
+        measure=measure_with(processor) if lengths else None,
+        cleaning=config.cleaning,
+        carved=(*validation, *(("test",) if split.test is not None else ())),
+    )
+
+
+def measure_with(tokenizer: Any) -> Measure:
+    """Counts tokens, special ones included, without cutting and without the library's warning about long rows."""
+
+    def measure(texts: list[str], seconds: list[str] | None) -> list[int]:
+        tokens = tokenizer(texts, seconds, truncation=False, verbose=False)
+        return [len(ids) for ids in tokens["input_ids"]]
+
+    return measure
+
+
+def encoded_lengths(split: Any, task: Any, processor: Any) -> np.ndarray | None:
+    """Tokens of each row as the task encodes it, nothing else kept; None where its rows have no length.
+
+    Args:
+        split: of prepared data.
+        task: of the recipe.
+        processor: of the task.
+    """
+    from tqdm.auto import tqdm
+
+    lengths: list[int] = []
+    for start in tqdm(range(0, len(split), CHUNK), desc="Tokenizing", disable=None, leave=False):
+        encoded = task.encode_rows(split[start : start + CHUNK], processor, None)
+        if "length" not in encoded:
+            return None
+        lengths += encoded["length"]
+    return np.asarray(lengths)

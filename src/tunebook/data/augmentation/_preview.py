@@ -1,0 +1,108 @@
+"""A few training rows before and after an augmentation, as `scripts/audit.py` shows them. Knows prepared data alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tunebook.data.augmentation import paraphrase
+from tunebook.data.augmentation._mixing import blended
+from tunebook.data.augmentation.base import Augmentation, Mix
+from tunebook.data.row_key import RowKey
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from PIL.Image import Image
+
+    from tunebook.data.prepare import PreparedData
+
+Shown = tuple[dict[str, Any], list[dict[str, Any]], int]
+
+
+def preview(data: PreparedData, augmentation: Augmentation, seed: int, count: int = 5, copies: int = 3) -> list[Shown]:
+    """Rows before and after, exactly as a run with this seed draws them in its first epochs.
+
+    Args:
+        data: prepared; for paraphrases, before they are added.
+        augmentation: built with the seed of the run.
+        seed: which rows are shown.
+        count: rows at most.
+        copies: epochs of each.
+
+    Returns:
+        For each row: it (role columns; `label` in words), its versions (where it is mixed with another row, with
+        `mixed` in words; images are mixed, of texts the partner's stands in `mixed_text`), and its `row` number.
+        Empty where the augmentation changes nothing.
+    """
+    import numpy as np
+
+    train = data.splits["train"]
+    if isinstance(augmentation, paraphrase.Augmentation):
+        return _paraphrased(data, augmentation.options, count, copies)
+    if not augmentation.active:
+        return []
+    chosen = sorted(np.random.default_rng(seed).permutation(len(train))[:count].tolist())
+    shown = []
+    for position in chosen:
+        after = [_after(train, augmentation, RowKey(position, epoch), data.label_names) for epoch in range(copies)]
+        shown.append((_in_words(train[position], data.label_names), after, _number(train, position)))
+    return shown
+
+
+def _after(train: Dataset, augmentation: Augmentation, key: RowKey, names: list[str]) -> dict[str, Any]:
+    row = _varied(train, augmentation, key)
+    mix = augmentation.mix([key], len(train))[0] if augmentation.mixes else None
+    if mix is None:
+        return _in_words(row, names)
+    other = _varied(train, augmentation, RowKey(mix.partner, key.epoch))
+    share, found = mix.share, _in_words(row, names)
+    if augmentation.mixes == "pixels":
+        found["image"], share = _mixed(row["image"], other["image"], mix)
+    else:
+        found["mixed_text"] = other["text"]
+    label = _in_words(other, names).get("label")
+    way = "a part pasted from" if mix.box else "mixed with"
+    found["mixed"] = f"{way} row {_number(train, mix.partner)} ({label}): {1 - share:.0%} of it"
+    return found
+
+
+def _varied(train: Dataset, augmentation: Augmentation, key: RowKey) -> dict[str, Any]:
+    columns = augmentation.apply(train[[key.row]], [key])
+    return {name: values[0] for name, values in columns.items()}
+
+
+def _mixed(own: Image, other: Image, mix: Mix) -> tuple[Image, float]:
+    """Mixed before the processor, at the row's own size; the run mixes what the processor makes of both."""
+    import numpy as np
+    from PIL import Image
+
+    first, second = (
+        np.asarray(image.convert("RGB").resize(own.size), dtype=np.float64).transpose(2, 0, 1) for image in (own, other)
+    )
+    pixels, share = blended(first, second, mix)
+    return Image.fromarray(pixels.round().astype(np.uint8).transpose(1, 2, 0)), share
+
+
+def _paraphrased(data: PreparedData, options: paraphrase.Options, count: int, copies: int) -> list[Shown]:
+    train = paraphrase.add_rows(data, options).splits["train"]
+    synthetic = [at for at, origin in enumerate(train[paraphrase.ORIGIN]) if origin != "source"]
+    versions: dict[int, list[dict[str, Any]]] = {}
+    for at in synthetic:
+        versions.setdefault(_number(train, at), []).append(_in_words(train[at], data.label_names))
+    numbers = list(train["row"])
+    return [
+        (_in_words(train[numbers.index(number)], data.label_names), versions[number][:copies], number)
+        for number in list(versions)[:count]
+    ]
+
+
+def _in_words(row: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    label = row.get("label")
+    if isinstance(label, int) and names:
+        label = names[label]
+    elif isinstance(label, list):
+        label = ", ".join(name for name, there in zip(names, label, strict=True) if there)
+    return {**{name: value for name, value in row.items() if name != "row"}, **({"label": label} if label else {})}
+
+
+def _number(train: Dataset, position: int) -> int:
+    return int(train[position]["row"]) if "row" in train.column_names else position

@@ -1,0 +1,51 @@
+"""Reads a word list with synonyms, line by line, and says which line is wrong. Knows files alone."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tunebook.errors import Problem
+
+KEY = "augmentation.synonyms"
+
+
+def read(path: str) -> tuple[dict[str, tuple[str, ...]], list[Problem]]:
+    """A word's synonyms by the word in small letters, and everything that is wrong with the file.
+
+    One line a word: `word: synonym, another synonym`; a tab or a comma may stand in the place of the colon. Empty
+    lines and those that begin with # are left out. A word on two lines has the synonyms of both.
+
+    Args:
+        path: of the file, UTF-8.
+    """
+    try:
+        lines = Path(path).expanduser().read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        return {}, [Problem(KEY, f"cannot be read: {why}", path)]
+    known: dict[str, tuple[str, ...]] = {}
+    problems = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        word, others, wrong = _line(line)
+        if wrong:
+            problems.append(Problem(KEY, wrong, f"{path}:{number}"))
+        else:
+            known[word] = tuple(dict.fromkeys([*known.get(word, ()), *others]))
+    if not known and not problems:
+        problems.append(Problem(KEY, "holds no word; a line is `word: synonym, another synonym`", path))
+    return known, problems
+
+
+def _line(line: str) -> tuple[str, list[str], str | None]:
+    first, *rest = re.split(r"[:\t,]", line, maxsplit=1)
+    word = first.strip().lower()
+    others = [part.strip() for part in re.split(r"[,\t]", rest[0])] if rest else []
+    others = [other for other in others if other and other.lower() != word]
+    if not word or len(word.split()) > 1:
+        return "", [], f"{first.strip()!r} is no single word; a line is `word: synonym, another synonym`"
+    if not others:
+        return "", [], f"no synonym of {word!r}; a line is `word: synonym, another synonym`"
+    return word, others, None

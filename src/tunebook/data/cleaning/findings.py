@@ -1,0 +1,188 @@
+"""What cleaning found and what became of it. Knows splits and policies, not how anything is found."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from datasets import ClassLabel, Dataset, DatasetDict, Image
+
+from tunebook import files
+from tunebook.data.checks import SHOWN, roles_of, rows_in_words
+from tunebook.data.columns import ROW
+from tunebook.errors import Problem
+
+logger = logging.getLogger("tunebook")
+
+Partner = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Rows of one split with one thing the matter.
+
+    Args:
+        kind: missing, duplicates, near_duplicates, conflicts, leaks, near_leaks or label_noise.
+        policy: report, drop or error.
+        split: of the rows.
+        rows: their numbers in the source's split; of a pair of duplicates, the later one's.
+        partners: for each row the (split, row) that it repeats, contradicts or leaks into; [] where there is none.
+        dropped: how many of the rows were left out.
+        words: one sentence for table and log.
+    """
+
+    kind: str
+    policy: str
+    split: str
+    rows: list[int]
+    partners: list[Partner]
+    dropped: int
+    words: str
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A row that was left out.
+
+    Args:
+        split: that it was left out of.
+        row: its number in the source's split.
+        reason: in words.
+        values: of its roles: texts, the label by name; images by their size (width, height) only.
+    """
+
+    split: str
+    row: int
+    reason: str
+    values: dict[str, Any]
+
+
+@dataclass
+class Record:
+    """Gathers findings, dropped rows and the problems of findings that may not be.
+
+    Args:
+        label_names: for the labels of dropped rows, once they are known.
+    """
+
+    label_names: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    dropped: list[Dropped] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def settle(
+        self,
+        splits: DatasetDict,
+        split: str,
+        positions: Sequence[int],
+        kind: str,
+        policy: str,
+        words: str,
+        partners: Sequence[Partner] = (),
+        droppable: Sequence[str] = ("train",),
+    ) -> DatasetDict:
+        """Do with the rows what the policy says, and tell.
+
+        Args:
+            splits: of which `split` holds the rows.
+            split: its name.
+            positions: of the rows within it.
+            kind: of finding.
+            policy: report, drop or error.
+            words: what is the matter with them, as in 'repeat an earlier one'; the count is put in front.
+            partners: one for each position, or none.
+            droppable: the splits that may lose rows.
+
+        Returns:
+            The splits, without the rows if they are dropped.
+        """
+        if not len(positions):
+            return splits
+        data = splits[split]
+        rows = np.asarray(data[ROW][:])[list(positions)].tolist()
+        drop = policy == "drop" and split in droppable
+        sentence = f"{in_words(len(rows), len(data), split)} {words}"
+        dropped = len(rows) if drop else 0
+        self.findings.append(Finding(kind, policy, split, rows, list(partners), dropped, sentence))
+        told = logger.warning if kind in {"leaks", "near_leaks"} else logger.info
+        told("%s: %s%s", sentence, rows_in_words(rows, 5), "; left out" if drop else "")
+        if policy == "error":
+            others = [f"{name} {row}" for name, row in partners[:SHOWN]]
+            beside = f" (beside {', '.join(others)}{', …' if len(partners) > SHOWN else ''})" if others else ""
+            mend = f"mend or remove them, or set cleaning.{kind} to report or drop"
+            self.problems.append(Problem(f"cleaning.{kind}", f"{sentence}: {rows_in_words(rows)}{beside}; {mend}"))
+        if not drop:
+            return splits
+        self.dropped += dropped_rows(data, split, positions, f"{kind}: {words}", self.label_names, partners)
+        kept = np.setdiff1d(np.arange(len(data)), np.asarray(positions))
+        return DatasetDict({**splits, split: data.select(kept)})
+
+    def dropped_words(self, split: str = "train") -> str:
+        """What cleaning took from a split, as the end of a message; "" where it took nothing."""
+        counts: dict[str, int] = {}
+        for finding in self.findings:
+            if finding.split == split and finding.dropped:
+                counts[finding.kind] = counts.get(finding.kind, 0) + finding.dropped
+        if not counts:
+            return ""
+        each = ", ".join(f"{count} by cleaning.{kind}" for kind, count in counts.items())
+        return f"; rows were dropped from {split} before: {each}"
+
+
+def dropped_rows(
+    data: Dataset,
+    split: str,
+    positions: Sequence[int],
+    reason: str,
+    label_names: Sequence[str] = (),
+    partners: Sequence[Partner] = (),
+) -> list[Dropped]:
+    """The rows at `positions` as records of what was left out.
+
+    Args:
+        data: the rows of the split.
+        split: its name.
+        positions: of the rows within `data`.
+        reason: in words.
+        label_names: for labels that are ids or 0 and 1 of each.
+        partners: one for each position, named in the reason; or none.
+    """
+    gone, roles = data.select(np.asarray(positions, dtype=np.int64)), roles_of(data)
+    # Columns are read whole, which is ten times as fast; images, which may not fit into memory, one by one.
+    columns = [gone[role] if isinstance(data.features[role], Image) else gone[role][:] for role in roles]
+    beside = [f" ({name} row {row})" for name, row in partners] or [""] * len(positions)
+    records = []
+    for row, other, *values in zip(gone[ROW][:], beside, *columns, strict=True):
+        told = {
+            role: _shown(value, data.features[role], label_names) for role, value in zip(roles, values, strict=True)
+        }
+        records.append(Dropped(split, row, reason + other, told))
+    return records
+
+
+def write_dropped(path: Path, dropped: Sequence[Dropped]) -> None:
+    """One row a line, as JSON: split, row, reason and values."""
+    with files.writing(path) as stream:
+        for one in dropped:
+            line = {"split": one.split, "row": one.row, "reason": one.reason, "values": one.values}
+            stream.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+
+
+def in_words(count: int, of: int, split: str) -> str:
+    """'1 row of 980 in train', '12 rows of 980 in train'."""
+    return f"{count:,} row{'s' if count > 1 else ''} of {of:,} in {split}"
+
+
+def _shown(value: Any, feature: Any, names: Sequence[str]) -> Any:
+    if isinstance(feature, Image):
+        return None if value is None else list(value.size)
+    if isinstance(feature, ClassLabel):
+        return feature.int2str(value) if value is not None and value >= 0 else None
+    if isinstance(value, list) and names and len(value) == len(names):
+        return [name for name, there in zip(names, value, strict=True) if there]
+    return value

@@ -1,0 +1,47 @@
+"""The weight column: what each training row counts in the loss. Knows nothing of the loss itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from datasets import Dataset
+
+from tunebook.data.checks import rows_in_words
+from tunebook.data.columns import ROW
+from tunebook.errors import DataError, Problem
+
+WEIGHT = "weight"
+
+
+def weights_of(train: Dataset, key: str) -> np.ndarray | None:
+    """Weights of the training rows, scaled to mean 1; None without such a column.
+
+    Args:
+        train: the rows that are trained on.
+        key: the column's configuration key, for messages.
+
+    Raises:
+        DataError: a weight is no number, not finite or not above 0.
+    """
+    if WEIGHT not in train.column_names:
+        return None
+    values = train[WEIGHT][:]
+    wrong = [row for row, value in zip(train[ROW][:], values, strict=True) if not _is_weight(value)]
+    if wrong:
+        message = f"must hold finite numbers above 0; to leave a row out, remove it. Wrong: {rows_in_words(wrong)}"
+        raise DataError(Problem(key, message))
+    return scaled(values)
+
+
+def scaled(weights: Sequence[float] | np.ndarray) -> np.ndarray:
+    """The same weights with mean 1, (rows,), float64."""
+    values = np.asarray(weights, dtype=np.float64)
+    values = values / values.max()  # first, so that the sum of huge weights stays finite
+    return np.asarray(values / values.mean())
+
+
+def _is_weight(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0

@@ -1,0 +1,210 @@
+"""What becomes of rows whose label is probably wrong, once for all processes and for every continuation of a run."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from datasets import Dataset, DatasetDict
+
+from tunebook import files
+from tunebook.config.data_groups import CleaningConfig
+from tunebook.data import fingerprint
+from tunebook.data.cleaning.findings import Finding, dropped_rows, in_words
+from tunebook.data.columns import ROW
+from tunebook.data.label_noise import probabilities, requirements, suspects
+from tunebook.data.prepare import PreparedData
+from tunebook.errors import ConfigurationError, DataError
+
+logger = logging.getLogger("tunebook")
+
+FILE = "label_noise.json"
+KIND = "label_noise"
+
+FLOOR = 0.05
+"""No row weighs less: what looks impossible to the probe may still be right, and keeps a twentieth of its voice."""
+
+
+class Ranks(Protocol):
+    """The processes of a run, as `tunebook.training.processes.Processes`."""
+
+    @property
+    def main(self) -> bool:
+        """Whether this one computes for all."""
+
+    def main_first(self) -> AbstractContextManager[None]:
+        """Mistakes of the main process reach all."""
+
+    def from_main(self, value: Any) -> Any:
+        """The main process's value, in every process."""
+
+
+@dataclass(frozen=True)
+class Treated:
+    """The rows after what the policy says.
+
+    Args:
+        data: prepared; its training rows or their weights may have changed, and there is a finding more.
+        encoded: the encoded training rows, the same ones in the same order.
+        record: for `write`; None where label noise was not looked for.
+    """
+
+    data: PreparedData
+    encoded: Dataset
+    record: dict[str, Any] | None
+
+
+def treat(
+    cleaning: CleaningConfig,
+    data: PreparedData,
+    encoded: Dataset,
+    features: Callable[[Dataset], np.ndarray],
+    kind: str,
+    seed: int,
+    ranks: Ranks,
+    before: dict[str, Any] | None = None,
+    share: float | None = None,
+) -> Treated:
+    """Look for labels that are probably wrong and report, drop or weigh down their rows; training rows only.
+
+    The main process looks once and the others are told, so that all have the same rows and weights to the bit.
+    A run that is continued gives the record that it has kept instead (`read`).
+
+    Args:
+        cleaning: the configuration's group.
+        data: prepared.
+        encoded: its training rows, encoded.
+        features: gives (rows, dims) of encoded rows; called by the main process, and only where nothing is kept.
+        kind: of the labels: `class` or `classes`.
+        seed: of the folds.
+        ranks: the processes.
+        before: the record of the run that is continued.
+        share: of rows that are suspects; None: estimated (see `suspects.find`).
+
+    Raises:
+        ConfigurationError: the labels are numbers, or cleanlab is not installed.
+        DataError: a class has too few rows, or `before` is of other rows.
+    """
+    if cleaning.label_noise == "ignore":
+        return Treated(data, encoded, None)
+    if problems := requirements.problems(cleaning, kind):
+        raise ConfigurationError(problems)
+    record: dict[str, Any] | None = None
+    with ranks.main_first():
+        if ranks.main:
+            found = data.fingerprints["train"]
+            record = before or look(data, features(encoded), cleaning.label_noise_folds, seed, share)
+            if record["fingerprint"] != found:
+                message = f"{FILE} is of other training rows than these; set run.overwrite=true to start the run anew"
+                raise DataError(message)
+    record = ranks.from_main(record)
+    if ranks.main:
+        logger.info("label noise: %s; %s", record["words"], _doing(cleaning.label_noise))
+    return Treated(*_applied(cleaning.label_noise, data, encoded, record), record)
+
+
+def look(data: PreparedData, features: np.ndarray, folds: int, seed: int, share: float | None = None) -> dict[str, Any]:
+    """Everything that was found, as plain values for JSON.
+
+    Args:
+        data: prepared.
+        features: (training rows, dims).
+        folds: of the cross-validation.
+        seed: of the folds.
+        share: see `treat`.
+
+    Returns:
+        `suspects`: row, given, suggested and the probabilities of both, the likeliest to be wrong first;
+        `quality`: of every training row in order, the probability of its given label; `agreement`: share of
+        rows (multi-label: of labels) on which the out-of-fold answer is the given one; `words`; `fingerprint`.
+    """
+    train, names = data.splits["train"], data.label_names
+    labels = np.asarray(train["label"][:])
+    told = probabilities.out_of_fold(features, labels, fingerprint.inputs(train, "label"), folds, seed, names)
+    found = suspects.find(labels, told, share)
+    answered = told.argmax(1) if labels.ndim == 1 else told > 0.5
+    agreement = float((answered == labels).mean())
+    rows = train[ROW][:]
+    listed = [{"row": rows[place], **suspects.describe(labels, told, place, names)} for place in found.places.tolist()]
+    words = (
+        f"{in_words(len(listed), len(train), 'train')} probably labelled wrong; "
+        f"out of fold the model's features agree with {agreement:.1%} of the labels"
+    )
+    return {
+        "fingerprint": data.fingerprints["train"],
+        "folds": folds,
+        "seed": seed,
+        "share": share,
+        "agreement": round(agreement, 6),
+        "words": words,
+        "suspects": listed,
+        "quality": [round(float(value), 6) for value in found.quality],
+    }
+
+
+def weights_of(quality: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
+    """The weight of each row in the loss: the probability that its label is right, at least `FLOOR`; mean 1.
+
+    With it the loss is what it is expected to be over the rows whose label is right: a row whose label is right
+    with probability p adds p times its loss.
+
+    Args:
+        quality: (rows,).
+        own: weights that the rows have already; they are multiplied.
+    """
+    weights = np.clip(quality, FLOOR, 1.0) * (1.0 if own is None else own)
+    return weights / weights.mean()
+
+
+def write(folder: Path, record: dict[str, Any] | None) -> None:
+    """Keep the record in the run directory, whole or not at all."""
+    if record is not None:
+        files.write_json(folder / FILE, record)
+
+
+def read(folder: Path) -> dict[str, Any] | None:
+    """The record that a run has kept; None where there is none."""
+    return files.read_json(folder / FILE) if (folder / FILE).is_file() else None
+
+
+def _doing(policy: str) -> str:
+    return {"report": "kept", "drop": "left out", "weight": "every row weighs as its label is probably right"}[policy]
+
+
+def _applied(policy: str, data: PreparedData, encoded: Dataset, record: dict[str, Any]) -> tuple[PreparedData, Dataset]:
+    train, listed = data.splits["train"], record["suspects"]
+    rows = [one["row"] for one in listed]
+    if policy == "drop" and len(rows) == len(train):
+        raise DataError("every training row is suspected of a wrong label, so none would be left")
+    gone = len(rows) if policy == "drop" else 0
+    finding = Finding(KIND, policy, "train", rows, [], gone, record["words"])
+    data = dataclasses.replace(data, findings=[*data.findings, finding] if rows else data.findings)
+    if policy == "weight":
+        return dataclasses.replace(data, weights=weights_of(np.asarray(record["quality"]), data.weights)), encoded
+    if not gone:
+        return data, encoded
+    place_of = {row: place for place, row in enumerate(train[ROW][:])}
+    places = [place_of[row] for row in rows]
+    kept = np.setdiff1d(np.arange(len(train)), places)
+    weights = None if data.weights is None else data.weights[kept] / data.weights[kept].mean()
+    dropped = [
+        dataclasses.replace(one, reason=_reason(found))
+        for one, found in zip(dropped_rows(train, "train", places, KIND, data.label_names), listed, strict=True)
+    ]
+    splits = DatasetDict({**data.splits, "train": train.select(kept)})
+    data = dataclasses.replace(data, splits=splits, weights=weights, dropped=[*data.dropped, *dropped])
+    return data, encoded.select(kept)
+
+
+def _reason(found: dict[str, Any]) -> str:
+    surely = "probably" if found["probability_suggested"] > found["probability_given"] else "perhaps"
+    return (
+        f"{KIND}: said {found['given']}, {surely} {found['suggested']} "
+        f"(p={found['probability_given']:.2f} against {found['probability_suggested']:.2f})"
+    )

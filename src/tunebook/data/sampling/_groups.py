@@ -1,0 +1,40 @@
+"""The groups of training rows that sampling evens out, and drawing from one by turns. Knows labels as numbers only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from tunebook.data.sampling.base import TrainLabels
+
+UNLABELLED = -1
+
+
+def groups(labels: TrainLabels) -> dict[int, np.ndarray]:
+    """Label to the positions of its rows, (rows of it,), ascending; labels without rows are not there.
+
+    A row of several labels belongs to the rarest of them; one without any to `UNLABELLED`, which says nothing of
+    a class, so that no method raises it.
+    """
+    import numpy as np
+
+    if labels.kind == "classes":
+        has = labels.values.astype(bool)
+        counts = np.where(has, labels.counts, len(has) + 1)
+        owner = np.where(has.any(axis=1), counts.argmin(axis=1), UNLABELLED)
+    else:
+        owner = labels.values.astype(np.int64)
+    return {int(group): np.flatnonzero(owner == group) for group in np.unique(owner)}
+
+
+def by_turns(rows: np.ndarray, size: int, seed: int, epoch: int, group: int) -> np.ndarray:
+    """`size` of the rows, none twice; epoch by epoch the next ones of an order that the seed fixes.
+
+    So no row comes again before all others of its group have come, however few an epoch takes.
+    """
+    import numpy as np
+
+    order = np.random.default_rng([seed, group + 1]).permutation(rows)
+    return order[(epoch * size + np.arange(size)) % len(rows)]

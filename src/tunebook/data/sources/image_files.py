@@ -1,0 +1,163 @@
+"""Rows of a table that names image files, or carries images as bytes. Knows files and PIL, not what else is in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tunebook.data.columns import sources
+from tunebook.data.reading.images import unreadable, why_not
+from tunebook.data.reading.paths import is_file, is_folder, missing
+from tunebook.data.sources import files
+from tunebook.data.sources.base import LoadContext
+from tunebook.errors import DataError, DataFileMissing, Problem
+
+if TYPE_CHECKING:
+    from datasets import Dataset, DatasetDict
+
+ROLE = "image"
+SHOWN = 20
+
+
+class Options(files.Options):
+    """Tables as in `files`, and where their images lie.
+
+    Args:
+        image_root: the folder that relative image paths start from; None: each table's own folder.
+    """
+
+    image_root: str | None = None
+
+
+given_splits = files.given_splits
+place = files.place
+
+
+def preflight(options: Options, context: LoadContext) -> list[Problem]:
+    """As for `files`, and a folder of images that is not there."""
+    problems = files.preflight(options, context)
+    root = _root(options, context)
+    if root is not None and not is_folder(root):
+        problems.append(missing("dataset.image_root", root))
+    return problems
+
+
+def load(options: Options, context: LoadContext) -> DatasetDict:
+    """The tables, with the image column as images (decoded when asked for).
+
+    Raises:
+        DataFileMissing: a table or the folder is not there.
+        DataError: images that are not there or cannot be read, every one of them, with their rows.
+    """
+    from datasets import DatasetDict
+
+    root = _root(options, context)
+    if root is not None and not is_folder(root):
+        raise DataFileMissing(missing("dataset.image_root", root))
+    column = sources(context.roles.get(ROLE, ROLE))[0]
+
+    def found_from(file: Path, part: Any) -> Any:
+        return _with_places(part, column, root or file.parent)
+
+    splits = files.load(options, context, found_from)
+    problems = []
+    for name, split in splits.items():
+        if column not in split.column_names:
+            continue
+        try:
+            splits[name] = _with_images(split, column, place(options, name))
+        except DataError as error:
+            problems += error.problems
+    if problems:
+        raise DataError(problems)
+    return DatasetDict(splits)
+
+
+def _root(options: Options, context: LoadContext) -> Path | None:
+    return context.cwd / Path(options.image_root).expanduser() if options.image_root else None
+
+
+def _with_places(part: Any, column: str, folder: Path) -> Any:
+    """A file's columns, or its table, with the image paths in it starting from a folder."""
+    import pyarrow
+
+    if isinstance(part, dict):
+        if column in part:
+            part[column] = [_placed(path, folder) for path in part[column]]
+        return part
+    index = part.column_names.index(column) if column in part.column_names else -1
+    if index < 0 or not pyarrow.types.is_string(part.schema.field(index).type):
+        return part
+    placed = [_placed(path, folder) for path in part.column(index).to_pylist()]
+    return part.set_column(index, column, pyarrow.array(placed, pyarrow.string())).replace_schema_metadata()
+
+
+def _placed(path: Any, folder: Path) -> Any:
+    if not isinstance(path, str) or not path.strip() or "://" in path:
+        return path
+    return str(folder / Path(path.strip()).expanduser())
+
+
+def _with_images(split: Dataset, column: str, where: str) -> Dataset:
+    """The split with images instead of paths, each looked at once.
+
+    Raises:
+        DataError: as `load`.
+    """
+    from datasets import Image, Value
+
+    feature = split.features[column]
+    if isinstance(feature, Value) and feature.dtype in {"string", "large_string"}:
+        problems = _path_problems(list(split[column]), where)
+    elif isinstance(feature, Image) or _carries_bytes(feature):
+        split = split.cast_column(column, Image(decode=False))
+        problems = _byte_problems(list(split[column]), where)
+    else:
+        message = f"must hold the paths of images; it holds {feature}. Is it the right column?"
+        problems = [Problem(f"dataset.columns.image={column!r}", message, where)]
+    if problems:
+        raise DataError(problems)
+    return split.cast_column(column, Image())
+
+
+def _carries_bytes(feature: Any) -> bool:
+    if isinstance(feature, dict):
+        return set(feature) == {"bytes", "path"}
+    return getattr(feature, "dtype", "") in {"binary", "large_binary"}
+
+
+def _path_problems(paths: list[str | None], where: str) -> list[Problem]:
+    rows: dict[str, list[int]] = {}
+    for row, path in enumerate(paths):
+        if path is not None:
+            rows.setdefault(path, []).append(row)
+    wrong = {path: _not_there(path) for path in rows}
+    wrong = {path: why for path, why in wrong.items() if why}
+    there = [Path(path) for path in rows if path not in wrong]
+    wrong |= {str(path): f"is not a readable image: {why}" for path, why in unreadable(there)}
+    return _told([(rows[path][0], path, why) for path, why in wrong.items()], len(rows), where)
+
+
+def _not_there(path: str) -> str:
+    if "://" in path:
+        return "is an address; images are read from files: download it"
+    return "" if is_file(Path(path)) else missing("", Path(path)).message
+
+
+def _byte_problems(images: list[dict[str, Any] | None], where: str) -> list[Problem]:
+    wrong = []
+    for row, image in enumerate(images):
+        if image is not None:
+            held = image["bytes"] if image["bytes"] is not None else Path(image["path"] or "")
+            if why := why_not(held):
+                wrong.append((row, image["path"] or "image", f"is not a readable image: {why}"))
+    return _told(wrong, len(images), where)
+
+
+def _told(wrong: list[tuple[int, str, str]], count: int, where: str) -> list[Problem]:
+    wrong = sorted(wrong)
+    problems = [Problem(name, message, f"{where}, row {row}") for row, name, message in wrong[:SHOWN]]
+    if len(wrong) > SHOWN:
+        message = f"and {len(wrong) - SHOWN} more; {len(wrong)} of {count} images cannot be read"
+        problems.append(Problem("…", message, where))
+    return problems

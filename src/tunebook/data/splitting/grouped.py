@@ -1,0 +1,76 @@
+"""Draws whole groups of rows, so that no group stands in two splits."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from datasets import Dataset
+from sklearn.model_selection import StratifiedGroupKFold
+
+from tunebook.data.checks import no_text, rows_in_words
+from tunebook.data.columns import ROW
+from tunebook.errors import DataError, Problem
+
+KEY = "dataset.columns.group"
+
+
+class Grouped:
+    """Rows of one group stay together.
+
+    Args:
+        train: the rows, with `group`.
+        label: the ClassLabel column that folds regard as far as groups let them; None: none.
+        seed: which groups.
+
+    Raises:
+        DataError: a row has no group.
+    """
+
+    def __init__(self, train: Dataset, label: str | None, seed: int) -> None:
+        values = train["group"][:]
+        lacking = [row for row, value in zip(train[ROW][:], values, strict=True) if no_text(value)]
+        if lacking:
+            raise DataError(Problem(KEY, f"every row needs a group; there is none in {rows_in_words(lacking)}"))
+        numbers: dict[str, int] = {}
+        self.groups = np.asarray([numbers.setdefault(repr(value), len(numbers)) for value in values], dtype=np.int64)
+        self.labels = np.asarray(train[label][:]) if label else np.zeros(len(train), dtype=np.int64)
+        self.seed = seed
+
+    def divided(self, left: np.ndarray, size: int, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """The rest, and groups drawn in any order, as many as come nearest to `size` rows in all."""
+        groups, counts = np.unique(self.groups[left], return_counts=True)
+        if len(groups) < 2:
+            raise DataError(Problem(f"dataset.split.{name}", f"{_groups(len(groups))} cannot be divided; use random"))
+        chosen: list[int] = []
+        short = size
+        for at in np.random.default_rng(self.seed).permutation(len(groups)).tolist():
+            if counts[at] <= short and len(chosen) + 1 < len(groups):
+                chosen.append(at)
+                short -= int(counts[at])
+        others = [at for at in range(len(groups)) if at not in set(chosen)]
+        nearest = min(others, key=lambda at: abs(short - int(counts[at])))
+        # One more, where so many rows too many are nearer than too few; and never none.
+        if not chosen or (abs(short - int(counts[nearest])) < short and len(others) > 1):
+            chosen.append(nearest)
+        taken = np.isin(self.groups[left], groups[chosen])
+        return left[~taken], left[taken]
+
+    def folds(self, left: np.ndarray, count: int) -> np.ndarray:
+        """Folds of about the same size and shares of classes."""
+        groups = self.groups[left]
+        there = len(np.unique(groups))
+        if there < count:
+            raise DataError(Problem("dataset.split.k_fold", f"is {count}, but there is only {_groups(there)}"))
+        folds = np.empty(len(left), dtype=np.int64)
+        split = StratifiedGroupKFold(n_splits=count, shuffle=True, random_state=self.seed)
+        with warnings.catch_warnings():
+            # A class may have fewer rows than there are folds: groups come first.
+            warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+            for fold, (_, held) in enumerate(split.split(left, self.labels[left], groups)):
+                folds[held] = fold
+        return folds
+
+
+def _groups(count: int) -> str:
+    return f"{count} group{'s' if count != 1 else ''} of rows"

@@ -1,0 +1,59 @@
+"""Draws rows class by class, so that every split has each class by its share. For one label a row."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from datasets import Dataset
+from sklearn.model_selection import train_test_split
+
+from tunebook.errors import DataError, Problem
+
+
+class Stratified:
+    """Each class by its share.
+
+    Args:
+        train: the rows.
+        label: their ClassLabel column.
+        seed: which rows.
+        carved: names of the splits that will be taken, for messages.
+
+    Raises:
+        DataError: a class is too small to be in every split.
+    """
+
+    def __init__(self, train: Dataset, label: str, seed: int, carved: list[str]) -> None:
+        self.labels = np.asarray(train[label][:])
+        self.seed = seed
+        _check_sizes(self.labels, train.features[label].names, carved)
+
+    def divided(self, left: np.ndarray, size: int, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """The rest and `size` of the rows."""
+        try:
+            rest, taken = train_test_split(left, test_size=size, random_state=self.seed, stratify=self.labels[left])
+        except ValueError as error:
+            message = f"{size} of {len(left)} rows cannot be split off class by class: {error}"
+            raise DataError(Problem(f"dataset.split.{name}", message)) from None
+        return rest, taken
+
+    def folds(self, left: np.ndarray, count: int) -> np.ndarray:
+        """Folds whose sizes differ by one row at most, and so does each class in them."""
+        drawn = np.random.default_rng(self.seed).permutation(len(left))
+        by_class = drawn[np.argsort(self.labels[left][drawn], kind="stable")]
+        folds = np.empty(len(left), dtype=np.int64)
+        folds[by_class] = np.arange(len(left)) % count
+        return folds
+
+
+def _check_sizes(labels: np.ndarray, names: list[str], carved: list[str]) -> None:
+    needed = 1 + len(carved)
+    small = {names[index]: count for index, count in sorted(Counter(labels.tolist()).items()) if count < needed}
+    if small:
+        shown = ", ".join(f"{name!r} ({count})" for name, count in small.items())
+        message = (
+            f"cannot carve {' and '.join(carved)} class by class: each class needs {needed} rows or more, "
+            f"and these have fewer: {shown}; merge or drop them, or give the splits as files"
+        )
+        raise DataError(Problem("dataset.split", message))

@@ -1,0 +1,187 @@
+"""What a run learns from and with: its rows, cleaned and looked at, and the parts that are made for them."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from tunebook.answers.base import Answer
+from tunebook.config import notices, registry, streaming_rules
+from tunebook.config.schema import Config
+from tunebook.data.audit.audit import Audit, audit
+from tunebook.data.audit.facts import facts_of
+from tunebook.data.cleaning.findings import write_dropped
+from tunebook.data.label_noise import treatment
+from tunebook.data.prepare import PreparedData, prepare
+from tunebook.data.sampling.base import Sampling, TrainLabels
+from tunebook.data.streaming.prepare import prepare_streamed
+from tunebook.errors import DataError, Problem
+from tunebook.modeling.apply import apply_freezing
+from tunebook.modeling.features import features
+from tunebook.modeling.load import load_model
+from tunebook.reporting.audit_page import audit_table, write_audit
+from tunebook.run_directory import RunDirectory
+from tunebook.training import build
+from tunebook.training.batches import BatchLayout
+from tunebook.training.losses.base import Loss
+from tunebook.training.processes import Processes
+from tunebook.training.rows import TrainRows, Varied
+from tunebook.training.stream import StreamLabels, StreamRows
+
+logger = logging.getLogger("tunebook")
+
+DROPPED = "dropped.jsonl"
+
+
+def tell_notices(config: Config, processes: Processes) -> None:
+    """Say which settings overlap; none of them keeps the run from starting."""
+    if processes.main:
+        for sentence in notices.notices(config):
+            logger.warning("%s", sentence)
+        for sentence in streaming_rules.notices(config):
+            logger.info("%s", sentence)
+
+
+def load_data(config: Config, directory: RunDirectory, processes: Processes) -> PreparedData:
+    """Load, clean, split and check the rows; a run that is continued must find the same ones.
+
+    Args:
+        config: of the run.
+        directory: of the run, which keeps the fingerprints.
+        processes: that train together; the main one reads first.
+
+    Raises:
+        DataError: the rows cannot be used, or are not those that the run began with.
+    """
+    module = registry.load("task", config.task.name)
+    answer = module.Task(config.task.options).answer
+    method = registry.load("augmentation", config.augmentation.method)
+    with processes.main_first():
+        if config.dataset.streaming:
+            data, stream = prepare_streamed(config.dataset, module.ROLES, config.cleaning, answer.kind)
+            data = replace(data, stream=stream)
+        else:
+            data = prepare(config.dataset, module.ROLES, config.cleaning, answer.kind)
+        if hasattr(method, "add_rows") and data.stream is None:
+            data = method.add_rows(data, config.augmentation.options)
+    before = directory.record.get("data", {}).get("fingerprints")
+    if before is not None and before != data.fingerprints:
+        changed = [split for split in data.fingerprints if before.get(split) != data.fingerprints[split]]
+        message = (
+            f"the data of {', '.join(changed)} has changed since this run began; give the run another run.name, "
+            "or run.overwrite=true to start it anew"
+        )
+        raise DataError(message)
+    stated: dict[Any, str] = {**(config.dataset.fingerprints or {})}
+    if other := [split for split, digest in data.fingerprints.items() if stated.get(split, digest) != digest]:
+        message = f"differ from those of the run that the recipe was frozen from: {', '.join(other)}"
+        raise DataError(Problem("dataset.fingerprints", f"the rows {message}; take the key out to train all the same"))
+    if "validation" not in data.splits and config.hyperparameters.eval_strategy not in {None, "no"}:
+        message = (
+            "there is none, and evaluations were asked for: give dataset.validation, carve one with "
+            "dataset.split.validation=0.1, or set hyperparameters.eval_strategy=no "
+            "hyperparameters.load_best_model_at_end=false"
+        )
+        raise DataError(Problem("validation split", message))
+    if processes.main:
+        rows = {name: len(part) for name, part in data.splits.items() if name != "train" or data.stream is None}
+        counts = ", ".join(f"{count:,} {split}" for split, count in rows.items())
+        names = ", ".join(data.label_names[:10]) + (f", … ({len(data.label_names)})" if data.label_names[10:] else "")
+        logger.info("rows: %s; labels: %s", counts, names)
+        directory.update(data={"fingerprints": data.fingerprints, "rows": rows, "labels": data.label_names})
+    return data
+
+
+def load_parts(
+    config: Config, data: PreparedData, directory: RunDirectory, processes: Processes
+) -> tuple[PreparedData, build.Parts]:
+    """The model with its processor, the encoded splits, how they are drawn and varied, and what is frozen.
+
+    Labels that are probably wrong are looked for here, as that takes the model; the data comes back as cleaning says.
+    """
+    task = registry.load("task", config.task.name).Task(config.task.options)
+    answer, seed = task.answer, config.hyperparameters.seed
+    _drawn_and_judged(config, data, answer)  # mistakes in weights and the like are told before a model is loaded
+    with processes.main_first():
+        loaded = load_model(config.model, task.auto_class, data.label_names, answer.problem_type, seed=seed)
+        processor = task.load_processor(config.model)
+        splits = {name: task.encode(split, processor, loaded.model) for name, split in data.splits.items()}
+
+    treated = treatment.treat(
+        config.cleaning,
+        data,
+        splits["train"],
+        lambda rows: features(loaded.model, rows, task.collator(processor), processes.state.device),
+        answer.kind,
+        config.dataset.split.seed,
+        processes,
+        before=treatment.read(directory.path) if processes.main and not directory.replaces else None,
+        share=config.cleaning.label_noise_share,
+    )
+    data, splits["train"] = treated.data, treated.encoded
+
+    train = data.splits["train"]
+    labels, sampling, loss = _drawn_and_judged(config, data, answer)
+    method = registry.load("augmentation", config.augmentation.method)
+    augmentation = method.Augmentation(config.augmentation.options, seed)
+    if data.stream is not None:
+        train_rows: TrainRows | StreamRows = StreamRows(data.stream, task, processor, loaded.model.config, augmentation)
+    else:
+        varied = Varied(train, augmentation, task, processor, loaded.model.config) if augmentation.active else None
+        train_rows = TrainRows(splits["train"], data.weights, varied)
+    freezing, frozen = apply_freezing(loaded.model, config.freezing)
+    return data, build.Parts(
+        task=task,
+        model=loaded.model,
+        processor=processor,
+        splits=splits,
+        train_rows=train_rows,
+        labels=labels,
+        sampling=sampling,
+        loss=loss,
+        freezing=freezing,
+        frozen=frozen,
+        label_noise=treated.record,
+    )
+
+
+def _drawn_and_judged(config: Config, data: PreparedData, answer: Answer) -> tuple[Any, Sampling | None, Loss]:
+    """The training labels, how their rows are drawn and how answers are judged against them."""
+    names = tuple(data.label_names)
+    if data.stream is not None:
+        unseen: Any = StreamLabels(answer.kind, names)
+        return unseen, None, build.loss_of(config, answer, unseen)
+    labels = TrainLabels(answer.kind, names, np.asarray(data.splits["train"]["label"][:]))
+    sampling = registry.load("sampling", config.sampling.method).Sampling(config.sampling.options, labels)
+    return labels, sampling, build.loss_of(config, answer, labels)
+
+
+def look_at_data(
+    config: Config,
+    data: PreparedData,
+    parts: build.Parts,
+    layout: BatchLayout,
+    processes: Processes,
+) -> Audit | None:
+    """The audit of a run's data, by the main process, as a table in the log; None on the others, or not wanted."""
+    if not (config.run.audit and processes.main) or data.stream is not None:
+        return None
+    lengths = {
+        name: np.asarray(split["length"][:]) for name, split in parts.splits.items() if "length" in split.column_names
+    }
+    facts = facts_of(config, parts.task.answer.kind, layout.effective, lengths, parts.processor)
+    seen = audit(data, facts)
+    logger.info("%s", audit_table(seen))
+    return seen
+
+
+def keep(config: Config, data: PreparedData, parts: build.Parts, seen: Audit | None, directory: RunDirectory) -> None:
+    """Write what was found into the run directory: audit, suspects of wrong labels, rows that were left out."""
+    if seen is not None:
+        write_audit(directory.path, seen, config.run.recipe)
+    treatment.write(directory.path, parts.label_noise)
+    if data.stream is None:  # which writes what it leaves out as it goes
+        write_dropped(directory.path / DROPPED, data.dropped)

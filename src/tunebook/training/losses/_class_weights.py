@@ -1,0 +1,124 @@
+"""Weights of labels for the losses: as given or from their counts, scaled to change no learning rate. Knows no logits.
+
+Every loss with weights takes them from here, so that `balanced` or `{spam: 5}` means the same in each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from tunebook.errors import ConfigurationError, Problem, did_you_mean
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from tunebook.data.sampling.base import TrainLabels
+
+
+def _form(value: Any) -> str:
+    """Which of its forms a value is meant to have, so that a mistake in it is told of that form alone."""
+    return next((kind.__name__ for kind in (list, dict) if isinstance(value, kind)), "str")
+
+
+Weight = Annotated[float, Field(gt=0, strict=True)]
+Weights = Annotated[list[Weight], Tag("list")] | Annotated[dict[str, Weight], Tag("dict")]
+ClassWeights = Annotated[Annotated[Literal["balanced", "effective"], Tag("str")] | Weights, Discriminator(_form)]
+PositiveWeights = Annotated[Annotated[Literal["balanced"], Tag("str")] | Weights, Discriminator(_form)]
+
+CLASS_KEY = "loss.class_weights"
+POSITIVE_KEY = "loss.positive_weights"
+
+
+def class_weights(given: ClassWeights | None, beta: float, labels: TrainLabels) -> np.ndarray | None:
+    """The weight of each class, scaled so that their mean over the training rows is 1.
+
+    Args:
+        given: `balanced`: one over the class's rows; `effective`: one over its effective number of samples,
+            (1 - beta^n) / (1 - beta) of n rows (Cui et al. 2019, arXiv 1901.05555); a list in the order of ids; or
+            label to weight, in which a label that is not named weighs 1. None: no weights.
+        beta: of `effective`, in [0, 1): 0 weighs all classes alike, close to 1 it is `balanced`.
+        labels: of the training rows, one a row.
+
+    Returns:
+        (labels,) in float64, or None.
+
+    Raises:
+        ConfigurationError: unknown labels, another number of weights than labels, or a class without rows where
+            its weight would follow from them.
+    """
+    import numpy as np
+
+    if given is None:
+        return None
+    counts = labels.counts
+    if given == "balanced":
+        _refuse_empty(CLASS_KEY, counts, labels.names)
+        weights = 1 / counts
+    elif given == "effective":
+        _refuse_empty(CLASS_KEY, counts, labels.names)
+        weights = (1 - beta) / (1 - np.power(beta, counts))
+    else:
+        weights = _stated(CLASS_KEY, given, labels.names)
+    return weights * counts.sum() / (weights * counts).sum()
+
+
+def positive_weights(given: PositiveWeights | None, maximum: float, labels: TrainLabels) -> np.ndarray | None:
+    """How much a row that has a label counts against one that has not, for each label; PyTorch's `pos_weight`.
+
+    Args:
+        given: `balanced`: the label's rows without it over those with it, between 1 / maximum and maximum; a list
+            in the order of ids; or label to weight, in which a label that is not named weighs 1. None: no weights.
+        maximum: of a balanced weight, at least 1.
+        labels: of the training rows, several a row.
+
+    Returns:
+        (labels,) in float64, or None.
+
+    Raises:
+        ConfigurationError: as `class_weights`.
+    """
+    import numpy as np
+
+    if given is None:
+        return None
+    if given != "balanced":
+        return _stated(POSITIVE_KEY, given, labels.names)
+    _refuse_empty(POSITIVE_KEY, labels.counts, labels.names)
+    return np.clip((len(labels.values) - labels.counts) / labels.counts, 1 / maximum, maximum)
+
+
+def share_of_weights(weights: np.ndarray | None, labels: TrainLabels) -> float:
+    """What positive weights are multiplied with so that their mean over training rows and labels is 1."""
+    if weights is None:
+        return 1.0
+    cells = labels.values.shape[0] * labels.values.shape[1]
+    return float(cells / (cells + ((weights - 1) * labels.counts).sum()))
+
+
+def _refuse_empty(key: str, counts: np.ndarray, names: Sequence[str]) -> None:
+    empty = [name for name, count in zip(names, counts, strict=True) if not count]
+    if empty:
+        message = (
+            f"no training row has {', '.join(empty)}, so that no weight follows from the rows; "
+            "give the weights as {label: weight}, or take the label out of dataset.labels"
+        )
+        raise ConfigurationError(Problem(key, message))
+
+
+def _stated(key: str, given: Sequence[float] | Mapping[str, float], names: Sequence[str]) -> np.ndarray:
+    import numpy as np
+
+    if isinstance(given, Mapping):
+        unknown = [name for name in given if name not in names]
+        if unknown:
+            raise ConfigurationError(
+                [Problem(f"{key}.{name}", f"no such label; {did_you_mean(name, names)}") for name in unknown]
+            )
+        return np.array([given.get(name, 1.0) for name in names], dtype=np.float64)
+    if len(given) != len(names):
+        message = f"{len(given)} weights for {len(names)} labels; they are, in this order: {', '.join(names)}"
+        raise ConfigurationError(Problem(key, message))
+    return np.array(given, dtype=np.float64)

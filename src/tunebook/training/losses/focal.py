@@ -1,0 +1,60 @@
+"""Focal loss of one label a row: rows that are learned already count for less. Knows logits and labels only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from tunebook.training.losses._class_weights import ClassWeights, class_weights
+from tunebook.training.losses.base import LossOptions
+
+if TYPE_CHECKING:
+    import torch
+
+    from tunebook.data.sampling.base import TrainLabels
+
+LABELS = {"class"}
+
+
+class Options(LossOptions):
+    """How rows and classes count.
+
+    Args:
+        gamma: how much learned rows are played down, at least 0; 0 is cross-entropy.
+        class_weights: the paper's alpha, as in `loss.name=cross_entropy`; None: every class alike.
+        beta: of `class_weights: effective`, in [0, 1).
+        label_smoothing: share of the target spread evenly over all classes, in [0, 1); None:
+            `hyperparameters.label_smoothing_factor`.
+    """
+
+    gamma: float = Field(default=2.0, ge=0)
+    class_weights: ClassWeights | None = None
+    beta: float = Field(default=0.999, ge=0, lt=1)
+    label_smoothing: float | None = Field(default=None, ge=0, lt=1)
+
+
+class Loss:
+    """-weight (1 - p)^gamma log p of the label's probability p (Lin et al. 2017, arXiv 1708.02002).
+
+    A row of several classes (mixed, or smoothed) is charged for each of them by its share.
+    """
+
+    def __init__(self, options: Options, labels: TrainLabels, label_smoothing: float) -> None:
+        self.gamma = options.gamma
+        self.smoothing = label_smoothing if options.label_smoothing is None else options.label_smoothing
+        self.weights = class_weights(options.class_weights, options.beta, labels)
+
+    def __call__(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """See `tunebook.training.losses.base.Loss`."""
+        import torch
+        from torch.nn import functional
+
+        log_p = functional.log_softmax(logits.float(), dim=-1)
+        shares = labels if labels.is_floating_point() else functional.one_hot(labels, log_p.shape[-1])
+        shares = shares * (1 - self.smoothing) + self.smoothing / log_p.shape[-1]
+        if self.weights is not None:
+            shares = shares * log_p.new_tensor(self.weights)
+        # Below gamma 1 the power's slope is infinite at p = 1, which would make the gradient NaN.
+        missed = (-log_p.expm1()).clamp(min=torch.finfo(log_p.dtype).eps)
+        return -(shares * missed**self.gamma * log_p).sum(dim=-1)

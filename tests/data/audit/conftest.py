@@ -1,0 +1,70 @@
+"""Makes prepared data by hand, so that each check is seen alone."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, List, Value
+from PIL import Image as Pictures
+
+from tunebook.data.audit.facts import AuditFacts
+from tunebook.data.audit.material import Material
+
+NAMES = ["bad", "good"]
+WORDS = ["plot", "film", "actor", "scene", "slow", "funny", "dull", "warm", "loud", "quiet", "short", "long"]
+
+
+def sentence(generator: np.random.Generator, words: list[str] = WORDS, size: int = 6) -> str:
+    """Some words in any order."""
+    return " ".join(generator.choice(words, size))
+
+
+def sentences(count: int, seed: int = 0, words: list[str] = WORDS) -> list[str]:
+    """Texts that differ by chance alone."""
+    generator = np.random.default_rng(seed)
+    return [sentence(generator, words) for _ in range(count)]
+
+
+def png(pixels: np.ndarray) -> dict[str, Any]:
+    """An image as `datasets` stores it."""
+    buffer = io.BytesIO()
+    Pictures.fromarray(pixels).save(buffer, format="PNG")
+    return {"bytes": buffer.getvalue(), "path": None}
+
+
+@pytest.fixture
+def made() -> Callable[..., Material]:
+    """`made({"train": {"text": […], "label": […]}}, kind="class", findings=[…], effective_batch=8, …)`."""
+
+    def make(splits: dict[str, dict[str, list[Any]]], names: list[str] | None = None, **more: Any) -> Material:
+        kind = more.pop("kind", "class")
+        names = NAMES if names is None else names
+        label = {"class": ClassLabel(names=names) if names else None, "classes": List(Value("int8"))}
+        held = {}
+        for split, columns in splits.items():
+            columns = {"row": list(range(len(next(iter(columns.values()))))), **columns}
+            features = {"row": Value("int64")}
+            for role in columns:
+                if role == "label":
+                    features[role] = label.get(kind, Value("float64"))
+                elif role == "image":
+                    features[role] = Image()
+                elif role != "row":
+                    features[role] = Value("string")
+            held[split] = Dataset.from_dict(columns, features=Features(features))
+        data = SimpleNamespace(
+            splits=DatasetDict(held),
+            label_names=[] if kind == "number" else names,
+            overlaps=more.pop("overlaps", {}),
+            findings=more.pop("findings", []),
+            dropped=more.pop("dropped", []),
+            source="made by hand",
+        )
+        return Material(data, AuditFacts(label_kind=kind, **more))
+
+    return make
