@@ -1,5 +1,7 @@
 """What cannot be streamed is told with its mend, each where it was said; what merely does not apply is a notice."""
 
+import json
+
 import pytest
 
 from tunebook.config import streaming_rules
