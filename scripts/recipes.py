@@ -49,7 +49,7 @@ def list_recipes() -> None:
     for row, purpose in zip(rows, purposes, strict=True):
         print("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
         if purpose:
-            print(textwrap.indent(purpose, "    "))
+            print(textwrap.fill(purpose, 96, initial_indent="    ", subsequent_indent="    "))
 
 
 def _network(name: str) -> str:

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pytest
 import yaml
 from PIL import Image
@@ -22,14 +23,20 @@ ROOT = Path(__file__).parents[1]
 FILES = sorted(str(path.relative_to(ROOT)) for top in ("conf", "recipes") for path in (ROOT / top).rglob("*.yaml"))
 # How many there are at least: an empty glob must not pass for a good one.
 LEAST = {
-    "conf": 1, "conf/dataset": 6, "conf/freezing": 6, "conf/hyperparameters": 3, "conf/model": 10, "conf/runtime": 3,
-    "conf/task": 2, "conf/cleaning": 2, "conf/sampling": 1, "conf/augmentation": 1, "conf/loss": 1, "recipes": 5,
+    "conf": 1, "conf/augmentation": 8, "conf/cleaning": 2, "conf/dataset": 12, "conf/freezing": 6,
+    "conf/hyperparameters": 3, "conf/loss": 11, "conf/model": 10, "conf/runtime": 3, "conf/sampling": 4,
+    "conf/task": 4, "recipes": 12,
 }  # fmt: skip
 SHORT = [
     "hyperparameters.max_steps=2", "hyperparameters.eval_strategy=steps", "hyperparameters.eval_steps=2",
     "hyperparameters.early_stopping_patience=null", "dataset.max_rows={train: 96, validation: 8, test: 8}",
     "runtime.use_cpu=true", "runtime.dataloader_num_workers=0", "runtime.dataloader_pin_memory=false",
+    "cleaning.leaks=report", "cleaning.near_leaks=report",  # a few sentences make all the rows
 ]  # fmt: skip
+FURTHER = {
+    "synonyms": ["augmentation.synonyms=synonyms.txt"],
+    "paraphrase": ["dataset=files", "dataset.columns.paraphrase=paraphrase"],
+}
 DONE: dict[str, RunResult] = {}
 
 
@@ -51,9 +58,14 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("file", FILES)
 def test_it_runs(file, models, tmp_path_factory, monkeypatch):
     monkeypatch.chdir(tmp_path_factory.getbasetemp())
+    Path("synonyms.txt").write_text("movie: film, picture\n")
     arguments = chosen(file)
     composed = compose(arguments).content
-    arguments += [*small_model(composed["model"], models), *small_dataset(composed["dataset"]), *SHORT]
+    arguments += [
+        *small_model(composed["model"], models),
+        *small_dataset(composed["dataset"], composed["task"]),
+        *SHORT,
+    ]
     if composed["runtime"].get("tf32"):
         arguments.append("runtime.tf32=null")  # which transformers refuses without a GPU
     if composed["runtime"]["precision"] == "auto":
@@ -85,9 +97,17 @@ def chosen(file: str) -> list[str]:
         "task": name == "image_classification",
         "dataset": "image" in content.get("columns", {}),
         "model": any(family in name for family in tiny.IMAGE),
+        "augmentation": content.get("method") == "image",
     }.get(group, False)
     beside = {"task": "image_classification", "dataset": "digits", "model": "resnet_small"} if images else {}
-    return [f"{group}={name}", *(f"{key}={option}" for key, option in beside.items() if key != group)]
+    several = {"binary_cross_entropy", "binary_focal", "weighted_binary", "go_emotions"}
+    beside |= {"task": "multi_label_text"} if name in several else {}
+    beside |= {"task": "text_regression"} if name in {"mse", "huber", "stsb"} else {}
+    return [
+        f"{group}={name}",
+        *(f"{key}={option}" for key, option in beside.items() if key != group),
+        *FURTHER.get(name, []),
+    ]
 
 
 def small_model(model: dict[str, Any], folder: Path) -> list[str]:
@@ -107,30 +127,77 @@ def small_model(model: dict[str, Any], folder: Path) -> list[str]:
     ]
 
 
-def small_dataset(dataset: dict[str, Any]) -> list[str]:
+def small_dataset(dataset: dict[str, Any], task: dict[str, Any]) -> list[str]:
     """Overrides that put a few rows in place of the user's or the Hub's, under the same columns and labels."""
-    if dataset["source"] == "image_folder":
-        return [f"dataset.path={a_folder_of_images()}"]
-    if dataset["source"] not in {"files", "hub"}:
+    source = dataset["source"]
+    if source in {"image_folder", "image_files", "arrow"}:
+        return {"image_folder": of_image_folder, "image_files": of_image_files, "arrow": of_arrow}[source]()
+    if source == "hub" and not dataset["path"]:
+        return of_a_folder_in_place_of_the_hub()
+    form = "number" if "regression" in task["name"] else "classes" if task.get("multi_label") else "class"
+    paraphrases = "paraphrase" in dataset.get("columns", {})
+    if source not in {"files", "hub"} and form == "class" and not paraphrases:
         return []
+    columns = {"text": "text", "label": "label"} | dataset["columns"]
     taken_out = [f"~dataset.{key}" for key in ("path", "name", "revision", "splits") if key in dataset]
-    columns = dataset["columns"] or {"text": "text", "label": "label"}
-    given = [f"dataset.{split}={a_table(split, columns, dataset.get('labels'))}" for split in
-             dataset.get("splits") or ("train", "validation")]  # fmt: skip
-    return ["dataset.source=files", *taken_out, *given, "dataset.rows=null"]
+    reset = {"column_names": "null", "quoting": "auto", "delimiter": "null", "format": "auto", "rows": "null"}
+    taken_out += [f"dataset.{key}={value}" for key, value in reset.items() if key in dataset]
+    labels = dataset.get("labels") or ["a", "b"]
+    carved = {name for name in ("validation", "test") if (dataset.get("split") or {}).get(name)}
+    taken_out += ["dataset.labels=null"] if form == "number" and "labels" in dataset else []
+    splits = [name for name in dataset.get("splits") or ("train", "validation") if name not in carved]
+    given = [f"dataset.{split}={a_table(split, columns, labels, form)}" for split in splits]
+    separator = ["dataset.label_separator='|'"] if form == "classes" else []
+    return ["dataset.source=files", *taken_out, *given, *separator]
 
 
-def a_table(split: str, columns: dict[str, str], labels: list[str] | None) -> Path:
+def a_table(split: str, columns: dict[str, str], labels: list[str], form: str) -> Path:
     """A CSV file of 48 rows with the columns of a dataset."""
-    labels = labels or ["a", "b"]
-    file = Path(f"{split}-{'-'.join(columns.values())}.csv").absolute()
+    file = Path(f"{split}-{form}-{'-'.join(columns.values())}.csv").absolute()
     with file.open("w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(columns.values())
         for at in range(48):
             words = f"{tiny.SENTENCES[at % len(tiny.SENTENCES)]} {at}"
-            writer.writerow([labels[at % len(labels)] if role == "label" else words for role in columns])
+            label = at % 7 / 2 if form == "number" else labels[at % len(labels)]
+            writer.writerow([label if role == "label" else words for role in columns])
     return file
+
+
+def of_image_folder() -> list[str]:
+    """The arguments for a folder of images."""
+    return [f"dataset.path={a_folder_of_images()}"]
+
+
+def of_image_files() -> list[str]:
+    """The arguments for tables of image paths."""
+    folder = a_folder_of_images()
+    given = []
+    for split in ("train", "validation"):
+        images = sorted((folder / split).rglob("*.png"))
+        lines = [f"{image.relative_to(folder)},{image.parent.name}\n" for image in images]
+        (folder / f"{split}.csv").write_text("image,label\n" + "".join(lines))
+        given.append(f"dataset.{split}={folder / f'{split}.csv'}")
+    return given
+
+
+def of_a_folder_in_place_of_the_hub() -> list[str]:
+    """The arguments for a local folder, which `datasets` loads as it loads a data set of the Hub."""
+    folder = Path("a_data_set").absolute()
+    folder.mkdir(exist_ok=True)
+    for split in ("train", "validation"):
+        a_table(split, {"text": "text", "label": "label"}, ["a", "b"], "class").rename(folder / f"{split}.csv")
+    return [f"dataset.path={folder}"]
+
+
+def of_arrow() -> list[str]:
+    """The arguments for what `save_to_disk` wrote."""
+    folder = Path("saved").absolute()
+    rows = {"text": [f"{tiny.SENTENCES[at % len(tiny.SENTENCES)]} {at}" for at in range(48)], "label": ["a", "b"] * 24}
+    datasets.DatasetDict({split: datasets.Dataset.from_dict(rows) for split in ("train", "validation")}).save_to_disk(
+        folder
+    )
+    return [f"dataset.path={folder}"]
 
 
 def a_folder_of_images() -> Path:

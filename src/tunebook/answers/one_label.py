@@ -56,11 +56,12 @@ class OneLabel:
     def probabilities(self, scores: np.ndarray) -> np.ndarray | None:
         """Those of both classes, (rows, 2); None where there are more classes than two."""
         import numpy as np
+        from scipy.special import expit
 
         if scores.shape[1] < 4:
             return None
         odds = scores[:, 2].astype(np.float64)
-        return np.exp(-np.logaddexp(0, np.stack([odds, -odds], axis=1)))
+        return expit(np.stack([-odds, odds], axis=1))
 
     def record(
         self, scores: np.ndarray, label: Any, names: list[str], thresholds: Mapping[int, float] | None = None
