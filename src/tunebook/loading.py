@@ -19,6 +19,8 @@ from tunebook.data.prepare import PreparedData, prepare
 from tunebook.data.sampling.base import Sampling, TrainLabels
 from tunebook.data.streaming.prepare import prepare_streamed
 from tunebook.errors import DataError, Problem
+from tunebook.evaluation import catalog
+from tunebook.evaluation.scorer import threshold_problems
 from tunebook.modeling.apply import apply_freezing
 from tunebook.modeling.features import features
 from tunebook.modeling.load import load_model
@@ -79,20 +81,31 @@ def load_data(config: Config, directory: RunDirectory, processes: Processes) -> 
     if other := [split for split, digest in data.fingerprints.items() if stated.get(split, digest) != digest]:
         message = f"differ from those of the run that the recipe was frozen from: {', '.join(other)}"
         raise DataError(Problem("dataset.fingerprints", f"the rows {message}; take the key out to train all the same"))
+    if problems := _misfits(config, data, answer):
+        raise DataError(problems)
+    if processes.main:
+        rows = {name: len(part) for name, part in data.splits.items() if name != "train" or data.stream is None}
+        counts = ", ".join(f"{count:,} {split}" for split, count in rows.items())
+        names = ", ".join(data.label_names[:10]) + (f", … ({len(data.label_names)})" if data.label_names[10:] else "")
+        logger.info("rows: %s; labels: %s", counts, names or "numbers")
+        directory.update(data={"fingerprints": data.fingerprints, "rows": rows, "labels": data.label_names})
+    return data
+
+
+def _misfits(config: Config, data: PreparedData, answer: Answer) -> list[Problem]:
+    """What the recipe asks of the rows and they do not have: a validation split, the labels that it names."""
+    found = [
+        *threshold_problems(answer, data.label_names, data.splits),
+        *catalog.unknown_labels(config.task.metrics, data.label_names, "task.metrics"),
+    ]
     if "validation" not in data.splits and config.hyperparameters.eval_strategy not in {None, "no"}:
         message = (
             "there is none, and evaluations were asked for: give dataset.validation, carve one with "
             "dataset.split.validation=0.1, or set hyperparameters.eval_strategy=no "
             "hyperparameters.load_best_model_at_end=false"
         )
-        raise DataError(Problem("validation split", message))
-    if processes.main:
-        rows = {name: len(part) for name, part in data.splits.items() if name != "train" or data.stream is None}
-        counts = ", ".join(f"{count:,} {split}" for split, count in rows.items())
-        names = ", ".join(data.label_names[:10]) + (f", … ({len(data.label_names)})" if data.label_names[10:] else "")
-        logger.info("rows: %s; labels: %s", counts, names)
-        directory.update(data={"fingerprints": data.fingerprints, "rows": rows, "labels": data.label_names})
-    return data
+        found.append(Problem("validation split", message))
+    return found
 
 
 def load_parts(
