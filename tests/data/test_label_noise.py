@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 import pytest
-from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
+from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value, concatenate_datasets
 
 from tunebook.config.data_groups import CleaningConfig
 from tunebook.data.label_noise import probabilities, requirements, suspects, treatment
@@ -185,6 +185,43 @@ def test_weights_multiply_those_that_the_rows_have():
     dropped = treated("drop", data=prepared(clouds()[2], weights=own)).data
     assert dropped.weights.mean() == pytest.approx(1)
     assert len(dropped.weights) == len(dropped.splits["train"]) < ROWS
+
+
+def with_paraphrases(given: np.ndarray) -> tuple[PreparedData, np.ndarray]:
+    """Every row once more as its paraphrase, which has its number and label; and where each stands in the clouds."""
+    data = prepared(given)
+    train = data.splits["train"]
+    said = train.map(lambda row: {"text": f"said otherwise: {row['text']}"})
+    data.splits["train"] = concatenate_datasets([train, said])
+    return data, np.tile(np.arange(ROWS), 2)
+
+
+def test_of_a_row_and_its_paraphrase_only_the_suspects_go():
+    points, _, given = clouds()
+    data, places = with_paraphrases(given)
+    seen = points[places]
+    right = 1  # FLIPS holds no odd place
+    seen[ROWS + right] = points[given != given[right]][0]  # a bad paraphrase of a good row
+    result = treated("drop", data=data, features=lambda _: seen)
+    gone = {one["place"] for one in result.record["suspects"]}
+    assert ROWS + right in gone
+    assert right not in gone
+    left = [place for place in range(2 * ROWS) if place not in gone]
+    texts = data.splits["train"]["text"][:]
+    assert result.data.splits["train"]["text"][:] == [texts[place] for place in left]
+    assert [row["row"] for row in result.encoded] == [1000 + int(places[place]) for place in left]
+    assert [one.values["text"] for one in result.data.dropped] == [
+        texts[one["place"]] for one in result.record["suspects"]
+    ]
+
+
+def test_a_paraphrase_does_not_vouch_for_a_wrong_label():
+    points, _, given = clouds()
+    data, places = with_paraphrases(given)
+    quality = np.asarray(treated("report", data=data, features=lambda _: points[places]).record["quality"])
+    assert np.median(quality[FLIPS]) < 0.3
+    alone = np.asarray(treated("report").record["quality"])
+    assert np.median(quality[FLIPS]) == pytest.approx(np.median(alone[FLIPS]), abs=0.05)
 
 
 def test_report_changes_no_row():

@@ -120,18 +120,22 @@ def look(data: PreparedData, features: np.ndarray, folds: int, seed: int, share:
         share: see `treat`.
 
     Returns:
-        `suspects`: row, given, suggested and the probabilities of both, the likeliest to be wrong first;
+        `suspects`: row, place in the training split (a paraphrase has its original's row), given, suggested and the
+        probabilities of both, the likeliest to be wrong first;
         `quality`: of every training row in order, the probability of its given label; `agreement`: share of
         rows (multi-label: of labels) on which the out-of-fold answer is the given one; `words`; `fingerprint`.
     """
     train, names = data.splits["train"], data.label_names
     labels = np.asarray(train["label"][:])
-    told = probabilities.out_of_fold(features, labels, fingerprint.inputs(train, "label"), folds, seed, names)
+    told = probabilities.out_of_fold(features, labels, _sources(train), folds, seed, names)
     found = suspects.find(labels, told, share)
     answered = told.argmax(1) if labels.ndim == 1 else told > 0.5
     agreement = float((answered == labels).mean())
     rows = train[ROW][:]
-    listed = [{"row": rows[place], **suspects.describe(labels, told, place, names)} for place in found.places.tolist()]
+    listed = [
+        {"row": rows[place], "place": place, **suspects.describe(labels, told, place, names)}
+        for place in found.places.tolist()
+    ]
     words = (
         f"{in_words(len(listed), len(train), 'train')} probably labelled wrong; "
         f"out of fold the model's features agree with {agreement:.1%} of the labels"
@@ -189,8 +193,7 @@ def _applied(policy: str, data: PreparedData, encoded: Dataset, record: dict[str
         return dataclasses.replace(data, weights=weights_of(np.asarray(record["quality"]), data.weights)), encoded
     if not gone:
         return data, encoded
-    place_of = {row: place for place, row in enumerate(train[ROW][:])}
-    places = [place_of[row] for row in rows]
+    places = [one["place"] for one in listed]
     kept = np.setdiff1d(np.arange(len(train)), places)
     weights = None if data.weights is None else data.weights[kept] / data.weights[kept].mean()
     dropped = [
@@ -200,6 +203,13 @@ def _applied(policy: str, data: PreparedData, encoded: Dataset, record: dict[str
     splits = DatasetDict({**data.splits, "train": train.select(kept)})
     data = dataclasses.replace(data, splits=splits, weights=weights, dropped=[*data.dropped, *dropped])
     return data, encoded.select(kept)
+
+
+def _sources(train: Dataset) -> list[bytes]:
+    """Of each row its input, of a paraphrase its original's: it has the same label, which it would give away."""
+    first: dict[int, bytes] = {}
+    inputs = fingerprint.inputs(train, "label")
+    return [first.setdefault(row, digest) for row, digest in zip(train[ROW][:], inputs, strict=True)]
 
 
 def _reason(found: dict[str, Any]) -> str:
