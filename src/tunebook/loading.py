@@ -68,7 +68,7 @@ def load_data(config: Config, directory: RunDirectory, processes: Processes) -> 
         else:
             data = prepare(config.dataset, module.ROLES, config.cleaning, answer.kind)
         if hasattr(method, "add_rows") and data.stream is None:
-            data = method.add_rows(data, config.augmentation.options)
+            data = method.add_rows(data, config.augmentation.options, config.cleaning)
     before = directory.record.get("data", {}).get("fingerprints")
     if before is not None and before != data.fingerprints:
         changed = [split for split in data.fingerprints if before.get(split) != data.fingerprints[split]]

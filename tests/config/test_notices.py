@@ -17,6 +17,15 @@ def told(*arguments: str, metrics: str = BY_F1) -> list[str]:
 
 
 TWO = {
+    "groups of given splits": (
+        ["dataset.columns.group=topic"],
+        ["dataset.columns.group is not used, as no split is carved: rows of one group may stand in two splits"],
+    ),
+    "times of given splits": (["dataset.columns.time=topic"], ["dataset.columns.time is not used, as no split"]),
+    "paraphrases that nothing adds": (
+        ["dataset.columns.paraphrase=topic"],
+        ["dataset.columns.paraphrase is not used: augmentation=paraphrase adds"],
+    ),
     "weights and sampling": (
         ["loss=weighted", "sampling=oversample"],
         ["loss.class_weights=balanced and sampling.method=oversample both even classes out"],
@@ -90,6 +99,15 @@ def test_nothing_is_told_of_one_cure(name):
 def test_three_cures_are_told_pair_by_pair():
     sentences = told("loss=focal", "loss.class_weights=balanced", "sampling=oversample")
     assert len(sentences) == 3
+
+
+def test_groups_that_the_method_of_carving_does_not_regard_are_told(tmp_path):
+    (tmp_path / "rows.jsonl").write_text('{"text": "fine", "label": "good", "by": 1}\n' * 9)
+    carved = ["dataset=files", f"dataset.train={tmp_path}/rows.jsonl", "dataset.split.test=0.3"]
+    assert told(*carved, "dataset.columns.group=by") == []
+    assert told(*carved, "dataset.columns.group=by", "dataset.split.method=grouped") == []
+    [sentence] = told(*carved, "dataset.columns.group=by", "dataset.split.method=stratified")
+    assert sentence.startswith("dataset.columns.group is not used, as dataset.split.method is stratified: rows of one")
 
 
 @pytest.mark.parametrize("method", ["mixup", "cutmix"])

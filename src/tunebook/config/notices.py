@@ -31,12 +31,19 @@ class _Cures:
 
 
 def notices(config: Config) -> list[str]:
-    """One sentence for each two settings of a checked configuration that do the same or undo each other.
+    """One sentence for each two settings of a checked configuration that do the same or undo each other, or for
+    a column that is named and not used.
 
     Nothing here keeps a run from starting; what cannot be run is told by `tunebook.config.rules`.
     """
     cures = _cures(config)
-    return [*_imbalance(cures), *_few_shot(config, cures), *_softness(config, cures), *_choice(config, cures)]
+    return [
+        *_unused(config),
+        *_imbalance(cures),
+        *_few_shot(config, cures),
+        *_softness(config, cures),
+        *_choice(config, cures),
+    ]
 
 
 def _cures(config: Config) -> _Cures:
@@ -58,6 +65,22 @@ def _cures(config: Config) -> _Cures:
         mixing=f"augmentation.{mixing}" if mixing else None,
         best=best if wanted.load_best_model_at_end or wanted.early_stopping_patience else None,
     )
+
+
+def _unused(config: Config) -> list[str]:
+    named, split = config.dataset.columns, config.dataset.split
+    carves = split.validation is not None or split.test is not None or split.k_fold is not None
+    told = []
+    for role, method, what in (
+        ("group", "grouped", "rows of one group may stand in two splits"),
+        ("time", "time", "training may hold later rows than validation and test"),
+    ):
+        if role in named and not (carves and split.method in {"auto", method}):
+            why = f"dataset.split.method is {split.method}" if carves else "no split is carved"
+            told.append(f"dataset.columns.{role} is not used, as {why}: {what}")
+    if "paraphrase" in named and config.augmentation.method != "paraphrase":
+        told.append("dataset.columns.paraphrase is not used: augmentation=paraphrase adds what stands there")
+    return told
 
 
 def _imbalance(cures: _Cures) -> list[str]:

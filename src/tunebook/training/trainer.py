@@ -20,6 +20,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import ExportableState
 from transformers.trainer_utils import seed_worker
 
+from tunebook.errors import RunDirectoryError
 from tunebook.modeling.freezing import hold_frozen_in_eval
 from tunebook.training import checkpoints, mixing
 from tunebook.training.batches import EffectiveBatches
@@ -182,12 +183,20 @@ class RecipeTrainer(Trainer):
 
         transformers 5.23 saves some models (ViT) under the names of older versions, which its own loading of
         checkpoints does not translate back: it keeps the weights as they are and only warns of missing keys.
+
+        Raises:
+            RunDirectoryError: the checkpoint lacks weights of the model, which would be drawn anew.
         """
         if self.is_fsdp_enabled or self.is_deepspeed_enabled:
             super()._load_from_checkpoint(resume_from_checkpoint, model)
             return
         inner = cast(PreTrainedModel, self.accelerator.unwrap_model(model or self.model))
-        saved = type(inner).from_pretrained(resume_from_checkpoint, dtype=inner.dtype, trust_remote_code=False)
+        load: Any = type(inner).from_pretrained
+        saved, said = load(resume_from_checkpoint, dtype=inner.dtype, trust_remote_code=False, output_loading_info=True)
+        if lacking := sorted(said["missing_keys"]):
+            shown = ", ".join(lacking[:5]) + (f", … ({len(lacking)} in all)" if len(lacking) > 5 else "")
+            message = f"{resume_from_checkpoint} lacks {shown}; delete it, and the one before it is used"
+            raise RunDirectoryError(message)
         inner.load_state_dict(saved.state_dict())
 
     def _load_best_model(self) -> None:

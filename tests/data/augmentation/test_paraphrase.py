@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict
 
+from tunebook.config.data_groups import CleaningConfig
 from tunebook.data.augmentation import paraphrase
 from tunebook.data.prepare import PreparedData
 from tunebook.errors import DataError
@@ -75,6 +76,29 @@ def test_a_paraphrase_of_a_pair_is_judged_with_its_second_text():
     held = split(["five"]).add_column("text_pair", ["a"])
     found = add(prepared(train=train, validation=held)).splits["train"]
     assert list(zip(found["text"], found["text_pair"], strict=True)) == [("one", "a"), ("two", "b"), ("five", "b")]
+
+
+def test_what_is_almost_like_a_held_out_row_is_not_added_where_near_leaks_are_dropped(caplog):
+    said = "the room was cold and loud and nobody at the desk cared about it"
+    train = split(["one", "two"], [[f"{said}!", "a cold room"], ["uno"]], start=3)
+    data = prepared(train=train, validation=split([said, "five"]))
+    with caplog.at_level(logging.INFO, logger="tunebook"):
+        kept = paraphrase.add_rows(data, paraphrase.Options(), CleaningConfig())
+    assert kept.splits["train"]["text"][:] == ["one", "two", "a cold room", "uno"]
+    assert kept.splits["train"]["row"][:] == [3, 4, 3, 4]
+    assert len(kept.weights) == 4
+    assert "1 left out: almost like a row of validation or test" in caplog.text
+    for policy in ("report", "ignore"):
+        all_of_them = paraphrase.add_rows(data, paraphrase.Options(), CleaningConfig(near_leaks=policy))
+        assert f"{said}!" in all_of_them.splits["train"]["text"][:]
+
+
+def test_almost_like_a_pair_are_only_both_texts():
+    first, second = "the room was cold and loud and dark", "nobody at the desk cared about it at all"
+    train = split(["one", "two"], [[f"{first}!"], [f"{first}."]], start=0).add_column("text_pair", [second, "other"])
+    held = split([first]).add_column("text_pair", [f"{second}!"])
+    kept = paraphrase.add_rows(prepared(train=train, validation=held), paraphrase.Options(), CleaningConfig())
+    assert kept.splits["train"]["text"][2:] == [f"{first}."]
 
 
 def test_no_paraphrases_at_all_change_nothing_but_the_mark():

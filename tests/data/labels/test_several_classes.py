@@ -53,6 +53,7 @@ def refusal(given, stated=None, separator=None) -> str:
         ([["p", "r"], ["q"]], {"p": "good", "q": "bad", "r": "good"}, None, ["good", "bad"], [[1, 0], [0, 1]]),
         ([[0, 1, 1], [0, 0, 0], [1, 0, 0]], ["x", "y", "z"], None, ["x", "y", "z"], [[0, 1, 1], [0, 0, 0], [1, 0, 0]]),
         ([[0.0, 1.0, 1.0], [1.0, 0.0, 0.0]], None, None, ["0", "1", "2"], [[0, 1, 1], [1, 0, 0]]),
+        ([[0, 1], [1, 0], [0, 1]], ["x", "y"], None, ["x", "y"], [[0, 1], [1, 0], [0, 1]]),  # one of two, never both
     ],
 )
 def test_encodes(values, stated, separator, names, rows):

@@ -13,6 +13,7 @@ from tunebook.config.data_groups import AUXILIARY
 from tunebook.data.audit import thumbnails
 from tunebook.data.audit.facts import AuditFacts
 from tunebook.data.audit.looks import Row
+from tunebook.data.augmentation.paraphrase import ORIGIN
 from tunebook.data.columns import ROW
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Material:
             name: split for name, split in data.splits.items() if isinstance(split, Dataset) and len(split)
         }
         features = next(iter(self.splits.values())).features if self.splits else {}
-        roles = [role for role in features if role not in {ROW, LABEL, *AUXILIARY}]
+        roles = [role for role in features if role not in {ROW, LABEL, ORIGIN, *AUXILIARY}]
         self.text_roles = [role for role in roles if _is_text(features[role])]
         self.image_role = next((role for role in roles if isinstance(features[role], Image)), None)
         self._texts: dict[str, dict[str, list[str]]] = {}
@@ -163,7 +164,7 @@ class Material:
         # A carved split's rows are named by the training rows that they were; its own name finds them as well.
         for name in self.splits:
             for at, row in enumerate(self.plain(name, ROW)):
-                found[name, row] = (name, at)
+                found.setdefault((name, row), (name, at))  # a paraphrase comes after its row and has its number
                 if name in self.facts.carved:
                     found["train", row] = (name, at)
         return found

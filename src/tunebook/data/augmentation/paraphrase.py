@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from datasets import Dataset
 
+    from tunebook.config.data_groups import CleaningConfig
     from tunebook.data.prepare import PreparedData
 
 logger = logging.getLogger("tunebook")
@@ -62,17 +63,19 @@ class Augmentation:
         return [None for _ in keys]
 
 
-def add_rows(data: PreparedData, options: Options) -> PreparedData:
+def add_rows(data: PreparedData, options: Options, cleaning: CleaningConfig | None = None) -> PreparedData:
     """The data with its training rows' paraphrases as further training rows.
 
     Called after splits are carved and leaks taken out, so that a paraphrase follows its row: one of a validation or
     test row is never added. Every split gets the column `origin` and loses `paraphrase`; an added row has the `row`
     number, the label and the other columns of its original. Not added, and counted in the log: empty ones, those
-    that repeat a training row, and those that stand in validation or test (white space and case aside).
+    that repeat a training row, and those that stand in validation or test (white space and case aside) or, where
+    near leaks are dropped, are almost like a row there.
 
     Args:
         data: prepared.
         options: of this method.
+        cleaning: the configuration's `cleaning`; None: near leaks are not looked for.
 
     Raises:
         DataError: the training rows have no column of paraphrases, or it holds something else than texts.
@@ -84,6 +87,8 @@ def add_rows(data: PreparedData, options: Options) -> PreparedData:
         message = "must name the column of paraphrases, each a text or a list of texts, for augmentation=paraphrase"
         raise DataError(Problem("dataset.columns.paraphrase", message))
     positions, texts, left_out = _wanted(data, options.most)
+    if cleaning is not None and cleaning.near_leaks == "drop":
+        positions, texts, left_out = _without_near_leaks(data, positions, texts, left_out, cleaning.similarity)
     splits = DatasetDict({name: _marked(split, "source") for name, split in data.splits.items()})
     added = len(positions)
     if added:
@@ -124,6 +129,24 @@ def _wanted(data: PreparedData, most: int | None) -> tuple[list[int], list[str],
                 positions.append(position)
                 texts.append(text)
     return positions, texts, left_out
+
+
+def _without_near_leaks(
+    data: PreparedData, positions: list[int], texts: list[str], left_out: Counter[str], similarity: float
+) -> tuple[list[int], list[str], Counter[str]]:
+    """As `_wanted`, without what a training row would have been dropped for."""
+    from tunebook.data import near
+
+    train = _inputs(data.splits["train"])
+    pairs = "text_pair" in data.splits["train"].column_names
+    added = [(text, train[at][1] or "") if pairs else (text,) for at, text in zip(positions, texts, strict=True)]
+    held = [row for name, split in data.splits.items() if name != "train" for row in _inputs(split)]
+    others = [(first or "", second or "") if pairs else (first or "",) for first, second in held]
+    alike = {at for _, at, _ in near.alike_across(others, added, similarity)}
+    kept = [at for at in range(len(texts)) if at not in alike]
+    if alike:
+        left_out = left_out + Counter({"almost like a row of validation or test": len(alike)})
+    return [positions[at] for at in kept], [texts[at] for at in kept], left_out
 
 
 def _inputs(split: Dataset) -> list[tuple[Any, Any]]:

@@ -125,14 +125,17 @@ FORMS: dict[str, Callable[[Any, str, str, str | None], Rows]] = {
 
 
 def _are_marks(given: Mapping[str, Rows], stated: Stated) -> bool:
-    """Whether lists hold a 0 or 1 for each name already: all of one length, and no row's values differ as ids must."""
+    """Whether lists hold a 0 or 1 for each name already: all of one length, and not ids, which differ in each row.
+
+    Of two names, [0, 1] and [1, 0] could be ids; but then every row would have both labels.
+    """
     rows = [row for part in given.values() for row in part]
     width = len(rows[0]) if rows else 0
     return (
         width > 1
         and (stated is None or isinstance(stated, Mapping) or len(stated) == width)
         and all(len(row) == width and set(row) <= {0, 1} for row in rows)
-        and any(len(set(row)) < width for row in rows)
+        and (any(len(set(row)) < width for row in rows) or len({tuple(row) for row in rows}) > 1)
     )
 
 

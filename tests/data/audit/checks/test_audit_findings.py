@@ -20,6 +20,19 @@ def splits(train=40, test=10):
     }
 
 
+def test_paraphrases_are_no_row_of_the_source_and_their_mark_is_no_text(made):
+    """As `augmentation=paraphrase` adds them: after all rows, each with the number of its original."""
+    given = splits()
+    train = {role: values + values for role, values in given["train"].items()}
+    train["text"][40:] = [f"said otherwise {at}" for at in range(40)]
+    train |= {"row": list(range(40)) * 2, "origin": ["source"] * 40 + ["paraphrase"] * 40}
+    test = given["test"] | {"origin": ["source"] * 10}
+    material = made({"train": train, "test": test})
+    assert material.text_roles == ["text"]
+    assert material.texts("train")[39:41] == ["train 39", "said otherwise 0"]
+    assert material.row("train", 7).text == "train 7"
+
+
 @pytest.mark.parametrize("check", [duplicates, label_conflicts, missing_values, leaks])
 def test_nothing_found(made, check):
     told = check.look(made(splits()))
