@@ -16,7 +16,7 @@ from tunebook.run_directory import opened
 
 FILES = {
     "README.md", "history.jsonl", "log.txt", "metrics.json", "model", "predictions", "recipe.yaml",
-    "report.html", "run.json", "checkpoints", "audit.html", "audit.json", "dropped.jsonl",
+    "report.html", "run.json", "checkpoints", "audit.html", "audit.json",
 }  # fmt: skip
 
 

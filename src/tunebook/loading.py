@@ -99,10 +99,10 @@ def _misfits(config: Config, data: PreparedData, answer: Answer) -> list[Problem
         *catalog.unknown_labels(config.task.metrics, data.label_names, "task.metrics"),
     ]
     if "validation" not in data.splits and config.hyperparameters.eval_strategy not in {None, "no"}:
+        carve = "" if data.stream is not None else "carve one with dataset.split.validation=0.1, "
         message = (
-            "there is none, and evaluations were asked for: give dataset.validation, carve one with "
-            "dataset.split.validation=0.1, or set hyperparameters.eval_strategy=no "
-            "hyperparameters.load_best_model_at_end=false"
+            f"there is none, and evaluations were asked for: give dataset.validation, {carve}or set "
+            "hyperparameters.eval_strategy=no hyperparameters.load_best_model_at_end=false"
         )
         found.append(Problem("validation split", message))
     return found
@@ -196,5 +196,5 @@ def keep(config: Config, data: PreparedData, parts: build.Parts, seen: Audit | N
     if seen is not None:
         write_audit(directory.path, seen, config.run.recipe)
     treatment.write(directory.path, parts.label_noise)
-    if data.stream is None:  # which writes what it leaves out as it goes
+    if data.stream is None and data.dropped:  # a stream writes what it leaves out as it goes
         write_dropped(directory.path / DROPPED, data.dropped)

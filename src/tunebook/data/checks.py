@@ -179,7 +179,8 @@ def _lack(split: Dataset, what: str, lacking: list[int]) -> str:
     numbers = split[ROW][:]
     rows = [numbers[at] for at in lacking]
     return (
-        f"{len(rows)} row{'s have' if len(rows) > 1 else ' has'} {what}: {rows_in_words(rows)}; complete or remove them"
+        f"{len(rows)} row{'s have' if len(rows) > 1 else ' has'} {what}: {rows_in_words(rows)}; complete or remove "
+        "them, or leave such training rows out by cleaning.missing=drop"
     )
 
 

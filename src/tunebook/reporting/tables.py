@@ -22,6 +22,7 @@ PLACES = {
     "thresholds.json": "from which probability on a label is answered",
     "audit.html": "what was found in the data",
     "dropped.jsonl": "rows that were left out",
+    "label_noise.json": "rows that are probably labelled wrong, the likeliest first",
     "history.jsonl": "every logged step",
     "recipe.yaml": "the frozen recipe, to run again",
     "run.json": "versions, hardware, times",

@@ -20,7 +20,7 @@ from tunebook.data.cleaning.findings import Finding, dropped_rows, in_words
 from tunebook.data.columns import ROW
 from tunebook.data.label_noise import probabilities, requirements, suspects
 from tunebook.data.prepare import PreparedData
-from tunebook.errors import ConfigurationError, DataError
+from tunebook.errors import ConfigurationError, DataError, Problem
 
 logger = logging.getLogger("tunebook")
 
@@ -120,8 +120,8 @@ def look(data: PreparedData, features: np.ndarray, folds: int, seed: int, share:
         share: see `treat`.
 
     Returns:
-        `suspects`: row, place in the training split (a paraphrase has its original's row), given, suggested and the
-        probabilities of both, the likeliest to be wrong first;
+        `suspects`: row, place in the training split (a paraphrase has its original's row), given, suggested, the
+        probabilities of both, and the row's values, the likeliest to be wrong first;
         `quality`: of every training row in order, the probability of its given label; `agreement`: share of
         rows (multi-label: of labels) on which the out-of-fold answer is the given one; `words`; `fingerprint`.
     """
@@ -132,9 +132,11 @@ def look(data: PreparedData, features: np.ndarray, folds: int, seed: int, share:
     answered = told.argmax(1) if labels.ndim == 1 else told > 0.5
     agreement = float((answered == labels).mean())
     rows = train[ROW][:]
+    places = found.places.tolist()
+    shown = [one.values for one in dropped_rows(train, "train", places, KIND, names)]
     listed = [
-        {"row": rows[place], "place": place, **suspects.describe(labels, told, place, names)}
-        for place in found.places.tolist()
+        {"row": rows[place], "place": place, **suspects.describe(labels, told, place, names), "values": values}
+        for place, values in zip(places, shown, strict=True)
     ]
     words = (
         f"{in_words(len(listed), len(train), 'train')} probably labelled wrong; "
@@ -195,6 +197,7 @@ def _applied(policy: str, data: PreparedData, encoded: Dataset, record: dict[str
         return data, encoded
     places = [one["place"] for one in listed]
     kept = np.setdiff1d(np.arange(len(train)), places)
+    _refuse_emptied(np.asarray(train["label"][:]), kept, data.label_names)
     weights = None if data.weights is None else data.weights[kept] / data.weights[kept].mean()
     dropped = [
         dataclasses.replace(one, reason=_reason(found))
@@ -203,6 +206,18 @@ def _applied(policy: str, data: PreparedData, encoded: Dataset, record: dict[str
     splits = DatasetDict({**data.splits, "train": train.select(kept)})
     data = dataclasses.replace(data, splits=splits, weights=weights, dropped=[*data.dropped, *dropped])
     return data, encoded.select(kept)
+
+
+def _refuse_emptied(labels: np.ndarray, kept: np.ndarray, names: list[str]) -> None:
+    """A class whose rows are all suspects must not vanish from training without a word."""
+    counts = [
+        np.bincount(some, minlength=len(names)) if some.ndim == 1 else some.sum(axis=0)
+        for some in (labels, labels[kept])
+    ]
+    gone = [name for name, before, after in zip(names, *counts, strict=True) if before and not after]
+    if gone:
+        message = f"drop leaves no training row of {', '.join(map(repr, gone))}; use weight or report"
+        raise DataError(Problem("cleaning.label_noise", message))
 
 
 def _sources(train: Dataset) -> list[bytes]:
