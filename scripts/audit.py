@@ -3,8 +3,9 @@
 python scripts/audit.py +recipe=bert_sentiment
 python scripts/audit.py +recipe=bert_sentiment dataset.path=./mine augmentation
 
-The arguments are those of run.py. Of the model only the tokenizer is loaded. audit.json and audit.html (or
-augmentation.html) go to run.output_dir/audits/<recipe>/.
+The arguments are those of run.py; the bare word `augmentation` may stand anywhere among them. Of the model only the
+tokenizer is loaded. audit.json and audit.html (or augmentation.html) go to run.output_dir/audits/<recipe>/, and with
+run.name=NAME to a folder NAME in it, so that two audits of one recipe lie side by side.
 """
 
 from __future__ import annotations
@@ -12,19 +13,25 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tunebook.check import check
 from tunebook.config.command import launch
+from tunebook.config.folders import conf_folder, group_options
 from tunebook.config.schema import Config
-from tunebook.errors import ConfigurationError, Problem
+from tunebook.errors import ConfigurationError, DataError, Problem
+
+if TYPE_CHECKING:
+    from tunebook.answers.base import Answer
+    from tunebook.data.prepare import PreparedData
 
 AUGMENTATION = "augmentation"
 SHOWN = 5
 
 
 def folder_of(config: Config) -> Path:
-    """Where the audit of a recipe lies."""
-    return Path(config.run.output_dir).expanduser() / "audits" / config.run.recipe
+    """Where the audit of a recipe lies; of a named run, in a folder of its own."""
+    return Path(config.run.output_dir).expanduser() / "audits" / config.run.recipe / (config.run.name or "")
 
 
 def look_at_data(config: Config, command: str) -> None:
@@ -42,6 +49,7 @@ def look_at_data(config: Config, command: str) -> None:
     module = registry.load("task", config.task.name)
     task = module.Task(config.task.options)
     data = prepare(config.dataset, module.ROLES, config.cleaning, task.answer.kind)
+    refuse_misfits(config, data, task.answer)
     lengths, processor = {}, None
     if "image" not in module.ROLES:
         processor = task.load_processor(config.model)
@@ -56,10 +64,58 @@ def look_at_data(config: Config, command: str) -> None:
         print(f"  {folder_of(config) / name}   {why}")
 
 
+def refuse_misfits(config: Config, data: PreparedData, answer: Answer) -> None:
+    """Raise what run.py would: labels that the recipe names and the rows lack, and the like."""
+    import numpy as np
+
+    from tunebook.config import registry
+    from tunebook.data.sampling.base import TrainLabels
+    from tunebook.evaluation import catalog
+    from tunebook.evaluation.scorer import threshold_problems
+    from tunebook.training.build import loss_of
+
+    problems = [
+        *threshold_problems(answer, data.label_names, data.splits),
+        *catalog.unknown_labels(config.task.metrics, data.label_names, "task.metrics"),
+    ]
+    labels = TrainLabels(answer.kind, tuple(data.label_names), np.asarray(data.splits["train"]["label"][:]))
+    sampling = registry.load("sampling", config.sampling.method)
+    for build in (lambda: sampling.Sampling(config.sampling.options, labels), lambda: loss_of(config, answer, labels)):
+        try:
+            build()
+        except (ConfigurationError, DataError) as error:
+            problems += error.problems
+    if problems:
+        raise DataError(problems)
+
+
+def refuse_idle(config: Config) -> None:
+    """Raise where no row would change, with what would fit the task."""
+    from tunebook.config import registry
+
+    method = config.augmentation.method
+    if method != "none":
+        return
+    roles = set(registry.load("task", config.task.name).ROLES)
+    fitting = [name for name in registry.names("augmentation") if registry.load("augmentation", name).ROLES & roles]
+    groups = [name for name in group_options("augmentation") if method_of(name) in fitting]
+    message = f"{method} changes no row; for {config.task.name} there are augmentation={', '.join(groups)}"
+    raise ConfigurationError(Problem("augmentation.method", message))
+
+
+def method_of(group: str) -> str:
+    """The method that an option of the group `augmentation` names."""
+    lines = (conf_folder() / AUGMENTATION / f"{group}.yaml").read_text(encoding="utf-8").splitlines()
+    return next(
+        (line.removeprefix("method:").split("#")[0].strip() for line in lines if line.startswith("method:")), ""
+    )
+
+
 def look_at_augmentation(config: Config, command: str) -> None:
     """Show some training rows before and after augmentation."""
+    refuse_idle(config)
     from tunebook.config import registry
-    from tunebook.data.augmentation._preview import preview
+    from tunebook.data.augmentation._preview import idle, preview
     from tunebook.data.prepare import prepare
     from tunebook.reporting.augmentation_page import PAGE, augmentation_table, write_augmentation
 
@@ -76,6 +132,8 @@ def look_at_augmentation(config: Config, command: str) -> None:
         raise ConfigurationError(Problem("augmentation.method", message))
     write_augmentation(folder_of(config), shown, config.run.recipe, config.augmentation.method)
     print(augmentation_table(shown))
+    if idles := idle(data, augmentation):
+        print(idles)
     print(f"  {folder_of(config) / PAGE}   to look at")
 
 
@@ -93,7 +151,7 @@ if __name__ == "__main__":
         raise SystemExit(0)
     speak()
     wanted = look_at_data
-    if sys.argv[-1] == AUGMENTATION:
-        sys.argv.pop()
+    if AUGMENTATION in sys.argv[1:]:
+        sys.argv[1:] = [argument for argument in sys.argv[1:] if argument != AUGMENTATION]
         wanted = look_at_augmentation
     launch(wanted, check)

@@ -175,7 +175,9 @@ CASES = {
     "a cell of 10 MB": Case("a.csv", GOOD + "x" * 10**7 + ",1\n", rows=5),
     "a line of 3 MB without a comma": Case("a.csv", "x" * 3 * 10**6, ("no such column in a.csv", "x…")),
     "a line of 3 MB among others": Case("a.csv", GOOD + "x" * 3 * 10**6 + "\n", ("line 6 (1)",)),
-    "cells by semicolon": Case("a.csv", GOOD.replace(",", ";"), ("dataset.delimiter", "by ';'; say so")),
+    "cells by semicolon": Case(
+        "a.csv", GOOD.replace(",", ";"), ("dataset.delimiter", "by ';'; say \"dataset.delimiter=';'\"")
+    ),
     "no header line": Case("a.csv", GOOD.partition("\n")[2], ("has no header line", "column_names=[text,label]")),
     "a header line that is denied": Case(
         "a.csv", GOOD, ("has a header line",), options={"column_names": ["text", "label"]}

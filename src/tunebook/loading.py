@@ -81,7 +81,7 @@ def load_data(config: Config, directory: RunDirectory, processes: Processes) -> 
     if other := [split for split, digest in data.fingerprints.items() if stated.get(split, digest) != digest]:
         message = f"differ from those of the run that the recipe was frozen from: {', '.join(other)}"
         raise DataError(Problem("dataset.fingerprints", f"the rows {message}; take the key out to train all the same"))
-    if problems := _misfits(config, data, answer):
+    if problems := misfits(config, data, answer):
         raise DataError(problems)
     if processes.main:
         rows = {name: len(part) for name, part in data.splits.items() if name != "train" or data.stream is None}
@@ -92,7 +92,7 @@ def load_data(config: Config, directory: RunDirectory, processes: Processes) -> 
     return data
 
 
-def _misfits(config: Config, data: PreparedData, answer: Answer) -> list[Problem]:
+def misfits(config: Config, data: PreparedData, answer: Answer) -> list[Problem]:
     """What the recipe asks of the rows and they do not have: a validation split, the labels that it names."""
     found = [
         *threshold_problems(answer, data.label_names, data.splits),
@@ -117,7 +117,7 @@ def load_parts(
     """
     task = registry.load("task", config.task.name).Task(config.task.options)
     answer, seed = task.answer, config.hyperparameters.seed
-    _drawn_and_judged(config, data, answer)  # mistakes in weights and the like are told before a model is loaded
+    drawn_and_judged(config, data, answer)  # mistakes in weights and the like are told before a model is loaded
     with processes.main_first():
         loaded = load_model(config.model, task.auto_class, data.label_names, answer.problem_type, seed=seed)
         processor = task.load_processor(config.model)
@@ -137,7 +137,7 @@ def load_parts(
     data, splits["train"] = treated.data, treated.encoded
 
     train = data.splits["train"]
-    labels, sampling, loss = _drawn_and_judged(config, data, answer)
+    labels, sampling, loss = drawn_and_judged(config, data, answer)
     method = registry.load("augmentation", config.augmentation.method)
     augmentation = method.Augmentation(config.augmentation.options, seed)
     if data.stream is not None:
@@ -161,7 +161,7 @@ def load_parts(
     )
 
 
-def _drawn_and_judged(config: Config, data: PreparedData, answer: Answer) -> tuple[Any, Sampling | None, Loss]:
+def drawn_and_judged(config: Config, data: PreparedData, answer: Answer) -> tuple[Any, Sampling | None, Loss]:
     """The training labels, how their rows are drawn and how answers are judged against them."""
     names = tuple(data.label_names)
     if data.stream is not None:

@@ -59,17 +59,35 @@ def test_files_shares_and_columns_at_once(tmp_path, write, configured):
 @pytest.mark.parametrize(
     ("content", "key", "part"),
     [
-        ("good film,1\nbad film,0\n", "dataset.column_names", "has no header line"),
-        ("text;label\na;1\n", "dataset.delimiter", "by ';'"),
-        ("text\tlabel\na\t1\n", "dataset.delimiter", r"by '\t'"),
+        (
+            "text;label\na;1\n",
+            "dataset.delimiter",
+            "a.csv seems to separate its cells by ';'; say \"dataset.delimiter=';'\"",
+        ),
+        (
+            "id;message\na;1\n",
+            "dataset.delimiter",
+            "a.csv seems to separate its cells by ';'; say \"dataset.delimiter=';'\"",
+        ),
+        (
+            "text\tlabel\na\t1\n",
+            "dataset.delimiter",
+            r"a.csv seems to separate its cells by '\t'; say dataset.format=tsv",
+        ),
     ],
 )
-def test_none_of_the_columns(tmp_path, write, configured, content, key, part):
+def test_another_delimiter_is_the_one_thing_to_say(tmp_path, write, configured, content, key, part):
     write("a.csv", content)
+    assert keys_and_messages(configured("files", {"train": "a.csv"}), tmp_path) == [(key, part)]
+
+
+def test_none_of_the_columns_for_want_of_a_header(tmp_path, write, configured):
+    write("a.csv", "good film,1\nbad film,0\n")
     found = keys_and_messages(configured("files", {"train": "a.csv"}), tmp_path)
-    assert len(found) == 3
-    assert found[2][0] == key
-    assert part in found[2][1]
+    assert [key for key, _ in found] == [
+        "dataset.columns.text='text'", "dataset.columns.label='label'", "dataset.column_names"
+    ]  # fmt: skip
+    assert "has no header line" in found[2][1]
 
 
 def test_a_json_line_longer_than_what_is_looked_at(tmp_path, write, configured):

@@ -170,7 +170,7 @@ def test_rows_in_two_splits_are_reported(prepared, caplog):
             cleaning={"leaks": "report"},
         )
     assert data.overlaps == {("train", "validation"): 0, ("train", "test"): 2, ("validation", "test"): 1}
-    assert "2 of 3 rows of test stand in train too, word for word: row 0, 1" in caplog.text
+    assert "2 of 3 rows of test stand in train too, word for word: rows 0, 1" in caplog.text
     assert "1 of 3 rows of test stands in validation too" in caplog.text
 
 
@@ -330,6 +330,13 @@ def test_weights_follow_the_rows(prepared, refusal):
         prepared(contents, columns={"weight": "wrth"})
     bad = {**contents, "train": csv([*rows, ("e", "x", -1)], "text,label,worth")}
     assert "dataset.columns.weight='worth'" in refusal(bad, columns={"weight": "worth"})
+
+
+def test_a_finding_keeps_how_many_rows_were_looked_at(prepared):
+    rows = [(f"text {at}", "xy"[at % 2]) for at in range(20)] + [("text 0", "x"), ("text 2", "x")]
+    data = prepared({"train": csv(rows)}, per_class=3)
+    assert data.splits["train"].num_rows == 6
+    assert [(one.kind, len(one.rows), one.of) for one in data.findings] == [("duplicates", 2, 22)]
 
 
 def test_without_rows(prepared):

@@ -15,7 +15,7 @@ from tests import tiny
 from tests.commands import typed
 from tunebook.check import check
 from tunebook.config.compose import compose
-from tunebook.errors import ConfigurationError
+from tunebook.errors import ConfigurationError, DataError
 
 ROOT = Path(__file__).parents[2]
 COPIED = "a warm and funny film with a great cast"
@@ -98,5 +98,35 @@ def test_a_preview_of_augmentation(recipe, tmp_path, capsys):
 
 
 def test_no_augmentation_is_a_mistake(recipe):
-    with pytest.raises(ConfigurationError, match="none changes no row"):
+    fitting = "augmentation=paraphrase, synonyms, text_mixup, text_noise$"
+    with pytest.raises(ConfigurationError, match=f"none changes no row; for text_classification there are {fitting}"):
         preview(recipe)
+
+
+def test_the_word_augmentation_may_stand_anywhere(recipe, tmp_path):
+    done = said(tmp_path, "augmentation", *recipe)
+    assert done.returncode == 2
+    assert "none changes no row" in done.stderr
+
+
+def test_a_named_audit_has_a_folder_of_its_own(recipe, tmp_path):
+    script = runpy.run_path(str(ROOT / "scripts" / "audit.py"), run_name="audit")
+    folders = [
+        script["folder_of"](check(compose([*recipe, "run.output_dir=here", *more]))) for more in ([], ["run.name=b"])
+    ]
+    assert folders == [Path("here/audits/bert_sentiment"), Path("here/audits/bert_sentiment/b")]
+
+
+@pytest.mark.parametrize(
+    ("more", "part"),
+    [
+        (["loss=weighted", "loss.class_weights={splendid: 2}"], "splendid"),
+        (["task.metrics=[f1:splendid]"], "the data has no label 'splendid'"),
+        (["task.positive=splendid"], "the data has no label 'splendid'"),
+        (["task.threshold=tuned"], "tuned needs a validation split"),
+    ],
+)
+def test_labels_that_no_row_has_are_refused_as_run_py_does(recipe, more, part):
+    script = runpy.run_path(str(ROOT / "scripts" / "audit.py"), run_name="audit")
+    with pytest.raises(DataError, match=part):
+        script["look_at_data"](check(compose([*recipe, *more])), "")

@@ -72,7 +72,8 @@ class telling_mistakes:
             raise SystemExit(error.exit_code) from None
         if isinstance(error, KeyboardInterrupt):
             if is_main_process():
-                print("Interrupted. If the run had begun, the same command goes on from what is saved.", file=sys.stderr)
+                said = "Interrupted. If the run had begun, the same command continues it from what is saved."
+                print(said, file=sys.stderr)
             raise SystemExit(130) from None
 
 

@@ -72,7 +72,8 @@ def overlaps(splits: Mapping[str, Dataset], digests: Mapping[str, list[bytes]]) 
             shown = ", ".join(map(str, twice[:SHOWN])) + (", …" if len(twice) > SHOWN else "")
             many = f"{len(twice)} of {len(digests[later])} rows of {later} stand"
             one = f"1 of {len(digests[later])} rows of {later} stands"
-            logger.warning("%s in %s too, word for word: row %s", many if len(twice) > 1 else one, earlier, shown)
+            said, rows = (many, "rows") if len(twice) > 1 else (one, "row")
+            logger.warning("%s in %s too, word for word: %s %s", said, earlier, rows, shown)
     return counts
 
 

@@ -6,7 +6,7 @@ from PIL import Image as Pillow
 
 from tests.data.augmentation.test_paraphrase import prepared
 from tunebook.data.augmentation import image, none, paraphrase, text
-from tunebook.data.augmentation._preview import preview
+from tunebook.data.augmentation._preview import idle, preview
 from tunebook.data.prepare import PreparedData
 from tunebook.data.row_key import RowKey
 
@@ -55,6 +55,19 @@ def test_paraphrases_are_shown_beside_their_row():
         ("four", ["dos"], 13),
     ]
     assert shown[0][1][0]["origin"] == "paraphrase"
+
+
+def test_a_word_list_of_which_no_row_has_any_word_is_told(tmp_path):
+    file = tmp_path / "words.txt"
+    file.write_text("zebra: horse\nlion: cat\n")
+    method = text.Augmentation(text.Options(synonyms=str(file), synonym=1.0), 0)
+    said = (
+        "augmentation.synonyms: no training row has any of the 2 words of the list (zebra, lion); no synonym is put in"
+    )
+    assert idle(prepared(), method) == said
+    file.write_text("zebra: horse\none: single\n")
+    assert idle(prepared(), text.Augmentation(text.Options(synonyms=str(file), synonym=1.0), 0)) == ""
+    assert idle(pictures(), none.Augmentation(none.Options(), 0)) == ""
 
 
 def test_nothing_to_show():

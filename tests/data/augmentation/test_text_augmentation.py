@@ -93,6 +93,19 @@ def test_every_mistake_of_a_word_list_is_told_with_its_line(tmp_path):
     assert "no synonym of 'film'" in str(told.value)
 
 
+def test_a_list_in_json_is_refused_with_the_form_that_is_right(tmp_path):
+    file = tmp_path / "words.json"
+    file.write_text('{"good": ["fine"],\n"bad": ["poor"]}')
+    (first, second) = text.problems(text.Options(synonyms=str(file)))
+    assert (first.place, second.place) == (f"{file}:1", f"{file}:2")
+    assert first.message == (
+        "holds {, which no word has; the list is plain text, not JSON: a line is `word: synonym, another synonym`"
+    )
+    file.write_text("good: [fine]\n" * 50)
+    told = text.problems(text.Options(synonyms=str(file)))
+    assert (len(told), told[-1].message) == (21, "and 30 more lines that are wrong")
+
+
 def test_a_word_list_that_is_not_there_empty_or_no_text(tmp_path):
     (tmp_path / "empty.txt").write_text("# nothing\n")
     (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00")

@@ -250,6 +250,8 @@ def test_settings_that_mean_nothing_are_refused(tmp_path, write):
     write("a.jsonl", '{"text": "x", "label": 1}')
     write("a.csv", GOOD)
     assert "dataset.delimiter   means nothing for json files" in refusal(tmp_path, train="a.jsonl", delimiter=";")
+    said = refusal(tmp_path, train="a.jsonl", column_names=["text", "label"])
+    assert "for json files; take it out, or set it to null, as in dataset.column_names=null" in said
     assert "dataset.field   means nothing for csv files" in refusal(tmp_path, train="a.csv", field="data")
 
 

@@ -110,6 +110,16 @@ def test_many_are_counted(tmp_path, write):
     assert "and 10 more; 30 of 30 images cannot be read" in message
 
 
+def test_a_missing_folder_is_told_once_with_its_rows(tmp_path, paint, write):
+    paint("good.jpg")
+    names = [f"pics/{row % 2}/{row}.jpg" for row in range(25)]
+    write("a.csv", "image,label\ngood.jpg,1\n" + "".join(f"{name},0\n" for name in [*names, names[0]]))
+    message = refusal(tmp_path, train="a.csv")
+    assert message.startswith("1 problem ")
+    assert f"{tmp_path / 'pics'} " in message
+    assert "(a.csv, row 1)   there is no such folder; 26 rows name images in it" in message
+
+
 def test_a_missing_path_is_left_for_the_policy_on_missing_values(tmp_path, paint, write):
     paint("x.jpg", "y.jpg")
     write("a.csv", "image,label\nx.jpg,1\n,0\ny.jpg,0\n")

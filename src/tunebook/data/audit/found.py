@@ -56,7 +56,12 @@ def _words(material: Material, kind: str, findings: list[Any], name: str) -> str
 
 
 def _size(material: Material, finding: Any) -> int:
-    """Rows that the split had when it was looked at: with those that were left out, and before others were carved."""
+    """Rows that the split had when it was looked at.
+
+    Where the finding does not say, those that are there now, with those that were left out or carved.
+    """
+    if finding.of:
+        return int(finding.of)
     data, split = material.data, finding.split
     carved = material.facts.carved if split == "train" and "leaks" not in finding.kind else ()
     there = sum(len(material.splits.get(name, [])) for name in (split, *carved))
@@ -92,8 +97,9 @@ def _examples(material: Material, finding: Any, again: str) -> list[Example]:
         there = [one for one in rows if one is not None]
         if there:
             kind = finding.kind.replace("_", " ")
-            title = f"{kind}: row {row} of {finding.split}" + (
-                f" {again} row {partner[1]} of {partner[0]}" if partner else ""
-            )
+            # The words of a row say where it is now, so that a title reads like what stands over the row itself.
+            title = f"{kind}: row {row} of {rows[0].split if rows[0] else finding.split}"
+            if partner:
+                title += f" {again} row {partner[1]} of {rows[1].split if rows[1] else partner[0]}"
             shown.append(Example(title, there))
     return shown

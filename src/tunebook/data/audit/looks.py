@@ -18,7 +18,7 @@ class Row:
     """One row of the data, to be shown.
 
     Args:
-        split: that it belongs to.
+        split: that it belongs to; of one that was carved since it was found, in words: 'train (now in validation)'.
         row: its number in the source's split.
         label: in words; "" where there is none.
         text: its texts, or None.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -134,7 +134,8 @@ class Material:
     def row(self, split: str, number: int) -> Row | None:
         """A row by its number in the source's split, also one that was dropped or carved; None: it is not there."""
         if (at := self._positions.get((split, number))) is not None:
-            return self.shown(*at)
+            shown = self.shown(*at)
+            return shown if at[0] == split else replace(shown, split=f"{split} (now in {at[0]})")
         names = {split, *(self.facts.carved if split == "train" else ())}
         for gone in self.data.dropped:
             if gone.split in names and gone.row == number:

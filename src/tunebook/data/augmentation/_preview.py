@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tunebook.data.augmentation import paraphrase
+from tunebook.data.augmentation import _words, paraphrase, text
 from tunebook.data.augmentation._mixing import blended
 from tunebook.data.augmentation.base import Augmentation, Mix
 from tunebook.data.row_key import RowKey
@@ -46,6 +46,18 @@ def preview(data: PreparedData, augmentation: Augmentation, seed: int, count: in
         after = [_after(train, augmentation, RowKey(position, epoch), data.label_names) for epoch in range(copies)]
         shown.append((_in_words(train[position], data.label_names), after, _number(train, position)))
     return shown
+
+
+def idle(data: PreparedData, augmentation: Augmentation) -> str:
+    """What of an augmentation does nothing with these rows, as a sentence; "" where nothing is amiss."""
+    known = augmentation.known if isinstance(augmentation, text.Augmentation) else {}
+    train = data.splits["train"]
+    texts = (one for role in ("text", "text_pair") if role in train.column_names for one in train[role])
+    if not known or any(_words.any_known(_words.split(one)[0], known) for one in texts if one):
+        return ""
+    some = ", ".join(list(known)[:5]) + (", …" if len(known) > 5 else "")
+    count = f"any of the {len(known):,} words" if len(known) > 1 else "the one word"
+    return f"augmentation.synonyms: no training row has {count} of the list ({some}); no synonym is put in"
 
 
 def _after(train: Dataset, augmentation: Augmentation, key: RowKey, names: list[str]) -> dict[str, Any]:

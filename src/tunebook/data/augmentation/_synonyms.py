@@ -8,6 +8,10 @@ from pathlib import Path
 from tunebook.errors import Problem
 
 KEY = "augmentation.synonyms"
+FORM = "a line is `word: synonym, another synonym`"
+FOREIGN = '{}[]"'
+"""Signs of JSON and the like, which stand in no word."""
+SHOWN = 20
 
 
 def read(path: str) -> tuple[dict[str, tuple[str, ...]], list[Problem]]:
@@ -35,17 +39,21 @@ def read(path: str) -> tuple[dict[str, tuple[str, ...]], list[Problem]]:
         else:
             known[word] = tuple(dict.fromkeys([*known.get(word, ()), *others]))
     if not known and not problems:
-        problems.append(Problem(KEY, "holds no word; a line is `word: synonym, another synonym`", path))
+        problems.append(Problem(KEY, f"holds no word; {FORM}", path))
+    if len(problems) > SHOWN:
+        problems[SHOWN:] = [Problem(KEY, f"and {len(problems) - SHOWN} more lines that are wrong", path)]
     return known, problems
 
 
 def _line(line: str) -> tuple[str, list[str], str | None]:
+    if foreign := [sign for sign in FOREIGN if sign in line]:
+        return "", [], f"holds {foreign[0]}, which no word has; the list is plain text, not JSON: {FORM}"
     first, *rest = re.split(r"[:\t,]", line, maxsplit=1)
     word = first.strip().lower()
     others = [part.strip() for part in re.split(r"[,\t]", rest[0])] if rest else []
     others = [other for other in others if other and other.lower() != word]
     if not word or len(word.split()) > 1:
-        return "", [], f"{first.strip()!r} is no single word; a line is `word: synonym, another synonym`"
+        return "", [], f"{first.strip()!r} is no single word; {FORM}"
     if not others:
-        return "", [], f"no synonym of {word!r}; a line is `word: synonym, another synonym`"
+        return "", [], f"no synonym of {word!r}; {FORM}"
     return word, others, None

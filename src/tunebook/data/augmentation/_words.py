@@ -100,6 +100,11 @@ def synonyms(
     return found
 
 
+def any_known(words: list[str], known: Mapping[str, tuple[str, ...]]) -> bool:
+    """Whether `synonyms` knows one of the words."""
+    return any(_parts(word)[1].lower() in known for word in words)
+
+
 def neighbours(layout: str) -> dict[str, str]:
     """Each letter's neighbours on a keyboard: beside it, and above and below."""
     found: dict[str, str] = {}

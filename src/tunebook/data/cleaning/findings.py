@@ -34,6 +34,7 @@ class Finding:
         partners: for each row the (split, row) that it repeats, contradicts or leaks into; [] where there is none.
         dropped: how many of the rows were left out.
         words: one sentence for table and log.
+        of: the rows that were looked at, of which these are some; 0: unknown.
     """
 
     kind: str
@@ -43,6 +44,7 @@ class Finding:
     partners: list[Partner]
     dropped: int
     words: str
+    of: int = 0
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class Record:
         drop = policy == "drop" and split in droppable
         sentence = f"{in_words(len(rows), len(data), split)} {words}"
         dropped = len(rows) if drop else 0
-        self.findings.append(Finding(kind, policy, split, rows, list(partners), dropped, sentence))
+        self.findings.append(Finding(kind, policy, split, rows, list(partners), dropped, sentence, len(data)))
         told = logger.warning if kind in {"leaks", "near_leaks"} else logger.info
         told("%s: %s%s", sentence, rows_in_words(rows, 5), "; left out" if drop else "")
         if policy == "error":

@@ -189,7 +189,7 @@ def _applied(policy: str, data: PreparedData, encoded: Dataset, record: dict[str
     if policy == "drop" and len(rows) == len(train):
         raise DataError("every training row is suspected of a wrong label, so none would be left")
     gone = len(rows) if policy == "drop" else 0
-    finding = Finding(KIND, policy, "train", rows, [], gone, record["words"])
+    finding = Finding(KIND, policy, "train", rows, [], gone, record["words"], of=len(train))
     data = dataclasses.replace(data, findings=[*data.findings, finding] if rows else data.findings)
     if policy == "weight":
         return dataclasses.replace(data, weights=weights_of(np.asarray(record["quality"]), data.weights)), encoded

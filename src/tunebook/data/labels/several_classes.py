@@ -69,6 +69,13 @@ def _check_form(splits: DatasetDict, role: str, form: str, key: str, separator: 
         raise DataError(Problem("dataset.label_separator", message))
     if form == "text" and separator is None:
         values = [str(value) for value in splits["train"][role] if value is not None]
+        if values and {value.strip().lower() for value in values} <= MARKS.keys():
+            column = key.partition("=")[2].strip("'") or role
+            message = (
+                "holds 0 and 1 and no label's name; where each label has a column of its own, name them all, as in "
+                f"'dataset.columns.{role}=[{column}, …]'"
+            )
+            raise DataError(Problem(key, message))
         counts = Counter({mark: sum(mark in value for value in values) for mark in "|;,/ "})
         mark = next((mark for mark, count in counts.items() if count), ",")
         message = f"holds no lists; where a text holds several labels, say what is between them: {mark!r}, for instance"

@@ -73,7 +73,12 @@ def preflight(options: Options, context: LoadContext) -> list[Problem]:
             continue
         if names is not None:
             lacking = absent(context.roles, context.required, names, place(options, split))
-            problems += [*lacking, *_hints(options, files[0], names, len(lacking) == len(context.required) > 0)]
+            by_others = _delimiter_problems(options, files[0], names) if lacking else []
+            # Read by the right mark, the file has other columns; which of them lack is told then.
+            problems += by_others or [
+                *lacking,
+                *_header_hints(options, files[0], len(lacking) == len(context.required) > 0),
+            ]
     return problems
 
 
@@ -105,14 +110,22 @@ def load(options: Options, context: LoadContext, on_file: OnFile | None = None) 
     return DatasetDict(splits)
 
 
-def _hints(options: Options, file: Path, names: list[str], all_lacking: bool) -> list[Problem]:
-    """What may be the matter where a delimited file has none of the columns that are needed."""
-    kind = format_of("", file, options.format)[0]
-    if not all_lacking or kind not in {"csv", "tsv"}:
+def _delimiter_problems(options: Options, file: Path, names: list[str]) -> list[Problem]:
+    """A delimited file whose one column's name looks like several, separated by another mark."""
+    if format_of("", file, options.format)[0] not in {"csv", "tsv"} or len(names) != 1 or options.column_names:
         return []
-    other = next((mark for mark in ";,\t|" if len(names) == 1 and mark in names[0]), None)
-    if other and not options.delimiter:
-        return [Problem("dataset.delimiter", f"{file.name} seems to separate its cells by {other!r}; say so")]
+    other = next((mark for mark in ";,\t|" if mark in names[0]), None)
+    if other is None:
+        return []
+    # With quotation marks around it all, so that a shell leaves those inside to the configuration.
+    said = "dataset.format=tsv" if other == "\t" and not options.delimiter else f"\"dataset.delimiter='{other}'\""
+    return [Problem("dataset.delimiter", f"{file.name} seems to separate its cells by {other!r}; say {said}")]
+
+
+def _header_hints(options: Options, file: Path, all_lacking: bool) -> list[Problem]:
+    """What may be the matter where a delimited file has none of the columns that are needed."""
+    if not all_lacking or format_of("", file, options.format)[0] not in {"csv", "tsv"}:
+        return []
     if not options.column_names:
         message = f"if {file.name} has no header line, name its columns, as in dataset.column_names=[text,label]"
         return [Problem("dataset.column_names", message)]
@@ -143,7 +156,10 @@ def _idle(options: Options, kinds: list[str]) -> list[Problem]:
     lines = {"csv", "tsv"} & set(kinds)
     said = {"column_names": bool(lines), "delimiter": bool(lines), "field": "json" in kinds}
     return [
-        Problem(f"dataset.{name}", f"means nothing for {' and '.join(kinds)} files; take it out")
+        Problem(
+            f"dataset.{name}",
+            f"means nothing for {' and '.join(kinds)} files; take it out, or set it to null, as in dataset.{name}=null",
+        )
         for name, used in said.items()
         if kinds and not used and getattr(options, name) is not None
     ]

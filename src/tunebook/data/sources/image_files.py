@@ -131,11 +131,32 @@ def _path_problems(paths: list[str | None], where: str) -> list[Problem]:
     for row, path in enumerate(paths):
         if path is not None:
             rows.setdefault(path, []).append(row)
-    wrong = {path: _not_there(path) for path in rows}
+    lost = {path: folder for path in rows if (folder := _lost_folder(path))}
+    wrong = {path: _not_there(path) for path in rows if path not in lost}
     wrong = {path: why for path, why in wrong.items() if why}
-    there = [Path(path) for path in rows if path not in wrong]
+    there = [Path(path) for path in rows if path not in wrong and path not in lost]
     wrong |= {str(path): f"is not a readable image: {why}" for path, why in unreadable(there)}
-    return _told([(rows[path][0], path, why) for path, why in wrong.items()], len(rows), where)
+    told = [(rows[path][0], path, why) for path, why in wrong.items()]
+    for folder in dict.fromkeys(lost.values()):
+        inside = sorted(row for path in lost if lost[path] == folder for row in rows[path])
+        count = f"{len(inside):,} row{'s name images' if len(inside) > 1 else ' names an image'} in it"
+        told.append((inside[0], folder, f"there is no such folder; {count}"))
+    return _told(told, len(rows), where, len(wrong) + len(lost))
+
+
+def _lost_folder(path: str) -> str:
+    """The uppermost folder of the path that is not there, or ""."""
+    if "://" in path:
+        return ""
+    lost = ""
+    try:
+        for folder in Path(path).parents:
+            if folder.exists() or folder.is_symlink():
+                break
+            lost = str(folder)
+    except OSError:  # a name that is too long, or a folder that may not be looked into: told of the image itself
+        return ""
+    return lost
 
 
 def _not_there(path: str) -> str:
@@ -154,10 +175,11 @@ def _byte_problems(images: list[dict[str, Any] | None], where: str) -> list[Prob
     return _told(wrong, len(images), where)
 
 
-def _told(wrong: list[tuple[int, str, str]], count: int, where: str) -> list[Problem]:
-    wrong = sorted(wrong)
+def _told(wrong: list[tuple[int, str, str]], count: int, where: str, images: int | None = None) -> list[Problem]:
+    """One problem a line; of `count` images, `images` cannot be read (None: as many as there are lines)."""
+    wrong, images = sorted(wrong), len(wrong) if images is None else images
     problems = [Problem(name, message, f"{where}, row {row}") for row, name, message in wrong[:SHOWN]]
     if len(wrong) > SHOWN:
-        message = f"and {len(wrong) - SHOWN} more; {len(wrong)} of {count} images cannot be read"
+        message = f"and {len(wrong) - SHOWN} more; {images} of {count} images cannot be read"
         problems.append(Problem("…", message, where))
     return problems

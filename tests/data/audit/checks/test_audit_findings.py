@@ -9,8 +9,8 @@ from tunebook.data.audit.checks import duplicates, label_conflicts, label_noise,
 from tunebook.data.cleaning.findings import Dropped, Finding
 
 
-def finding(kind, rows, partners=(), policy="report", split="train", dropped=0, words="some words"):
-    return Finding(kind, policy, split, rows, list(partners), dropped, words)
+def finding(kind, rows, partners=(), policy="report", split="train", dropped=0, words="some words", of=0):
+    return Finding(kind, policy, split, rows, list(partners), dropped, words, of)
 
 
 def splits(train=40, test=10):
@@ -89,7 +89,12 @@ def test_a_row_that_was_carved_after_it_was_found_is_found_in_its_split(made):
     rows = splits()
     rows["validation"] = {"text": ["carved"], "label": [0], "row": [50]}
     told = duplicates.look(made(rows, carved=("validation",), findings=[finding("duplicates", [50], [("train", 1)])]))
-    assert [(row.split, row.text) for row in told.examples[0].rows] == [("validation", "carved"), ("train", "train 1")]
+    (example,) = told.examples
+    assert [(row.split, row.row, row.text) for row in example.rows] == [
+        ("train (now in validation)", 50, "carved"),
+        ("train", 1, "train 1"),
+    ]
+    assert example.title == "duplicates: row 50 of train (now in validation) repeats row 1 of train"
 
 
 def test_what_was_not_looked_for_is_said(made):
@@ -107,6 +112,13 @@ def test_conflicts_and_label_noise(made):
     noisy = made(splits(), cleaning=CleaningConfig(label_noise="report"), findings=[finding("label_noise", [5])])
     assert label_noise.look(noisy).words == "1 of train (2.5 %)"
     assert label_noise.look(noisy).examples[0].rows[0].text == "train 5"
+
+
+def test_a_finding_that_says_of_how_many_rows_it_is_is_believed(made):
+    """As with `dataset.per_class=8`, which leaves few of the rows that were looked at, and drops none."""
+    rows = splits(train=16)
+    told = duplicates.look(made(rows, findings=[finding("duplicates", list(range(9)), [("train", 0)] * 9, of=300)]))
+    assert told.words == "exact: 9 of train (3 %)"
 
 
 def test_shares_are_of_the_rows_that_were_looked_at(made):

@@ -29,10 +29,15 @@ def test_a_planted_word_is_found_and_innocent_ones_are_not(made):
     told = look(made({"train": rows}))
     assert [(one["what"], one["label"]) for one in told.numbers["found"]] == [("“zebra”", "good")]
     assert told.numbers["found"][0] == {"what": "“zebra”", "label": "good", "rows": 100, "precision": 1.0, "cover": 0.5}
-    assert told.level == "warning"
+    assert (told.level, told.tables[0].head[0]) == ("note", "word")
     assert told.words == "“zebra” gives “good” away: 100 % of its 100 rows are “good”, 50 % of “good” have it"
     assert "zebra" in told.examples[0].rows[0].text
     assert told.examples[0].rows[0].row == 1
+
+
+def test_a_word_of_four_fifths_of_a_label_is_a_warning(made):
+    levels = [look(made({"train": labelled(planted="zebra", share=share)})).level for share in (0.75, 0.85)]
+    assert levels == ["note", "warning"]
 
 
 def test_nothing_planted_nothing_found(made):
