@@ -110,7 +110,7 @@ def test_a_frozen_recipe_spells_the_defaults_out_and_still_runs(tmp_path):
     lines = "".join(f"  {key}: {json.dumps(value)}\n" for key, value in config.cleaning.model_dump().items())
     recipe.write_text(f"# @package _global_\ndefaults:\n  - override /cleaning: null\ncleaning:\n{lines}")
     assert told(*STREAMED, f"+recipe={recipe}") == {}
-    recipe.write_text(recipe.read_text().replace("conflicts: report", "conflicts: drop"))
+    recipe.write_text(recipe.read_text().replace('conflicts: "report"', "conflicts: drop"))
     assert list(told(*STREAMED, f"+recipe={recipe}")) == ["cleaning.conflicts"]
 
 
