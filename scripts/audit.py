@@ -15,6 +15,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
+
 from tunebook.check import check
 from tunebook.config.command import launch
 from tunebook.config.folders import conf_folder, group_options
@@ -37,8 +39,6 @@ def folder_of(config: Config) -> Path:
 def look_at_data(config: Config, command: str) -> None:
     """Prepare, tokenise, audit, print and write."""
     # Imported here so that mistakes and --help answer without waiting for the libraries.
-    from datasets import Dataset
-
     from tunebook.config import registry
     from tunebook.data.audit.audit import audit
     from tunebook.data.audit.facts import encoded_lengths, facts_of
@@ -53,8 +53,7 @@ def look_at_data(config: Config, command: str) -> None:
     lengths, processor = {}, None
     if "image" not in module.ROLES:
         processor = task.load_processor(config.model)
-        kept = {name: split for name, split in data.splits.items() if isinstance(split, Dataset)}
-        found = {name: encoded_lengths(split, task, processor) for name, split in kept.items()}
+        found = {name: encoded_lengths(split, task, processor) for name, split in data.splits.items()}
         lengths = {name: values for name, values in found.items() if values is not None}
     facts = facts_of(config, task.answer.kind, layout_of(config, 1).effective, lengths, processor)
     seen = audit(data, facts)
@@ -66,25 +65,15 @@ def look_at_data(config: Config, command: str) -> None:
 
 def refuse_misfits(config: Config, data: PreparedData, answer: Answer) -> None:
     """Raise what run.py would: labels that the recipe names and the rows lack, and the like."""
-    import numpy as np
+    from tunebook.loading import drawn_and_judged, misfits
 
-    from tunebook.config import registry
-    from tunebook.data.sampling.base import TrainLabels
-    from tunebook.evaluation import catalog
-    from tunebook.evaluation.scorer import threshold_problems
-    from tunebook.training.build import loss_of
-
-    problems = [
-        *threshold_problems(answer, data.label_names, data.splits),
-        *catalog.unknown_labels(config.task.metrics, data.label_names, "task.metrics"),
-    ]
-    labels = TrainLabels(answer.kind, tuple(data.label_names), np.asarray(data.splits["train"]["label"][:]))
-    sampling = registry.load("sampling", config.sampling.method)
-    for build in (lambda: sampling.Sampling(config.sampling.options, labels), lambda: loss_of(config, answer, labels)):
-        try:
-            build()
-        except (ConfigurationError, DataError) as error:
-            problems += error.problems
+    # An audit evaluates nothing, so rows without a validation split may be looked at.
+    unevaluated = config.hyperparameters.model_copy(update={"eval_strategy": "no"})
+    problems = misfits(config.model_copy(update={"hyperparameters": unevaluated}), data, answer)
+    try:
+        drawn_and_judged(config, data, answer)
+    except (ConfigurationError, DataError) as error:
+        problems += error.problems
     if problems:
         raise DataError(problems)
 
@@ -104,11 +93,9 @@ def refuse_idle(config: Config) -> None:
 
 
 def method_of(group: str) -> str:
-    """The method that an option of the group `augmentation` names."""
-    lines = (conf_folder() / AUGMENTATION / f"{group}.yaml").read_text(encoding="utf-8").splitlines()
-    return next(
-        (line.removeprefix("method:").split("#")[0].strip() for line in lines if line.startswith("method:")), ""
-    )
+    """The method that an option of the group `augmentation` names; "" where it names none itself."""
+    file = conf_folder() / AUGMENTATION / f"{group}.yaml"
+    return yaml.safe_load(file.read_text(encoding="utf-8")).get("method", "")
 
 
 def look_at_augmentation(config: Config, command: str) -> None:

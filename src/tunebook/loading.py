@@ -21,9 +21,9 @@ from tunebook.data.streaming.prepare import prepare_streamed
 from tunebook.errors import DataError, Problem
 from tunebook.evaluation import catalog
 from tunebook.evaluation.scorer import threshold_problems
-from tunebook.modeling.apply import apply_freezing
 from tunebook.modeling.features import features
 from tunebook.modeling.load import load_model
+from tunebook.modeling.plan import plan_freezing, set_trained
 from tunebook.reporting.audit_page import audit_table, write_audit
 from tunebook.run_directory import RunDirectory
 from tunebook.training import build
@@ -34,8 +34,6 @@ from tunebook.training.rows import TrainRows, Varied
 from tunebook.training.stream import StreamLabels, StreamRows
 
 logger = logging.getLogger("tunebook")
-
-DROPPED = "dropped.jsonl"
 
 
 def tell_notices(config: Config, processes: Processes) -> None:
@@ -145,7 +143,8 @@ def load_parts(
     else:
         varied = Varied(train, augmentation, task, processor, loaded.model.config) if augmentation.active else None
         train_rows = TrainRows(splits["train"], data.weights, varied)
-    freezing, frozen = apply_freezing(loaded.model, config.freezing)
+    freezing = plan_freezing(loaded.model, config.freezing)
+    set_trained(loaded.model, freezing.ever)
     return data, build.Parts(
         task=task,
         model=loaded.model,
@@ -156,7 +155,6 @@ def load_parts(
         sampling=sampling,
         loss=loss,
         freezing=freezing,
-        frozen=frozen,
         label_noise=treated.record,
     )
 
@@ -197,4 +195,4 @@ def keep(config: Config, data: PreparedData, parts: build.Parts, seen: Audit | N
         write_audit(directory.path, seen, config.run.recipe)
     treatment.write(directory.path, parts.label_noise)
     if data.stream is None and data.dropped:  # a stream writes what it leaves out as it goes
-        write_dropped(directory.path / DROPPED, data.dropped)
+        write_dropped(directory.path / build.DROPPED, data.dropped)

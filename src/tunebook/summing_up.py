@@ -64,7 +64,7 @@ def summarize(
         label_names=data.label_names,
         rows=_rows(data),
         overlaps={" and ".join(pair): count for pair, count in data.overlaps.items() if count},
-        freezing_lines=parts.freezing.lines(),
+        freezing_lines=[line for planned in parts.freezing.phases for line in planned.table.lines()],
         parameters=sum(parameter.numel() for parameter in parameters),
         trainable=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
         metrics={split: result.metrics for split, result in scored.items()},

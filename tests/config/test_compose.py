@@ -15,7 +15,7 @@ def test_the_defaults():
     assert composed.content["model"]["name_or_path"] == "sentence-transformers/all-MiniLM-L6-v2"
     assert composed.content["run"]["recipe"] == "default"
     assert set(composed.content) == {*schema.NAMED, *schema.PLAIN}
-    assert len(composed.content) == 11
+    assert len(composed.content) == 14
 
 
 def test_a_recipe_sets_what_differs():

@@ -224,6 +224,15 @@ def test_a_paraphrase_does_not_vouch_for_a_wrong_label():
     assert np.median(quality[FLIPS]) == pytest.approx(np.median(alone[FLIPS]), abs=0.05)
 
 
+def test_drop_never_takes_the_last_row_of_a_class():
+    record = treated("report").record
+    given = clouds()[2]
+    for gone, named in [(np.flatnonzero(given == 2), "'blue'"), (np.arange(ROWS), "'red', 'green', 'blue'")]:
+        suspected = [{**record["suspects"][0], "row": 1000 + place, "place": place} for place in gone.tolist()]
+        with pytest.raises(DataError, match=f"drop leaves no training row of {named}; use weight or report"):
+            treated("drop", before={**record, "suspects": suspected}, features=None)
+
+
 def test_report_changes_no_row():
     result = treated("report")
     assert len(result.encoded) == len(result.data.splits["train"]) == ROWS

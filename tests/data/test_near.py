@@ -11,12 +11,16 @@ import pytest
 from datasketch import MinHash
 
 from tunebook.data import near
-from tunebook.data.shingles import shingles, shingles_of
+from tunebook.data.shingles import LETTERS, shingles
 
 WORDS = ["the", "film", "was", "long", "and", "rather", "dull", "but", "its", "music", "made", "up", "for", "it"]
 
 
-shingled = functools.cache(shingles_of)
+@functools.cache
+def shingled(text: str) -> set[str]:
+    """Shingles of plain words in lower case, counted by a way of the test's own."""
+    plain = f" {text} "
+    return {plain[at : at + LETTERS] for at in range(len(plain) - LETTERS + 1)}
 
 
 def jaccard(one: str, other: str) -> float:

@@ -343,16 +343,16 @@ def test_without_rows(prepared):
     rows = [("a", "x", 1), ("b", "y", 2), ("c", "x", 3), ("d", "y", 2)]
     data = prepared({"train": csv(rows, "text,label,weight")}, columns={"weight": "weight"})
     finding = Finding("label_noise", "drop", "train", [0, 3], [], 2, "2 rows of 4")
-    less = without_rows(data, [3, 0], finding, "label_noise: doubtful")
+    less = without_rows(data, [3, 0], finding, ["label_noise: doubtful", "label_noise: wrong"])
     assert less.splits["train"]["row"][:] == [1, 2]
     assert less.weights.tolist() == pytest.approx([0.8, 1.2])
     assert (less.findings, less.fingerprints) == ([finding], data.fingerprints)
     assert [(one.row, one.values["label"], one.reason) for one in less.dropped] == [
-        (0, "x", "label_noise: doubtful"), (3, "y", "label_noise: doubtful")
+        (3, "y", "label_noise: doubtful"), (0, "x", "label_noise: wrong")
     ]  # fmt: skip
     assert data.splits["train"].num_rows == 4
     with pytest.raises(DataError, match="leaves no training rows: 2 rows of 4"):
-        without_rows(data, range(4), finding, "why")
+        without_rows(data, range(4), finding, ["why"] * 4)
 
 
 def test_groups_are_for_splitting_alone(prepared):

@@ -240,7 +240,7 @@ def trained(folder, model_folder, task, stop_at=None, workers=0, count=103, know
     module = registry.load("loss", "cross_entropy")
     loss = module.Loss(module.Options(), StreamLabels("class", ("a", "b")), 0.0)
     trainer = RecipeTrainer(
-        batches=sampler, frozen=[], model=model, args=arguments, data_collator=task.collator(processor),
+        batches=sampler, model=model, args=arguments, data_collator=task.collator(processor),
         train_dataset=rows, compute_loss_func=mean_over_batch(loss),
     )  # fmt: skip
     encoded = []

@@ -12,15 +12,16 @@ from tunebook.config.recipe_file import PACKAGE_LINE
 from tunebook.config.schema import Config
 
 SHAPING = (
-    "task", "model", "dataset", "cleaning", "sampling", "augmentation", "loss", "freezing", "hyperparameters",
+    "task", "model", "dataset", "cleaning", "sampling", "augmentation", "loss", "freezing", "adapter",
+    "regularization", "hyperparameters",
 )  # fmt: skip
-"""The groups that decide the resulting model; `runtime` and `run` do not."""
+"""The groups that decide the resulting model; `evaluation`, `runtime` and `run` do not."""
 
 
 def content(config: Config) -> dict[str, Any]:
     """A configuration as plain nested containers, in the form in which recipes write it."""
     plain = {}
-    for group in (*SHAPING, "runtime", "run"):
+    for group in (*SHAPING, "evaluation", "runtime", "run"):
         part = getattr(config, group)
         # Options are dumped by themselves: as a field they would be cut down to the declared base class.
         options = getattr(part, "options", None)
@@ -55,7 +56,7 @@ def frozen_recipe(config: Config, precision: str, command: str, fingerprints: di
     plain["runtime"]["precision"] = precision
     # The name first, as in `content`, so that freezing a frozen recipe gives the same file.
     plain["run"] = {"name": run_name(config)} | plain["run"] | {"overwrite": False}
-    groups = (*SHAPING, "runtime")
+    groups = (*SHAPING, "evaluation", "runtime")
     defaults = [{f"override /{group}": None} for group in groups]
     body = yaml.safe_dump({"defaults": defaults, **plain}, sort_keys=False, allow_unicode=True, width=100)
     header = (

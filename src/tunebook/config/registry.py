@@ -21,6 +21,8 @@ FOLDERS = {
     "augmentation": "tunebook.data.augmentation",
     "loss": "tunebook.training.losses",
     "policy": "tunebook.modeling.policies",
+    "adapter": "tunebook.modeling.adapters",
+    "regularization": "tunebook.training.regularization",
 }
 
 

@@ -8,6 +8,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, create_model
 
 from tunebook.config.data_groups import AugmentationConfig, CleaningConfig, DatasetConfig, SamplingConfig
+from tunebook.config.model_groups import (
+    AdapterConfig,
+    EvaluationConfig,
+    FreezingConfig,
+    ModelConfig,
+    RegularizationConfig,
+)
 from tunebook.config.options import Options
 from tunebook.config.training_fields import group_of, training_fields
 
@@ -20,57 +27,10 @@ class TaskConfig(Options):
     options: Options
 
 
-class ModelPackage(Options):
-    """An installed package that carries the weights of a Hub id.
-
-    Args:
-        carries: the Hub id; the package is used for this `name_or_path` alone.
-        module: top-level module of the package.
-        folder: inside it, with config.json and model.safetensors.
-        sha256: of model.safetensors.
-    """
-
-    carries: str
-    module: str = Field(pattern=r"^[A-Za-z_]\w*$")
-    folder: str = "."
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-
-
-class ModelConfig(Options):
-    """Which weights to start from, or which architecture to build.
-
-    Args:
-        name_or_path: Hub id or local folder.
-        revision: branch, tag or commit of a Hub id.
-        package: an installed package that carries the same weights; used when it is there.
-        config: settings of `AutoConfig.for_model`, to train from scratch instead of `name_or_path`.
-        processor: image processor settings, for a model that has none saved.
-        head: module names of the head that is newly initialised, e.g. `[classifier]`; checked on loading.
-        dtype: of the weights while training.
-        attn_implementation: as in `from_pretrained` (`sdpa`, `eager`, …).
-    """
-
-    name_or_path: str | None = None
-    revision: str | None = None
-    package: ModelPackage | None = None
-    config: dict[str, Any] | None = None
-    processor: dict[str, Any] | None = None
-    head: list[str] | None = None
-    dtype: Literal["float32", "bfloat16", "float16", "auto"] = "float32"
-    attn_implementation: str | None = None
-
-
 class LossConfig(Options):
     """What training minimizes. `options` are the loss's own."""
 
     name: str
-    options: Options
-
-
-class FreezingConfig(Options):
-    """Which parameters train. `options` are the policy's own."""
-
-    policy: str
     options: Options
 
 
@@ -120,6 +80,22 @@ _LIMITS: dict[str, Any] = {
 }
 
 
+class PatternRate(Options):
+    """A learning rate for some parameters.
+
+    Args:
+        pattern: regular expression, searched anywhere in a parameter's name.
+        learning_rate: of the parameters that it finds; the schedule and phases scale it as they scale the others.
+    """
+
+    pattern: str
+    learning_rate: float = Field(ge=0)
+
+
+OWN_SCHEDULERS = ("one_cycle", "slanted_triangular")
+Scheduler = Literal[(*typing.get_args(training_fields()["lr_scheduler_type"].type), *OWN_SCHEDULERS)]  # type: ignore[valid-type]
+
+
 class _HyperparametersBase(Options):
     """Fields of `TrainingArguments` that change the model, and:
 
@@ -129,6 +105,14 @@ class _HyperparametersBase(Options):
         early_stopping_threshold: how much better counts as better.
         seed: of the head's initialisation, dropout and the order of rows.
         train_sampling_strategy: order of the training rows; length grouping never touches evaluation.
+        layer_lr_decay: learning rate of each layer over that of the one above it, 0 to 1; the head is the topmost
+            layer and has `learning_rate`, the embeddings are the lowest (ELECTRA: 0.8 to 0.9; ULMFiT: 1 / 2.6).
+        lowest_learning_rate: of the embeddings; the layers between them and the head are spaced geometrically
+            (fastai's `slice(lowest, highest)`). In place of `layer_lr_decay`.
+        learning_rates: patterns over parameter names, each with its own rate; the first that matches decides.
+        decay_norms_and_biases: whether `weight_decay` also pulls at normalisation layers and biases.
+        lr_scheduler_type: transformers' schedules, and `one_cycle` (Smith 2018, arXiv 1803.09820) and
+            `slanted_triangular` (Howard and Ruder 2018, arXiv 1801.06146).
     """
 
     effective_batch_size: int | None = Field(default=None, ge=1)
@@ -136,6 +120,11 @@ class _HyperparametersBase(Options):
     early_stopping_threshold: float = Field(default=0.0, ge=0)
     seed: int = Field(default=42, ge=0, lt=2**32)
     train_sampling_strategy: Literal["random", "group_by_length", "sequential"] = "random"
+    layer_lr_decay: float | None = Field(default=None, gt=0, le=1)
+    lowest_learning_rate: float | None = Field(default=None, gt=0)
+    learning_rates: list[PatternRate] = []
+    decay_norms_and_biases: bool = False
+    lr_scheduler_type: Scheduler | None = None  # type: ignore[valid-type]
 
 
 class _RuntimeBase(Options):
@@ -143,9 +132,14 @@ class _RuntimeBase(Options):
 
     Args:
         precision: of the arithmetic; `auto` takes the launcher's, else bf16 where the device gains from it.
+        cache_dir: of computed outputs of frozen layers (`freezing.cache`), shared by runs; None: `trunk-cache` in
+            `TUNEBOOK_CACHE`, else in ~/.cache/tunebook.
+        cache_gb: how many GB (1e9 bytes) all of them may take; the ones that were not used for longest go first.
     """
 
     precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
+    cache_dir: str | None = None
+    cache_gb: float = Field(default=20.0, gt=0)
 
 
 def _with_training_fields(name: str, base: type[Options]) -> type[Options]:
@@ -174,12 +168,15 @@ NAMED: dict[str, tuple[type[Options], str, str]] = {
     "augmentation": (AugmentationConfig, "method", "augmentation"),
     "loss": (LossConfig, "name", "loss"),
     "freezing": (FreezingConfig, "policy", "policy"),
+    "adapter": (AdapterConfig, "method", "adapter"),
 }
 """Groups with options of a module: group -> (its model, the key that names the module, the kind of module)."""
 
 PLAIN: dict[str, type[Options]] = {
     "model": ModelConfig,
     "cleaning": CleaningConfig,
+    "regularization": RegularizationConfig,
+    "evaluation": EvaluationConfig,
     "hyperparameters": Hyperparameters,
     "runtime": Runtime,
     "run": RunConfig,
@@ -198,6 +195,9 @@ class Config(Options):
     augmentation: AugmentationConfig
     loss: LossConfig
     freezing: FreezingConfig
+    adapter: AdapterConfig
+    regularization: Any
+    evaluation: EvaluationConfig
     hyperparameters: Any
     runtime: Any
     run: RunConfig

@@ -75,55 +75,31 @@ def prepare(
         DataError: with every problem of the first step that finds any.
         NothingReached: the Hub is needed and cannot be reached.
     """
-    _raise_any(preflight.problems(dataset, roles, cwd))
-    source = registry.load("source", dataset.source)
-    splits = source.load(dataset.options, preflight.context(dataset, roles, cwd))
-    if "train" not in splits:
-        raise DataError(Problem("dataset", f"has no train split; it has: {', '.join(splits)}"))
-    cleaning = cleaning or CleaningConfig()
-    places = {name: _place(source, dataset, name) for name in splits}
-    keys = _keys(dataset, roles)
-    record = Record()
-
-    splits = splitting.in_order(columns.rename(splits, dataset.columns, roles, places))
+    cleaning, record, contents = cleaning or CleaningConfig(), Record(), Contents(label_role)
+    splits, places = _loaded(dataset, roles, cwd)
     given, source_rows = set(splits), len(splits["train"])
-    splits = text.normalised(splits, cleaning, label_role)
-    splits = missing.settled(splits, label_role, label_kind, cleaning.missing, record)
-    _raise_any(checks.values(splits, label_role, keys, places, label_kind, empty_texts=cleaning.missing != "error"))
-    if label_role:
-        stated, separator = dataset.labels, dataset.label_separator
-        splits, record.label_names = labels.encode(splits, label_role, label_kind, stated, keys[label_role], separator)
+    keys = _keys(dataset, roles)
 
-    contents = Contents(label_role)
+    splits = _settled(splits, dataset, cleaning, label_kind, label_role, keys, places, record)
     splits = duplicates.settled(splits, cleaning, contents, record)
-    _raise_any([*checks.nothing_left(splits, _befores(record, splits)), *record.problems])
+    _raise_found(splits, record)
     dropped = source_rows - len(splits["train"])
     splits = splitting.carve(splits, dataset.split, label_role, label_kind)
     _raise_any(checks.stated_rows(splits, dataset.rows, dropped, set(splits) - given))
     contents.origins = {name: name if name in given else "train" for name in splits}
     splits = splitting.limit(splits, dataset.max_rows or {}, dataset.split.seed, label_role, label_kind)
     splits = leaks.settled(splits, cleaning, contents, record)
-    _raise_any([*checks.nothing_left(splits, _befores(record, splits)), *record.problems])
+    _raise_found(splits, record)
     splits = _few_shot(splits, dataset, label_role, label_kind, record)
     if label_role and label_kind != "number":
-        key, before = keys[label_role], record.dropped_words()
-        _raise_any(checks.classes(splits, label_role, record.label_names, key, before))
-    digests = {name: contents.digests(name, split) for name, split in splits.items()}
-    names = record.label_names
-    return PreparedData(
-        splits=splits,
-        label_names=names,
-        fingerprints={name: fingerprint.of(splits[name], digests[name], label_role, names) for name in splits},
-        overlaps=fingerprint.overlaps(splits, digests),
-        licence=dataset.licence,
-        source=f"{dataset.source}: {', '.join(dict.fromkeys(places.values()))}",
-        weights=weights.weights_of(splits["train"], keys.get("weight", "dataset.columns.weight")),
-        findings=record.findings,
-        dropped=record.dropped,
-    )
+        _raise_any(checks.classes(splits, label_role, record.label_names, keys[label_role], record.dropped_words()))
+    source = f"{dataset.source}: {', '.join(dict.fromkeys(places.values()))}"
+    return _prepared(splits, dataset.licence, source, keys, contents, record)
 
 
-def without_rows(data: PreparedData, positions: Sequence[int], finding: Finding, reason: str) -> PreparedData:
+def without_rows(
+    data: PreparedData, positions: Sequence[int], finding: Finding, reasons: Sequence[str]
+) -> PreparedData:
     """The same data with fewer training rows, for what is found once a model has seen them.
 
     Weights stay with their rows, again with mean 1. Fingerprints are still those of the rows as they were
@@ -133,7 +109,7 @@ def without_rows(data: PreparedData, positions: Sequence[int], finding: Finding,
         data: as prepared.
         positions: of the rows in the training split that go.
         finding: that they go for; it is added to the others.
-        reason: in words, for dropped.jsonl.
+        reasons: one for each position, in words, for dropped.jsonl.
 
     Raises:
         DataError: no training rows are left.
@@ -142,7 +118,8 @@ def without_rows(data: PreparedData, positions: Sequence[int], finding: Finding,
     kept = np.setdiff1d(np.arange(len(train)), np.asarray(positions, dtype=np.int64))
     if not len(kept):
         raise DataError(Problem(f"cleaning.{finding.kind}", f"leaves no training rows: {finding.words}"))
-    gone = dropped_rows(train, "train", sorted(positions), reason, data.label_names)
+    rows = dropped_rows(train, "train", positions, finding.kind, data.label_names)
+    gone = [replace(row, reason=reason) for row, reason in zip(rows, reasons, strict=True)]
     return replace(
         data,
         splits=DatasetDict({**data.splits, "train": train.select(kept)}),
@@ -150,6 +127,37 @@ def without_rows(data: PreparedData, positions: Sequence[int], finding: Finding,
         findings=[*data.findings, finding],
         dropped=[*data.dropped, *gone],
     )
+
+
+def _loaded(dataset: Any, roles: Mapping[str, bool], cwd: Path | None) -> tuple[DatasetDict, dict[str, str]]:
+    """The source's splits, their columns named by roles, and where each split lies, for messages."""
+    _raise_any(preflight.problems(dataset, roles, cwd))
+    source = registry.load("source", dataset.source)
+    splits = source.load(dataset.options, preflight.context(dataset, roles, cwd))
+    if "train" not in splits:
+        raise DataError(Problem("dataset", f"has no train split; it has: {', '.join(splits)}"))
+    places = {name: _place(source, dataset, name) for name in splits}
+    return splitting.in_order(columns.rename(splits, dataset.columns, roles, places)), places
+
+
+def _settled(
+    splits: DatasetDict,
+    dataset: Any,
+    cleaning: CleaningConfig,
+    label_kind: str,
+    label_role: str | None,
+    keys: Mapping[str, str],
+    places: Mapping[str, str],
+    record: Record,
+) -> DatasetDict:
+    """Each row by itself: texts normalised, nothing missing, labels as a model learns them (names in `record`)."""
+    splits = text.normalised(splits, cleaning, label_role)
+    splits = missing.settled(splits, label_role, label_kind, cleaning.missing, record)
+    _raise_any(checks.values(splits, label_role, keys, places, label_kind, empty_texts=cleaning.missing != "error"))
+    if label_role:
+        stated, separator = dataset.labels, dataset.label_separator
+        splits, record.label_names = labels.encode(splits, label_role, label_kind, stated, keys[label_role], separator)
+    return splits
 
 
 def _few_shot(
@@ -168,8 +176,34 @@ def _few_shot(
     return DatasetDict({**splits, "train": few})
 
 
-def _befores(record: Record, splits: DatasetDict) -> dict[str, str]:
-    return {name: record.dropped_words(name) for name in splits}
+def _prepared(
+    splits: DatasetDict,
+    licence: str | None,
+    source: str,
+    keys: Mapping[str, str],
+    contents: Contents,
+    record: Record,
+) -> PreparedData:
+    """The splits with what describes them: fingerprints, weights and what cleaning found."""
+    digests = {name: contents.digests(name, split) for name, split in splits.items()}
+    label, names = contents.label, record.label_names
+    return PreparedData(
+        splits=splits,
+        label_names=names,
+        fingerprints={name: fingerprint.of(splits[name], digests[name], label, names) for name in splits},
+        overlaps=fingerprint.overlaps(splits, digests),
+        licence=licence,
+        source=source,
+        weights=weights.weights_of(splits["train"], keys.get("weight", "dataset.columns.weight")),
+        findings=record.findings,
+        dropped=record.dropped,
+    )
+
+
+def _raise_found(splits: DatasetDict, record: Record) -> None:
+    """Of findings that may not be, and of splits that cleaning has emptied."""
+    befores = {name: record.dropped_words(name) for name in splits}
+    _raise_any([*checks.nothing_left(splits, befores), *record.problems])
 
 
 def _place(source: ModuleType, dataset: Any, split: str) -> str:

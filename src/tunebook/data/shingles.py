@@ -19,13 +19,8 @@ LOW, HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 _OTHER = re.compile(r"[\W_]+")
 
 
-def shingles_of(text: str) -> set[str]:
-    """The shingles of one text, as they are counted: lower case, words of letters and digits, single blanks."""
-    plain = _plain(text)
-    return {plain[at : at + LETTERS] for at in range(len(plain) - LETTERS + 1)}
-
-
 def _plain(text: str) -> str:
+    """A text as its shingles are counted: lower case, words of letters and digits, single blanks."""
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
     lowered = text.lower()

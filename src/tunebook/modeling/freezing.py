@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from torch import nn
@@ -71,8 +71,31 @@ def freeze(model: nn.Module, rules: Sequence[Rule]) -> FreezingTable:
         The table of what was decided; it is logged too.
 
     Raises:
+        FreezingError: as `decide`. The model is then as it was.
+    """
+    trained, table = decide(model, rules)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name in trained)
+    logger.info("\n".join(table.lines()))
+    return table
+
+
+def decide(
+    model: nn.Module, rules: Sequence[Rule], fixed: Container[str] = frozenset()
+) -> tuple[frozenset[str], FreezingTable]:
+    """Which parameters train by these rules; the model stays as it is.
+
+    Args:
+        model: any module; tied parameters count once and answer to each of their names.
+        rules: in order; the first that matches a parameter decides.
+        fixed: names of parameters that do not train, whatever the rules say.
+
+    Returns:
+        The names that train, and the table of what each rule decided.
+
+    Raises:
         FreezingError: a rule that must match something matches nothing, a parameter that no rule
-            is for, or nothing left to train. The model is then as it was.
+            is for, or nothing left to train.
     """
     names = _all_names(model)
     decided: dict[str, int] = {}
@@ -82,16 +105,15 @@ def freeze(model: nn.Module, rules: Sequence[Rule]) -> FreezingTable:
             decided[parameter] = number
     _check(rules, names, decided)
     parameters = dict(model.named_parameters())
-    for name, number in decided.items():
-        parameters[name].requires_grad_(rules[number].trainable)
     total = sum(parameter.numel() for parameter in parameters.values())
     rows = []
     for number, rule in enumerate(rules):
-        own = [parameters[name].numel() for name, by in decided.items() if by == number]
+        own = [parameters[name].numel() for name, by in decided.items() if by == number and name not in fixed]
         rows.append(FreezingRow(rule.name, rule.trainable, len(own), sum(own), sum(own) / total))
-    table = FreezingTable(tuple(rows))
-    logger.info("\n".join(table.lines()))
-    return table
+    if held := [parameter.numel() for name, parameter in parameters.items() if name in fixed]:
+        rows.append(FreezingRow("weights under the adapter", False, len(held), sum(held), sum(held) / total))
+    trained = frozenset(name for name, number in decided.items() if rules[number].trainable and name not in fixed)
+    return trained, FreezingTable(tuple(rows))
 
 
 def frozen_modules(model: nn.Module) -> list[nn.Module]:

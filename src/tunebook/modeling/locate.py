@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from tunebook.errors import ModelError, NothingReached, Problem
 
 if TYPE_CHECKING:
-    from tunebook.config.schema import ModelConfig, ModelPackage
+    from tunebook.config.model_groups import ModelConfig, ModelPackage
 
 WEIGHTS = "model.safetensors"
 # What missing, broken or refused files raise in transformers, safetensors and torch; the rest is a bug.

@@ -7,7 +7,6 @@ import shutil
 import sys
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from rich.console import Console
 from rich.table import Table
@@ -16,7 +15,7 @@ from rich.text import Text
 from tunebook.data.audit.audit import Audit, title, write_json
 from tunebook.files import write_text
 from tunebook.reporting import audit_plots
-from tunebook.reporting.report import _inline, _shortened
+from tunebook.reporting.pages import rendered
 
 JSON, PAGE = "audit.json", "audit.html"
 STYLES = {"warning": "bold red", "note": "yellow", "fine": "green"}
@@ -44,21 +43,8 @@ def page(audit: Audit, name: str) -> str:
         ]
         for check, look in audit.looks.items()
     }
-    return rendered("audit.html.jinja", title=f"Audit of {name}", audit=audit, name=name, drawn=drawn)
-
-
-def rendered(template: str, **values: object) -> str:
-    """A template of this folder, filled in; everything is escaped but Markup."""
-    pages = Environment(
-        # Always on: choosing by file ending would leave `.jinja` unescaped.
-        loader=PackageLoader("tunebook.reporting", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    pages.filters |= {"in_words": title, "shortened": _shortened, "inline": _inline}
-    return pages.get_template(template).render(**values)
+    heading = f"Audit of {name}"
+    return rendered("audit.html.jinja", title=heading, audit=audit, name=name, drawn=drawn, in_words=title)
 
 
 def audit_table(audit: Audit) -> str:

@@ -10,7 +10,6 @@ from tunebook.data.audit.looks import Bars, Histogram
 from tunebook.reporting import plots
 
 COLOURS = {"train": plots.BLUE, "validation": "#4a9a62", "test": plots.ORANGE}
-MOST_LETTERS = 22
 # Of half a page, so that two stand side by side with letters of their full size.
 WIDTH = 4.7
 
@@ -24,8 +23,8 @@ def draw(plot: Bars | Histogram, prefix: str) -> str:
     """
     if isinstance(plot, Bars):
         height = 1.3 + len(plot.names) * max(0.26, 0.16 * len(plot.series))
-        return plots._svg(lambda figure: _bars(figure, plot), (WIDTH, height), prefix)
-    return plots._svg(lambda figure: _histogram(figure, plot), (WIDTH, 3.0), prefix)
+        return plots.svg(lambda figure: _bars(figure, plot), (WIDTH, height), prefix)
+    return plots.svg(lambda figure: _histogram(figure, plot), (WIDTH, 3.0), prefix)
 
 
 def _bars(figure: Figure, plot: Bars) -> None:
@@ -35,7 +34,7 @@ def _bars(figure: Figure, plot: Bars) -> None:
     places = np.arange(len(plot.names))
     for at, (name, values) in enumerate(plot.series.items()):
         axes.barh(places + (at - (count - 1) / 2) * thick, values, thick * 0.92, label=name, color=_colour(name))
-    axes.set_yticks(places, [_short(name) for name in plot.names])
+    axes.set_yticks(places, [plots.short(name) for name in plot.names])
     axes.set_ylim(len(plot.names) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color=plots.INK, alpha=0.15, linewidth=0.6)
@@ -78,7 +77,3 @@ def _finish(axes: plots.Axes, title: str, axis: str, series: int) -> None:
 
 def _colour(name: str) -> str:
     return COLOURS.get(name, plots.BLUE)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= MOST_LETTERS else name[: MOST_LETTERS - 1] + "…"

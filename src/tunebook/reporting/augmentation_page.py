@@ -10,8 +10,8 @@ from rich.text import Text
 
 from tunebook.data.audit.looks import Row
 from tunebook.files import write_text
-from tunebook.reporting.audit_page import printed, rendered
-from tunebook.reporting.report import _shortened
+from tunebook.reporting.audit_page import printed
+from tunebook.reporting.pages import rendered, shortened
 
 PAGE = "augmentation.html"
 TEXTS = ("text", "text_pair", "mixed_text")
@@ -44,9 +44,9 @@ def augmentation_table(shown: Shown) -> str:
     table.add_column(Text(""), no_wrap=True)
     table.add_column(Text("text"), overflow="fold")
     for before, versions, number in shown:
-        table.add_row(Text(str(number)), Text("before"), Text(_shortened(_text(before)) or ""))
+        table.add_row(Text(str(number)), Text("before"), Text(shortened(_text(before)) or ""))
         for at, after in enumerate(versions):
-            table.add_row(Text(""), Text(f"after {at + 1}"), Text(_shortened(_text(after)) or ""))
+            table.add_row(Text(""), Text(f"after {at + 1}"), Text(shortened(_text(after)) or ""))
         table.add_section()
     return printed(table)
 

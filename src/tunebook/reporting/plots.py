@@ -60,7 +60,7 @@ def learning_curve(history: Sequence[dict[str, Any]], monitor: str = "") -> str:
         if second:
             _lines(axes[1], history, {metric: (metric.removeprefix("eval_"), ORANGE)}, metric[5:])
 
-    return _svg(draw, (9.0 if second else 6.0, 3.2), "curve")
+    return svg(draw, (9.0 if second else 6.0, 3.2), "curve")
 
 
 def _lines(axes: Axes, history: Sequence[dict[str, Any]], lines: dict[str, tuple[str, str]], what: str) -> None:
@@ -101,10 +101,10 @@ def confusion(references: np.ndarray, predicted: np.ndarray, label_names: Sequen
     counts = np.zeros((size, size), dtype=np.int64)
     np.add.at(counts, (references, predicted), 1)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    names = [_short(name) for name in label_names]
+    names = [short(name) for name in label_names]
     side = max(2.4, (0.62 if size <= 12 else 0.33) * size)
     margin = 0.085 * max(map(len, names), default=0) + 0.7
-    return _svg(lambda figure: _matrix(figure, counts, shares, names), (side + margin, side + margin), "confusion")
+    return svg(lambda figure: _matrix(figure, counts, shares, names), (side + margin, side + margin), "confusion")
 
 
 def _matrix(figure: Figure, counts: np.ndarray, shares: np.ndarray, names: list[str]) -> None:
@@ -161,7 +161,7 @@ def scatter(references: np.ndarray, answered: np.ndarray) -> str:
         if rows > len(shown):
             axes.set_title(f"{len(shown):,} of {rows:,} rows")
 
-    return _svg(draw, (5.2, 5.0), "scatter")
+    return svg(draw, (5.2, 5.0), "scatter")
 
 
 def _pairs(references: np.ndarray, predicted: np.ndarray, names: Sequence[str]) -> str:
@@ -179,11 +179,19 @@ def _pairs(references: np.ndarray, predicted: np.ndarray, names: Sequence[str]) 
     return "\n".join(['<table class="confusions">', f"<thead>{head}</thead><tbody>", *body, "</tbody></table>"])
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
+    """A name that fits beside an axis: at most 22 letters, the last of them an ellipsis where it was cut."""
     return name if len(name) <= MOST_LETTERS else name[: MOST_LETTERS - 1] + "…"
 
 
-def _svg(draw: Callable[[Figure], None], inches: tuple[float, float], prefix: str) -> str:
+def svg(draw: Callable[[Figure], None], inches: tuple[float, float], prefix: str) -> str:
+    """One `<svg>` element in the style of every picture here.
+
+    Args:
+        draw: puts axes and lines on the empty figure.
+        inches: width and height.
+        prefix: of its ids, so that several pictures can share a page; its class, too.
+    """
     buffer = io.StringIO()
     with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
         # The browser draws the letters; that matplotlib's own font lacks some is no loss.

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from PIL import Image
 
 from tunebook.files import write_text
 from tunebook.reporting import plots
+from tunebook.reporting.pages import inline, rendered, shortened
 from tunebook.reporting.summary import RunSummary
-from tunebook.reporting.wording import clock, figure, metric_names, side_by_side
+from tunebook.reporting.wording import figure, metric_names, side_by_side
 
 MOST_MISTAKES = 10
-MOST_LETTERS = 600
-MOST_PIXELS = 128
-_PLAIN_MODES = {"1", "L", "LA", "P", "RGB", "RGBA"}
 
 
 def write_report(path: str | Path, summary: RunSummary) -> None:
@@ -34,16 +28,8 @@ def write_report(path: str | Path, summary: RunSummary) -> None:
 
 def render(summary: RunSummary) -> str:
     """The page as text. Everything that comes from data, recipe or machine is escaped."""
-    pages = Environment(
-        # Always on: choosing by file ending would leave `.jinja` unescaped.
-        loader=PackageLoader("tunebook.reporting", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    pages.filters |= {"clock": clock, "figure": figure}
-    return pages.get_template("report.html.jinja").render(
+    return rendered(
+        "report.html.jinja",
         run=summary,
         metric_names=metric_names(summary.metrics),
         headline=_headline(summary),
@@ -76,8 +62,8 @@ def _mistakes(summary: RunSummary) -> list[dict[str, Any]]:
             "label": mistake.label,
             "predicted": mistake.predicted,
             "measure": _measured(summary.measure, mistake.measure),
-            "text": _shortened(mistake.text),
-            "image": _inline(mistake.image) if mistake.image is not None else None,
+            "text": shortened(mistake.text),
+            "image": inline(mistake.image) if mistake.image is not None else None,
         }
         for mistake in worst
     ]
@@ -87,17 +73,3 @@ def _measured(what: str, value: float) -> str:
     if what == "probability":
         return f"{value:.1%}"
     return f"{value:+.4g}" if what == "error" else figure(value)
-
-
-def _shortened(text: str | None) -> str | None:
-    return text if text is None or len(text) <= MOST_LETTERS else text[:MOST_LETTERS].rstrip() + " …"
-
-
-def _inline(image: Image.Image) -> str:
-    """A picture as a PNG data URI, at most 128 pixels a side."""
-    small = image if image.mode in _PLAIN_MODES else image.convert("RGB")
-    small = small.copy()
-    small.thumbnail((MOST_PIXELS, MOST_PIXELS))
-    buffer = io.BytesIO()
-    small.save(buffer, format="PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +17,7 @@ from transformers import (
     PrinterCallback,
     ProgressCallback,
     TrainerCallback,
+    TrainingArguments,
 )
 
 from tunebook.answers.base import Answer
@@ -24,7 +26,7 @@ from tunebook.config.schema import Config
 from tunebook.data.sampling.base import Sampling, TrainLabels
 from tunebook.evaluation import catalog
 from tunebook.evaluation.scorer import Scorer
-from tunebook.modeling.freezing import FreezingTable
+from tunebook.modeling.plan import FreezingPlan
 from tunebook.run_directory import RunDirectory
 from tunebook.tasks.base import Task
 from tunebook.training import precision
@@ -36,9 +38,14 @@ from tunebook.training.precision import Precision
 from tunebook.training.processes import Processes
 from tunebook.training.rows import TrainRows
 from tunebook.training.stream import StreamBatches, StreamRows
+from tunebook.training.thawing import Thawing
+from tunebook.training.timetable import Timetable, timetable
 from tunebook.training.trainer import RecipeTrainer, mean_over_batch
 
 logger = logging.getLogger("tunebook")
+
+DROPPED = "dropped.jsonl"
+"""Of a run's folder: rows that were left out."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +61,7 @@ class Parts:
         labels: of the training rows.
         sampling: which rows an epoch holds; None where the training rows are streamed.
         loss: that is minimized.
-        freezing: what trains, as a table.
-        frozen: modules that are wholly frozen.
+        freezing: what trains, and when.
         label_noise: what was found of wrong labels, for the run directory; None: not looked for.
     """
 
@@ -67,8 +73,7 @@ class Parts:
     labels: TrainLabels
     sampling: Sampling | None
     loss: Loss
-    freezing: FreezingTable
-    frozen: list[nn.Module]
+    freezing: FreezingPlan
     label_noise: dict[str, Any] | None = None
 
 
@@ -109,6 +114,20 @@ def loss_of(config: Config, answer: Answer, labels: TrainLabels) -> Loss:
     module = registry.load("loss", name)
     options = module.Options() if said == "default" else config.loss.options
     return module.Loss(options, labels, config.hyperparameters.label_smoothing_factor or 0.0)
+
+
+def timetable_of(config: Config, parts: Parts, layout: BatchLayout) -> Timetable:
+    """The phases of the run in optimizer steps.
+
+    Raises:
+        FreezingError: they do not fit the length of the training.
+    """
+    per_epoch = math.ceil(len(batches_of(config, parts, layout, 0)) / layout.accumulation)
+    wanted = config.hyperparameters
+    if wanted.max_steps is not None and wanted.max_steps > 0:
+        return timetable(parts.freezing, per_epoch, wanted.max_steps)
+    epochs = TrainingArguments.num_train_epochs if wanted.num_train_epochs is None else wanted.num_train_epochs
+    return timetable(parts.freezing, per_epoch, math.ceil(epochs * per_epoch))
 
 
 def batches_of(
@@ -170,10 +189,7 @@ def build_trainer(
     device = processes.state.device
     arguments = training_arguments(config, directory.checkpoints, layout, chosen.name, metric, higher, device)
     trainer = RecipeTrainer(
-        batches=batches_of(
-            config, parts, layout, processes.rank, directory.path / "dropped.jsonl" if processes.main else None
-        ),
-        frozen=parts.frozen,
+        batches=batches_of(config, parts, layout, processes.rank, directory.path / DROPPED if processes.main else None),
         model=parts.model,
         args=arguments,
         data_collator=parts.task.collator(parts.processor),
@@ -185,6 +201,7 @@ def build_trainer(
         preprocess_logits_for_metrics=parts.task.answer.row_scores,
         callbacks=_callbacks(config, directory, processes),
     )
+    trainer.add_callback(Thawing(trainer, timetable_of(config, parts, layout)))
     bar = not arguments.disable_tqdm and processes.main
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)

@@ -1,8 +1,13 @@
 """What an augmentation is. Knows role columns and row keys, nothing of models, tasks or the Trainer.
 
 A method is a file `tunebook/data/augmentation/NAME.py` (or an entry point `augmentation.NAME`) with `Options`,
-`ROLES` (the roles that it varies: a task must have one of them), `Augmentation` and, where something outside the
-recipe must be there (a package, a file), `problems(options)`, which tells so before anything heavy is imported.
+`ROLES` (the roles that it varies: a task must have one of them) and `Augmentation`. It may also hold
+
+- `problems(options)`, where something outside the recipe must be there (a package, a file): tells so before anything
+  heavy is imported;
+- `COLUMNS`, the auxiliary columns that it reads: the check wants each named in `dataset.columns`;
+- `add_rows(data, options, cleaning)`, for rows of its own: the prepared data with further training rows, in every
+  process, after splits are carved and leaks taken out. `dataset.streaming` cannot be combined with it.
 """
 
 from __future__ import annotations

@@ -177,6 +177,7 @@ def _marked(split: Dataset, origin: str) -> Dataset:
 def _weights(before: np.ndarray | None, rows: int, positions: list[int], weight: float) -> np.ndarray:
     import numpy as np
 
+    from tunebook.data.cleaning.weights import scaled
+
     own = np.ones(rows) if before is None else np.asarray(before, dtype=float)
-    together = np.concatenate([own, own[positions] * weight])
-    return together / together.mean()
+    return scaled(np.concatenate([own, own[positions] * weight]))

@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from datasets import Dataset, DatasetDict
+from datasets import Dataset
 
 from tunebook import files
 from tunebook.config.data_groups import CleaningConfig
 from tunebook.data import fingerprint
 from tunebook.data.cleaning.findings import Finding, dropped_rows, in_words
+from tunebook.data.cleaning.weights import scaled
 from tunebook.data.columns import ROW
 from tunebook.data.label_noise import probabilities, requirements, suspects
-from tunebook.data.prepare import PreparedData
+from tunebook.data.prepare import PreparedData, without_rows
 from tunebook.errors import ConfigurationError, DataError, Problem
 
 logger = logging.getLogger("tunebook")
@@ -164,8 +165,7 @@ def weights_of(quality: np.ndarray, own: np.ndarray | None = None) -> np.ndarray
         quality: (rows,).
         own: weights that the rows have already; they are multiplied.
     """
-    weights = np.clip(quality, FLOOR, 1.0) * (1.0 if own is None else own)
-    return weights / weights.mean()
+    return scaled(np.clip(quality, FLOOR, 1.0) * (1.0 if own is None else own))
 
 
 def write(folder: Path, record: dict[str, Any] | None) -> None:
@@ -186,26 +186,18 @@ def _doing(policy: str) -> str:
 def _applied(policy: str, data: PreparedData, encoded: Dataset, record: dict[str, Any]) -> tuple[PreparedData, Dataset]:
     train, listed = data.splits["train"], record["suspects"]
     rows = [one["row"] for one in listed]
-    if policy == "drop" and len(rows) == len(train):
-        raise DataError("every training row is suspected of a wrong label, so none would be left")
     gone = len(rows) if policy == "drop" else 0
     finding = Finding(KIND, policy, "train", rows, [], gone, record["words"], of=len(train))
-    data = dataclasses.replace(data, findings=[*data.findings, finding] if rows else data.findings)
+    if gone:
+        places = [one["place"] for one in listed]
+        kept = np.setdiff1d(np.arange(len(train)), places)
+        _refuse_emptied(np.asarray(train["label"][:]), kept, data.label_names)
+        return without_rows(data, places, finding, [_reason(one) for one in listed]), encoded.select(kept)
+    if rows:
+        data = dataclasses.replace(data, findings=[*data.findings, finding])
     if policy == "weight":
-        return dataclasses.replace(data, weights=weights_of(np.asarray(record["quality"]), data.weights)), encoded
-    if not gone:
-        return data, encoded
-    places = [one["place"] for one in listed]
-    kept = np.setdiff1d(np.arange(len(train)), places)
-    _refuse_emptied(np.asarray(train["label"][:]), kept, data.label_names)
-    weights = None if data.weights is None else data.weights[kept] / data.weights[kept].mean()
-    dropped = [
-        dataclasses.replace(one, reason=_reason(found))
-        for one, found in zip(dropped_rows(train, "train", places, KIND, data.label_names), listed, strict=True)
-    ]
-    splits = DatasetDict({**data.splits, "train": train.select(kept)})
-    data = dataclasses.replace(data, splits=splits, weights=weights, dropped=[*data.dropped, *dropped])
-    return data, encoded.select(kept)
+        data = dataclasses.replace(data, weights=weights_of(np.asarray(record["quality"]), data.weights))
+    return data, encoded
 
 
 def _refuse_emptied(labels: np.ndarray, kept: np.ndarray, names: list[str]) -> None:

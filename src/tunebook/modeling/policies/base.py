@@ -1,7 +1,8 @@
-"""What a freezing policy is made of: rules. Knows nothing of torch or of models.
+"""What a freezing policy is made of: rules, and phases that each have their own. Knows nothing of torch or of models.
 
 A policy is a module `tunebook/modeling/policies/NAME.py` (or an installed package's entry point
-`policy.NAME`) with a pydantic `class Options` and a function `rules(depth, options) -> list[Rule]`.
+`policy.NAME`) with a pydantic `class Options` and either a function `rules(depth, options) -> list[Rule]`, for the
+whole run, or `phases(depth, options) -> list[Phase]`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from tunebook.errors import FreezingError, Problem
 
@@ -45,6 +46,40 @@ class Rule:
         if self.parameters is not None:
             return any(name in self.parameters for name in names)
         return self.pattern is None or any(re.search(self.pattern, name) for name in names)
+
+
+@dataclass(frozen=True)
+class Span:
+    """How long something lasts.
+
+    Args:
+        amount: above 0; of epochs or of the whole run it may be a fraction, which is rounded to whole steps.
+        unit: `epochs`, `steps` (of the optimizer) or `share` of the whole run, 0 to 1.
+    """
+
+    amount: float
+    unit: Literal["epochs", "steps", "share"]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of training with its own rules.
+
+    Args:
+        name: for the table in the log.
+        rules: what trains.
+        length: None: until the end of training; only the last phase may say so.
+        learning_rate: the base rate in it, in place of `hyperparameters.learning_rate`; every parameter's own
+            rate (by depth, by pattern) is scaled alike.
+        restarts: the schedule (warm-up, decay) begins anew with this phase and ends in front of the next that
+            restarts it; without any it runs once over the whole training.
+    """
+
+    name: str
+    rules: list[Rule]
+    length: Span | None = None
+    learning_rate: float | None = None
+    restarts: bool = False
 
 
 def by_depth(depth: Depth, frozen: Iterable[Group]) -> list[Rule]:
