@@ -59,7 +59,9 @@ def statistics(model):
 
 
 def test_every_policy_is_tested():
-    assert registry.names("policy") == sorted(POLICIES)
+    # Those that freeze in phases are in test_phases.py.
+    of_one_phase = [name for name in registry.names("policy") if hasattr(registry.load("policy", name), "rules")]
+    assert of_one_phase == sorted(POLICIES)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from torch import nn
 
 from tunebook.errors import FreezingError, Problem
+from tunebook.modeling.adapter_names import plain_name
 from tunebook.modeling.policies.base import Rule
 
 logger = logging.getLogger("tunebook")
+
+NOTHING = "nothing is left to train; let at least one rule train something"
 
 
 @dataclass(frozen=True)
@@ -71,9 +74,11 @@ def freeze(model: nn.Module, rules: Sequence[Rule]) -> FreezingTable:
         The table of what was decided; it is logged too.
 
     Raises:
-        FreezingError: as `decide`. The model is then as it was.
+        FreezingError: as `decide`, or nothing is left to train. The model is then as it was.
     """
     trained, table = decide(model, rules)
+    if not trained:
+        raise FreezingError(Problem("", NOTHING))
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name in trained)
     logger.info("\n".join(table.lines()))
@@ -94,10 +99,9 @@ def decide(
         The names that train, and the table of what each rule decided.
 
     Raises:
-        FreezingError: a rule that must match something matches nothing, a parameter that no rule
-            is for, or nothing left to train.
+        FreezingError: a rule that must match something matches nothing, or a parameter that no rule is for.
     """
-    names = _all_names(model)
+    names = all_names(model)
     decided: dict[str, int] = {}
     for parameter, aliases in names.items():
         number = next((i for i, rule in enumerate(rules) if rule.matches(aliases)), None)
@@ -117,11 +121,32 @@ def decide(
 
 
 def frozen_modules(model: nn.Module) -> list[nn.Module]:
-    """The largest modules whose parameters are all frozen, from the top down; at least one parameter each."""
+    """The largest modules whose parameters are all frozen, from the top down, and the dropout between them.
+
+    A module without parameters counts as frozen where nothing in front of it trains and its neighbours, as their
+    parent names them, are frozen (GPT-2's dropout between embeddings and layers): it works on frozen states alone.
+    """
+    return [*_wholly_frozen(model), *_between_frozen(model)]
+
+
+def _wholly_frozen(model: nn.Module) -> list[nn.Module]:
     states = [parameter.requires_grad for parameter in model.parameters()]
     if states and not any(states):
         return [model]
-    return [found for child in model.children() for found in frozen_modules(child)]
+    return [found for child in model.children() for found in _wholly_frozen(child)]
+
+
+def _between_frozen(model: nn.Module) -> list[nn.Module]:
+    children = [(child, [parameter.requires_grad for parameter in child.parameters()]) for child in model.children()]
+    found: list[nn.Module] = []
+    for at, (child, states) in enumerate(children):
+        if any(states):
+            return [*found, *_between_frozen(child)]
+        in_front = any(states for _, states in children[:at])
+        behind = next((states for _, states in children[at + 1 :] if states), [True])
+        if not states and in_front and not behind[0]:
+            found.append(child)
+    return found
 
 
 def hold_frozen_in_eval(modules: Iterable[nn.Module]) -> None:
@@ -136,11 +161,12 @@ def hold_frozen_in_eval(modules: Iterable[nn.Module]) -> None:
         module.eval()
 
 
-def _all_names(model: nn.Module) -> dict[str, list[str]]:
-    """Each parameter's first name, with all its names."""
+def all_names(model: nn.Module) -> dict[str, list[str]]:
+    """Each parameter's first name, with all its names; one of an adapter has that of the weight it stands for too."""
     by_identity: dict[int, list[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
-        by_identity.setdefault(id(parameter), []).append(name)
+        aliases = by_identity.setdefault(id(parameter), [])
+        aliases += dict.fromkeys((name, plain_name(name)))
     return {aliases[0]: aliases for aliases in by_identity.values()}
 
 
@@ -154,8 +180,6 @@ def _check(rules: Sequence[Rule], names: dict[str, list[str]], decided: dict[str
         shown = ", ".join(without[:3]) + (", …" if len(without) > 3 else "")
         message = f"no rule is for {len(without)} parameters ({shown}); add a last, default rule"
         problems.append(Problem("", message))
-    if not problems and not any(rules[number].trainable for number in decided.values()):
-        problems.append(Problem("", "nothing is left to train; let at least one rule train something"))
     if problems:
         raise FreezingError(problems)
 
@@ -164,10 +188,10 @@ def _why_nothing(rule: Rule, rules: Sequence[Rule], names: dict[str, list[str]],
     taken = {rules[decided[name]].name for name, aliases in names.items() if rule.matches(aliases)}
     if taken:
         return f"decides nothing: {', '.join(sorted(taken))} takes all that it matches; put it before that"
-    return f"matches no parameter; nearest: {', '.join(_nearest(rule.pattern or rule.name, names))}"
+    return f"matches no parameter; nearest: {', '.join(nearest(rule.pattern or rule.name, names))}"
 
 
-def _nearest(pattern: str, names: Iterable[str]) -> list[str]:
+def nearest(pattern: str, names: Iterable[str]) -> list[str]:
     """Existing module and parameter names that look most like a pattern."""
     plain = pattern.replace("\\", "").strip("^$.*")
     parts = {".".join(name.split(".")[:end]) for name in names for end in range(1, name.count(".") + 2)}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import EarlyStoppingCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from tunebook.errors import FreezingError, Problem
 from tunebook.modeling.freezing import frozen_modules
 from tunebook.modeling.plan import set_trained
 from tunebook.training.timetable import TimedPhase, Timetable
@@ -26,16 +27,26 @@ class Thawing(TrainerCallback):
     Args:
         trainer: whose model it is.
         timetable: of the run.
+
+    Raises:
+        FreezingError: there are several phases, and the parameters are split over devices.
     """
 
     def __init__(self, trainer: RecipeTrainer, timetable: Timetable) -> None:
         self.trainer, self.timetable = trainer, timetable
         self.current: TimedPhase | None = None
+        if len(timetable.phases) > 1 and (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
+            message = (
+                "thaws in the middle of training, which FSDP and DeepSpeed do not follow: they lay parameters and "
+                "optimizer out when training begins. Launch without them, or choose a policy of one phase"
+            )
+            raise FreezingError(Problem("freezing.policy", message))
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """The phase in which training starts or goes on."""
+        self.current = None
         self._enter(state.global_step)
 
     def on_step_begin(
@@ -52,6 +63,34 @@ class Thawing(TrainerCallback):
         model = self.trainer.plain_model
         set_trained(model, phase.planned.trained)
         self.trainer.frozen = frozen_modules(model)
-        if len(self.timetable.phases) > 1 and self.trainer.is_world_process_zero():
-            table = phase.planned.table
-            logger.info("step %d: %s; %s", step, phase.planned.phase.name, table.lines()[-1])
+        phases = self.timetable.phases
+        if len(phases) > 1 and self.trainer.is_world_process_zero():
+            number, where = phases.index(phase) + 1, phase.planned.where
+            told = "step %d: phase %d of %d, %s, to step %d; what trains: %s"
+            logger.info(told, step + 1, number, len(phases), phase.name, phase.end, where)
+
+
+class LastPhasePatience(EarlyStoppingCallback):
+    """Early stopping that counts in the last phase only: standing still before a thaw is no reason to stop.
+
+    Args:
+        early_stopping_patience: evaluations without a better metric.
+        early_stopping_threshold: how much better counts as better.
+        begins: number of the last phase's first step.
+    """
+
+    def __init__(self, early_stopping_patience: int = 1, early_stopping_threshold: float = 0.0, begins: int = 0):
+        super().__init__(early_stopping_patience, early_stopping_threshold)
+        self.begins = begins
+
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: Any = None, **kwargs: Any
+    ) -> None:
+        """transformers' own, once something has been trained in the last phase."""
+        if state.global_step > self.begins:
+            super().on_evaluate(args, state, control, metrics, **kwargs)
+
+    def state(self) -> dict:
+        """What a checkpoint keeps: transformers makes the callback anew from `args`."""
+        kept = super().state()
+        return {**kept, "args": {**kept["args"], "begins": self.begins}}

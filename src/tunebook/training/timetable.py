@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from tunebook.errors import FreezingError, Problem
 from tunebook.modeling.plan import FreezingPlan, PlannedPhase
-from tunebook.modeling.policies.base import Span
+from tunebook.modeling.policies.base import Phase, Span
 
 
 @dataclass(frozen=True)
@@ -14,7 +16,7 @@ class TimedPhase:
     """A phase with its place in the run.
 
     Args:
-        planned: what trains.
+        planned: what trains; the `learning_rate` of its phase is absolute, or None for the base rate.
         first: number of its first optimizer step, from 0.
         end: number of the step after its last.
     """
@@ -22,6 +24,10 @@ class TimedPhase:
     planned: PlannedPhase
     first: int
     end: int
+
+    @property
+    def name(self) -> str:
+        return self.planned.phase.name or "training"
 
 
 @dataclass(frozen=True)
@@ -32,11 +38,13 @@ class Timetable:
         phases: at least one, each at least one step long.
         total: optimizer steps of the whole run.
         steps_per_epoch: optimizer steps.
+        left_out: names of phases that would begin after the end of training.
     """
 
     phases: tuple[TimedPhase, ...]
     total: int
     steps_per_epoch: int
+    left_out: tuple[str, ...] = ()
 
     def at(self, step: int) -> TimedPhase:
         """The phase of an optimizer step; the last one for steps after the end."""
@@ -48,37 +56,64 @@ class Timetable:
         return frozenset().union(*(phase.planned.trained for phase in self.phases))
 
 
-def timetable(plan: FreezingPlan, steps_per_epoch: int, total: int) -> Timetable:
+def timetable(plan: FreezingPlan, steps_per_epoch: int, total: int, base_rate: float) -> Timetable:
     """The phases in optimizer steps.
+
+    Borders are rounded, not lengths, so that phases of half an epoch end where every second one should.
 
     Args:
         plan: of the run.
         steps_per_epoch: optimizer steps.
         total: optimizer steps of the whole run.
+        base_rate: `hyperparameters.learning_rate`, of which phases may want a share.
 
     Raises:
         FreezingError: the phases are longer than the training, end before it, or are shorter than a step.
     """
     phases: list[TimedPhase] = []
-    first = 0
+    at = Fraction(0)
     for planned in plan.phases:
-        length = planned.phase.length
-        end = total if length is None else first + _steps(length, steps_per_epoch, total)
-        phases.append(TimedPhase(planned, first, end))
-        first = end
-    short = [phase.planned.phase.name for phase in phases if phase.end <= phase.first]
-    if short or first != total:
-        told = ", ".join(
-            f"{phase.planned.phase.name or 'all'}: {max(phase.end - phase.first, 0)} steps" for phase in phases
-        )
-        message = (
-            f"the phases ({told}) do not fill the training of {total} steps ({steps_per_epoch} an epoch): "
-            "give them other lengths, or train longer with hyperparameters.num_train_epochs"
-        )
-        raise FreezingError(Problem("freezing", message))
-    return Timetable(tuple(phases), total, steps_per_epoch)
+        first, length = _step(at), planned.phase.length
+        at = Fraction(total) if length is None else at + _steps(length, steps_per_epoch, total)
+        end = _step(at) if planned.phase.needed else min(_step(at), total)
+        phases.append(TimedPhase(replace(planned, phase=_with_rate(planned.phase, base_rate)), first, end))
+    kept = [phase for phase in phases if phase.planned.phase.needed or phase.first < total]
+    if any(phase.end <= phase.first for phase in kept) or kept[-1].end != total:
+        raise FreezingError(Problem("freezing", _misfit(plan, phases, steps_per_epoch, total)))
+    left_out = tuple(phase.name for phase in phases if phase not in kept)
+    return Timetable(tuple(kept), total, steps_per_epoch, left_out)
 
 
-def _steps(length: Span, steps_per_epoch: int, total: int) -> int:
+def _step(exact: Fraction) -> int:
+    return math.floor(exact + Fraction(1, 2))
+
+
+def _steps(length: Span, steps_per_epoch: int, total: int) -> Fraction:
     of = {"epochs": steps_per_epoch, "steps": 1, "share": total}[length.unit]
-    return round(length.amount * of)
+    # By its digits: the float 0.1 is a little more than a tenth.
+    return Fraction(str(length.amount)) * of
+
+
+def _with_rate(phase: Phase, base_rate: float) -> Phase:
+    if phase.rate_share is None:
+        return phase
+    return replace(phase, learning_rate=phase.rate_share * base_rate, rate_share=None)
+
+
+def _misfit(plan: FreezingPlan, phases: list[TimedPhase], steps_per_epoch: int, total: int) -> str:
+    """Why the phases do not fit, in figures, and what to do."""
+    told = []
+    for phase, planned in zip(phases, plan.phases, strict=True):
+        length = planned.phase.length
+        if length is None:
+            told.append(f"{phase.name}: the rest")
+            continue
+        steps = f"{phase.end - phase.first} steps"
+        asked = f"{length.amount:g} {length.unit} = " if length.unit != "share" else f"{length.amount:.2%} = "
+        told.append(f"{phase.name}: {'' if length.unit == 'steps' else asked}{steps}")
+    shown = "; ".join(told if len(told) <= 8 else [*told[:4], f"… {len(told) - 6} more …", *told[-2:]])
+    return (
+        f"the {len(phases)} phases do not fit into {total} optimizer steps ({steps_per_epoch} an epoch), each needs at "
+        f"least one: {shown}. Make them shorter, or train longer with "
+        "hyperparameters.num_train_epochs or hyperparameters.max_steps"
+    )

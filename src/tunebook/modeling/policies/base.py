@@ -2,7 +2,8 @@
 
 A policy is a module `tunebook/modeling/policies/NAME.py` (or an installed package's entry point
 `policy.NAME`) with a pydantic `class Options` and either a function `rules(depth, options) -> list[Rule]`, for the
-whole run, or `phases(depth, options) -> list[Phase]`.
+whole run, or `phases(depth, options) -> list[Phase]`. One with phases may also have `longer_than(options) -> Span`:
+what training must outlast in any model, told before one is loaded.
 """
 
 from __future__ import annotations
@@ -71,15 +72,20 @@ class Phase:
         length: None: until the end of training; only the last phase may say so.
         learning_rate: the base rate in it, in place of `hyperparameters.learning_rate`; every parameter's own
             rate (by depth, by pattern) is scaled alike.
+        rate_share: the same as a share of `hyperparameters.learning_rate`; a timetable turns it into `learning_rate`.
         restarts: the schedule (warm-up, decay) begins anew with this phase and ends in front of the next that
             restarts it; without any it runs once over the whole training.
+        needed: whether training must be long enough for it; if not, a training that ends before cuts it short or
+            leaves it out.
     """
 
     name: str
     rules: list[Rule]
     length: Span | None = None
     learning_rate: float | None = None
+    rate_share: float | None = None
     restarts: bool = False
+    needed: bool = True
 
 
 def by_depth(depth: Depth, frozen: Iterable[Group]) -> list[Rule]:
@@ -104,7 +110,7 @@ def check_layers(depth: Depth, n: int) -> None:
     """
     there = len(depth.layers)
     if not there:
-        message = "this model has no list of layers to count; use freezing=patterns, or head_only"
+        message = "this model has no list of layers to count; use freezing=patterns, head_only or head_then_all"
         raise FreezingError(Problem("freezing.policy", message))
     if n > there:
         message = f"this model has {there} layers: layer 0 to layer {there - 1}; n is 0 to {there}, not {n}"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import Field
-
 from tunebook.config.options import Options as BaseOptions
-from tunebook.modeling.policies.base import Rule, by_depth, check_layers
+from tunebook.modeling.policies._options import Layers, layers_of
+from tunebook.modeling.policies.base import Rule, by_depth
 
 if TYPE_CHECKING:
     from tunebook.modeling.depth import Depth
@@ -17,10 +16,11 @@ class Options(BaseOptions):
     """How much of the trunk trains.
 
     Args:
-        n: layers (or stages) to train, from the head back; 0 trains the head alone.
+        n: layers (or stages) to train, from the head back: a number, a share such as `25%` (rounded, to at
+            least one), or `all`; 0 trains the head alone.
     """
 
-    n: int = Field(ge=0)
+    n: Layers
 
 
 def rules(depth: Depth, options: Options) -> list[Rule]:
@@ -29,6 +29,6 @@ def rules(depth: Depth, options: Options) -> list[Rule]:
     Raises:
         FreezingError: the model has fewer than `n` layers.
     """
-    check_layers(depth, options.n)
-    frozen = depth.layers[: len(depth.layers) - options.n]
+    n = layers_of(options.n, depth)
+    frozen = depth.layers[: len(depth.layers) - n]
     return by_depth(depth, frozen=[depth.embeddings, *frozen])

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import field_validator
-
 from tunebook.config.options import Options as BaseOptions
+from tunebook.modeling.policies._options import Pattern
 from tunebook.modeling.policies.base import Rule
 
 if TYPE_CHECKING:
@@ -22,17 +20,8 @@ class PatternRule(BaseOptions):
         train: whether the parameters that it finds train.
     """
 
-    pattern: str
+    pattern: Pattern
     train: bool
-
-    @field_validator("pattern")
-    @classmethod
-    def _compiles(cls, pattern: str) -> str:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ValueError(f"not a regular expression: {error}") from error
-        return pattern
 
 
 class Options(BaseOptions):

@@ -1,0 +1,57 @@
+"""What trains when and at which rate, as lines to print before training and in the report. Changes nothing."""
+
+from __future__ import annotations
+
+from tunebook.training.rates import Rates, rate_range
+from tunebook.training.timetable import TimedPhase, Timetable
+
+HEADINGS = ("phase", "epochs", "steps", "trains", "parameters", "share", "learning rate")
+RIGHT = {"parameters", "share"}
+
+
+def freezing_lines(timetable: Timetable, rates: Rates) -> list[str]:
+    """The table of phases; of a run with a single one, what each freezing rule decided.
+
+    Args:
+        timetable: of the run.
+        rates: of its parameters.
+    """
+    if len(timetable.phases) == 1:
+        return [*timetable.phases[0].planned.table.lines(), *_left_out(timetable)]
+    rows = [HEADINGS, *(_row(phase, timetable.steps_per_epoch, rates) for phase in timetable.phases)]
+    widths = [max(len(row[at]) for row in rows) for at in range(len(HEADINGS))]
+    columns = [
+        [row[at].rjust(width) if heading in RIGHT else row[at].ljust(width) for row in rows]
+        for at, (width, heading) in enumerate(zip(widths, HEADINGS, strict=True))
+    ]
+    lines = ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
+    return [*lines, *_left_out(timetable)]
+
+
+def _row(phase: TimedPhase, steps_per_epoch: int, rates: Rates) -> tuple[str, ...]:
+    table = phase.planned.table
+    own = phase.planned.phase.learning_rate
+    low, high = rate_range(rates.factors, phase.planned.trained, rates.base if own is None else own)
+    return (
+        phase.name,
+        f"{phase.first / steps_per_epoch:.3g} to {phase.end / steps_per_epoch:.3g}",
+        f"{phase.first + 1} to {phase.end}" if phase.end > phase.first + 1 else f"{phase.end}",
+        phase.planned.where,
+        f"{table.trainable_parameters:,}",
+        f"{table.trainable_parameters / table.parameters:.1%}",
+        (f"{low:.2g}" if low == high else f"{low:.2g} to {high:.2g}") + restarts(phase),
+    )
+
+
+def restarts(phase: TimedPhase) -> str:
+    """Half a sentence where the schedule begins anew."""
+    return ", schedule anew" if phase.planned.phase.restarts and phase.first else ""
+
+
+def _left_out(timetable: Timetable) -> list[str]:
+    if not timetable.left_out:
+        return []
+    others = "; ".join(timetable.left_out)
+    if len(timetable.phases) == 1:
+        return [f"nothing thaws: training ends before these phases begin, so shorten them or train longer: {others}"]
+    return [f"training ends before these phases begin: {others}"]
