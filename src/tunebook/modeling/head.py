@@ -22,14 +22,19 @@ class HeadReport:
         new: names of the newly initialised parameters, in the model's order.
         loaded: names of the head's parameters that the checkpoint holds.
         from_scratch: whether there was no checkpoint, so that everything is new.
+        changes: what else was done to the model, in a few words each.
     """
 
     new: tuple[str, ...]
     loaded: tuple[str, ...]
     from_scratch: bool = False
+    changes: tuple[str, ...] = ()
 
     def line(self) -> str:
         """One sentence for the log."""
+        return "; ".join([self._of_the_head(), *self.changes])
+
+    def _of_the_head(self) -> str:
         if self.from_scratch:
             return "the model is trained from scratch: every parameter is newly initialised"
         if not self.new:
@@ -54,7 +59,7 @@ def check_head(model: nn.Module, missing: Iterable[str], declared: list[str] | N
     missing = set(missing)
     ordered = [name for name in model.state_dict() if name in missing]
     trainable = [name for name, _ in model.named_parameters()]
-    head = _declared(model, declared) if declared is not None else _outside_trunk(model)
+    head = head_names(model, declared)
     problems = []
     strangers = [name for name in ordered if name not in head]
     if strangers:
@@ -67,6 +72,11 @@ def check_head(model: nn.Module, missing: Iterable[str], declared: list[str] | N
     if problems:
         raise ModelError(problems)
     return HeadReport(tuple(ordered), tuple(kept))
+
+
+def head_names(model: nn.Module, declared: list[str] | None) -> set[str]:
+    """Names of the head's parameters and buffers: of the declared modules, or of whatever lies outside the trunk."""
+    return _declared(model, declared) if declared is not None else _outside_trunk(model)
 
 
 def _declared(model: nn.Module, declared: list[str]) -> set[str]:

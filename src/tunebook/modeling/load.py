@@ -5,17 +5,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 import transformers
-from huggingface_hub.errors import StrictDataclassError
-from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
-from tunebook.errors import ModelError, Problem, did_you_mean
-from tunebook.modeling.head import HeadReport, check_head
+from tunebook.errors import ModelError, Problem
+from tunebook.modeling import classifier, own_head, surgery
+from tunebook.modeling.dropout import set_dropout
+from tunebook.modeling.head import HeadReport, check_head, head_names
 from tunebook.modeling.locate import Location, locate, reading
+from tunebook.modeling.quantized import in_4_bits
+from tunebook.modeling.settings import apply_settings, built_config, saved_config
 
 if TYPE_CHECKING:
     from tunebook.config.schema import ModelConfig
@@ -26,10 +30,17 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model, and what is known of its head."""
+    """A model, and what is known of its weights.
+
+    Args:
+        model: with its head.
+        head_report: what is new of the head, and what was changed.
+        drawn: names of the parameters of layers that were drawn anew.
+    """
 
     model: PreTrainedModel
     head_report: HeadReport
+    drawn: tuple[str, ...] = ()
 
 
 def load_model(
@@ -39,8 +50,9 @@ def load_model(
     problem_type: str | None = None,
     seed: int = 42,
     overrides: Mapping[str, Any] | None = None,
+    bits: Literal[4] | None = None,
 ) -> LoadedModel:
-    """Loads or builds a model whose new head depends on the seed alone.
+    """Loads or builds a model whose new parts depend on the seed alone: load, drop, draw layers, draw the head.
 
     Args:
         config_model: the group `model`.
@@ -49,88 +61,87 @@ def load_model(
         problem_type: `regression`, `single_label_classification`, `multi_label_classification` or None.
         seed: set right before the head is initialised.
         overrides: further settings of the model's configuration, by the names it has.
+        bits: of the weights of the trunk, which then cannot train themselves; None: as `config_model.dtype` says.
 
     Raises:
         ModelError: the model does not fit the task, its files are broken, or the newly initialised
             parameters are not the declared head.
         NothingReached: neither the Hub nor the cache has it.
     """
+    classifier.register()
     location = None if config_model.config is not None else locate(config_model)
-    config = _built_config(config_model) if location is None else _saved_config(location)
+    config = built_config(config_model) if location is None else saved_config(location)
     auto = _auto_class(auto_class, config)
     saved_labels = [name for _, name in sorted((config.id2label or {}).items())]
-    _apply(config, label_names, problem_type, overrides or {})
+    own = own_head.is_wanted(config_model, config)
+    dropped, dropout = _changed(config, config_model, auto, own)
+    apply_settings(config, label_names, problem_type, overrides or {})
+    make = partial(_made, config_model, location, bits)
     transformers.set_seed(seed)
+    model, info = own_head.build(config_model, auto_class, auto, config, dropout, make) if own else make(auto, config)
+    declared = None if own else config_model.head
     if location is None:
-        model = _build(auto, config, config_model)
         report = HeadReport(tuple(name for name, _ in model.named_parameters()), (), from_scratch=True)
     else:
-        model, info = _load(auto, config, config_model, location)
         new = {*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])}
-        report = check_head(model, new, config_model.head, location.described)
+        report = check_head(model, new, declared, location.described)
         if info["unexpected_keys"]:
             logger.debug("the checkpoint also holds, unused: %s", ", ".join(sorted(info["unexpected_keys"])))
         _compare_labels(report, saved_labels, label_names)
+    drawn = surgery.reinit_layers(model, config_model.reinit_layers, seed)
+    names = head_names(model, declared)
+    surgery.draw_head(model, [name for name in report.new if name in names], config_model.init, seed)
+    report = replace(report, changes=_changes(config_model, dropped))
     logger.info(
         "%s from %s: %s",
         type(model).__name__,
         location.described if location else "model.config",
         report.line(),
     )
-    return LoadedModel(model, report)
+    return LoadedModel(model, report, drawn)
 
 
-def _saved_config(location: Location) -> PreTrainedConfig:
-    with reading(location, "the model's configuration"):
-        # Without an explicit False transformers asks on the terminal whether to run the checkpoint's code.
-        return AutoConfig.from_pretrained(location.name_or_path, revision=location.revision, trust_remote_code=False)
+def _changed(config: PreTrainedConfig, config_model: ModelConfig, auto: Any, own: bool) -> tuple[str, float | None]:
+    """Puts what the group says of pooling, layers and dropout into a configuration; all its mistakes are told at once.
+
+    Returns:
+        What was done to the layers, and the dropout of a head that is yet to come.
+    """
+    problems: list[Problem] = []
+    done: list[Any] = []
+    for step in (
+        lambda: own_head.adjust(config_model, config),
+        lambda: surgery.drop_layers(config, config_model.drop_layers, auto),
+        lambda: set_dropout(config, config_model.dropout, auto, own),
+    ):
+        try:
+            done.append(step())
+        except ModelError as error:
+            problems += error.problems
+    if problems:
+        raise ModelError(problems)
+    return done[1], done[2]
 
 
-def _built_config(config_model: ModelConfig) -> PreTrainedConfig:
-    settings = dict(config_model.config or {})
-    model_type = settings.pop("model_type", None)
-    if model_type is None:
-        message = "missing; it names the architecture (bert, vit, …)"
-        raise ModelError(Problem("model.config.model_type", message))
-    if model_type not in transformers.CONFIG_MAPPING:
-        hint = did_you_mean(model_type, transformers.CONFIG_MAPPING.keys())
-        message = f"no architecture {model_type!r}; {hint}"
-        raise ModelError(Problem("model.config.model_type", message))
-    _check_names(AutoConfig.for_model(model_type), settings, "model.config")
-    try:
-        return AutoConfig.for_model(model_type, **settings)
-    except (ValueError, TypeError, StrictDataclassError) as error:
-        raise ModelError(Problem("model.config", f"refused by {model_type}: {error}")) from error
+def _changes(config_model: ModelConfig, dropped: str) -> tuple[str, ...]:
+    wanted = config_model
+    told = [
+        dropped,
+        f"drawn anew: the top {_layers(wanted.reinit_layers)}" if wanted.reinit_layers else "",
+        f"the head is drawn by {wanted.init}" if wanted.init != "default" else "",
+        *(f"{name}={share:g}" for name, share in wanted.dropout.items()),
+    ]
+    return tuple(words for words in told if words)
 
 
-def _check_names(config: PreTrainedConfig, settings: Mapping[str, Any], key: str) -> None:
-    unknown = [name for name in settings if not hasattr(config, name)]
-    if unknown:
-        allowed = [name for name in config.to_dict() if not name.startswith("_")]
-        kind = config.model_type
-        raise ModelError(
-            [Problem(f"{key}.{n}", f"{kind} has no such setting; {did_you_mean(n, allowed)}") for n in unknown]
-        )
-
-
-def _apply(
-    config: PreTrainedConfig, label_names: list[str], problem_type: str | None, overrides: Mapping[str, Any]
-) -> None:
-    _check_names(config, overrides, "model")
-    for name, value in overrides.items():
-        setattr(config, name, value)
-    if label_names:
-        config.id2label = dict(enumerate(label_names))
-        config.label2id = {name: number for number, name in enumerate(label_names)}
-    elif problem_type == "regression":
-        config.num_labels = 1
-    if label_names or problem_type:
-        # Said even when None: a checkpoint's old kind of problem must not choose the new loss.
-        config.problem_type = cast(Any, problem_type)
+def _layers(count: int) -> str:
+    return "layer" if count == 1 else f"{count} layers"
 
 
 def _auto_class(name: str, config: PreTrainedConfig) -> Any:
     auto = getattr(transformers, name)
+    if isinstance(config, classifier.TrunkClassifierConfig):
+        _auto_class(name, config.trunk)  # a trunk of texts does not look at images
     if type(config) in auto._model_mapping:
         return auto
     fitting = [
@@ -144,8 +155,23 @@ def _auto_class(name: str, config: PreTrainedConfig) -> Any:
     raise ModelError(Problem("model", message))
 
 
-def _build(auto: Any, config: PreTrainedConfig, config_model: ModelConfig) -> PreTrainedModel:
-    extra = _attention(config_model)
+def _made(
+    config_model: ModelConfig,
+    location: Location | None,
+    bits: Literal[4] | None,
+    auto: Any,
+    config: PreTrainedConfig,
+    **settings: Any,
+) -> own_head.Made:
+    """A model with transformers' loading info, whose keys it has for a model from scratch too."""
+    if location is None:
+        model = _build(auto, config, config_model, settings)
+        return model, {"missing_keys": set(), "mismatched_keys": set(), "unexpected_keys": set()}
+    return _load(auto, config, config_model, location, settings | (in_4_bits(auto, config) if bits else {}))
+
+
+def _build(auto: Any, config: PreTrainedConfig, config_model: ModelConfig, settings: dict[str, Any]) -> PreTrainedModel:
+    extra = {**settings, **_attention(config_model)}
     try:
         return auto.from_config(
             config, dtype=DTYPES.get(config_model.dtype, torch.float32), trust_remote_code=False, **extra
@@ -155,7 +181,7 @@ def _build(auto: Any, config: PreTrainedConfig, config_model: ModelConfig) -> Pr
 
 
 def _load(
-    auto: Any, config: PreTrainedConfig, config_model: ModelConfig, location: Location
+    auto: Any, config: PreTrainedConfig, config_model: ModelConfig, location: Location, settings: dict[str, Any]
 ) -> tuple[PreTrainedModel, dict[str, Any]]:
     with reading(location, "the weights"), _quiet():
         return auto.from_pretrained(
@@ -166,6 +192,7 @@ def _load(
             ignore_mismatched_sizes=True,
             output_loading_info=True,
             trust_remote_code=False,
+            **settings,
             **_attention(config_model),
         )
 
