@@ -1,0 +1,134 @@
+"""Computes the states of a split once, rows of like length together; knows models and encoded rows, not training."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset
+from torch import nn
+from tqdm.auto import tqdm
+
+from tunebook.modeling.cache.boundary import TOKENS, Boundary
+from tunebook.modeling.cache.refusal import NotCacheable
+from tunebook.modeling.cache.serving import states_of
+from tunebook.modeling.cache.store import Draft, Layout
+from tunebook.modeling.features import BESIDE, MANY
+
+PROBED = 6
+"""Rows on which a boundary is looked for and proved."""
+
+Collate = Callable[[list[dict[str, Any]]], Mapping[str, torch.Tensor]]
+
+
+@dataclass(frozen=True)
+class Computing:
+    """How states are computed.
+
+    Args:
+        model: without wrappers, on its device.
+        boundary: of the model.
+        names: of the model's inputs.
+        collate: joins encoded rows into a batch of tensors.
+        device: of the model.
+        dtype: of autocast; None: without.
+        batch_size: rows at once.
+    """
+
+    model: nn.Module
+    boundary: Boundary
+    names: tuple[str, ...]
+    collate: Collate
+    device: torch.device
+    dtype: torch.dtype | None
+    batch_size: int
+
+    def states(self, rows: list[dict[str, Any]]) -> list[torch.Tensor]:
+        """Of encoded rows, one tensor a row; of each token where the boundary has states by token."""
+        inputs = inputs_of(rows, self.collate, self.device)
+        with torch.no_grad(), self.arithmetic(), still(self.model):
+            states = states_of(self.model, self.boundary, inputs)
+        if not self.boundary.by_token:
+            return list(states)
+        return [own[mask.bool()] for own, mask in zip(states, inputs[TOKENS], strict=True)]
+
+    def arithmetic(self) -> Any:
+        """As in training."""
+        return torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not None)
+
+
+def inputs_of(rows: list[dict[str, Any]], collate: Collate, device: torch.device) -> dict[str, torch.Tensor]:
+    """Inputs of a model for encoded rows."""
+    return {name: values.to(device) for name, values in collate(rows).items() if name not in BESIDE}
+
+
+@contextlib.contextmanager
+def still(model: nn.Module) -> Iterator[None]:
+    """In evaluation mode; then as it was before."""
+    modes = {module: module.training for module in model.modules()}
+    try:
+        model.eval()
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
+def probe(encoded: Dataset, collate: Collate, device: torch.device) -> dict[str, torch.Tensor]:
+    """Inputs of a few rows, as unlike in length as they come, repeated where there are fewer."""
+    lengths = encoded.with_format(None)["length"][:] if "length" in encoded.column_names else range(PROBED)
+    order = np.argsort(np.asarray(lengths)[: len(encoded)], kind="stable")
+    chosen = order[np.linspace(len(order) - 1, 0, PROBED).round().astype(int)].tolist()
+    return inputs_of(encoded.__getitems__(chosen), collate, device)
+
+
+def layout_of(encoded: Dataset, computing: Computing) -> Layout:
+    """How the states of a split lie in their file, told by its first row.
+
+    Raises:
+        NotCacheable: rows have states by token, and do not say which tokens are theirs.
+    """
+    first = computing.states(encoded.__getitems__([0]))[0]
+    if not computing.boundary.by_token:
+        return Layout(tuple(first.shape), first.dtype, len(encoded))
+    if TOKENS not in encoded.column_names:
+        raise NotCacheable(f"the encoded rows have no {TOKENS}")
+    counts = []
+    for batch in encoded.select_columns([TOKENS]).with_format("arrow").iter(batch_size=1000):
+        column = batch[TOKENS].combine_chunks()
+        sums = np.concatenate([[0], np.cumsum(column.flatten().to_numpy(zero_copy_only=False), dtype=np.int64)])
+        ends = np.cumsum(column.value_lengths().to_numpy(zero_copy_only=False))
+        counts.append(np.diff(sums[ends], prepend=0))
+    return Layout(tuple(first.shape[1:]), first.dtype, len(encoded), np.concatenate(counts))
+
+
+def fill(draft: Draft, encoded: Dataset, computing: Computing, share: tuple[int, int], title: str) -> None:
+    """Compute this process's share of a split's states and put them down.
+
+    Batches are cut alike however many processes there are, so that the figures do not depend on it.
+
+    Args:
+        draft: to be filled.
+        encoded: the split.
+        computing: how.
+        share: rank of this process, and how many there are.
+        title: for the progress bar.
+    """
+    rows = draft.layout.rows
+    lengths = draft.layout.lengths
+    order: Sequence[int] = range(rows)
+    if lengths is not None:
+        order = np.argsort(lengths, kind="stable")[::-1].tolist()  # the longest first: memory fails early
+    rank, count = share
+    size = computing.batch_size
+    begins = range(rank * size, rows, count * size)
+    mine = sum(min(size, rows - begin) for begin in begins)
+    with tqdm(total=mine, desc=title, unit=" rows", disable=rank > 0 or mine <= MANY) as bar:
+        for begin in begins:
+            chosen = list(order[begin : begin + size])
+            draft.write(chosen, computing.states(encoded.__getitems__(chosen)))
+            bar.update(len(chosen))

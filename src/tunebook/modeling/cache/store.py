@@ -1,0 +1,179 @@
+"""States of the rows of one split in a folder: written aside, checked by content, read as they are asked for.
+
+Knows bytes and shapes; nothing of models or of what rows hold.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tunebook import files
+
+MANIFEST, STATES, LENGTHS = "manifest.json", "states.bin", "lengths.bin"
+VERSION = 1
+
+
+class Damaged(Exception):
+    """A folder does not hold what was written; the message says in what way."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How states lie in their file: row after row, of a row token after token.
+
+    Args:
+        shape: of a row's states, or of a token's where rows have lengths.
+        dtype: of the numbers, as torch names it.
+        rows: how many.
+        lengths: (rows,), in tokens; None: every row has one shape.
+    """
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    rows: int
+    lengths: np.ndarray | None = None
+
+    @property
+    def ends(self) -> np.ndarray:
+        """(rows + 1,): where each row begins, and the end."""
+        lengths = np.ones(self.rows, dtype=np.int64) if self.lengths is None else self.lengths
+        return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+
+    @property
+    def unit(self) -> int:
+        """Bytes of one row, or of one token."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def bytes(self) -> int:
+        """Of all states."""
+        return self.unit * int(self.ends[-1])
+
+    def plain(self) -> dict[str, Any]:
+        """For the manifest."""
+        return {
+            "shape": list(self.shape),
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "rows": self.rows,
+            "by_token": self.lengths is not None,
+        }
+
+
+class Draft:
+    """A folder that is being filled, by one process or several at once.
+
+    Args:
+        folder: that is there.
+        layout: of what goes in.
+    """
+
+    def __init__(self, folder: Path, layout: Layout) -> None:
+        self.folder, self.layout, self.ends = folder, layout, layout.ends
+
+    def begin(self) -> None:
+        """Make the files, by the process that leads."""
+        with (self.folder / STATES).open("wb") as stream:
+            stream.truncate(self.layout.bytes)
+        if self.layout.lengths is not None:
+            (self.folder / LENGTHS).write_bytes(self.layout.lengths.astype("<i8").tobytes())
+
+    def write(self, rows: Sequence[int], states: Sequence[torch.Tensor]) -> None:
+        """Put down the states of some rows.
+
+        Args:
+            rows: their numbers.
+            states: one tensor a row, as long as the row where rows have lengths.
+        """
+        # Written, not mapped: on a disk that is full, writing to a mapped file kills the process.
+        with (self.folder / STATES).open("r+b") as stream:
+            for row, own in zip(rows, states, strict=True):
+                stream.seek(int(self.ends[row]) * self.layout.unit)
+                stream.write(_bytes(own))
+
+    def finish(self, about: dict[str, Any]) -> None:
+        """Everything is written: note what must be found again, by the process that leads.
+
+        Args:
+            about: for readers of the manifest.
+        """
+        written = [file for file in (STATES, LENGTHS) if (self.folder / file).exists()]
+        checks = {file: _check_sum(self.folder / file) for file in written}
+        files.write_json(
+            self.folder / MANIFEST, {"version": VERSION, **self.layout.plain(), "sha256": checks, "about": about}
+        )
+        files.sync_folder(self.folder)
+
+
+class Stored:
+    """States that are read from a folder; the system keeps in memory what is read often.
+
+    Args:
+        folder: of a finished draft.
+        layout: as its manifest has it.
+    """
+
+    def __init__(self, folder: Path, layout: Layout) -> None:
+        self.folder, self.layout, self.ends = folder, layout, layout.ends
+        # As integers of the same width: numpy has no bfloat16.
+        kind = np.dtype(f"<i{layout.dtype.itemsize}")
+        shape = (int(self.ends[-1]), *layout.shape)
+        self._numbers = np.memmap(folder / STATES, dtype=kind, mode="r", shape=shape)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # For workers that are started anew: they map the file too, instead of being sent all that is in it.
+        return Stored, (self.folder, self.layout)
+
+    @classmethod
+    def opened(cls, folder: Path, check: bool = True) -> Stored:
+        """A folder, once its content is found to be what was written.
+
+        Args:
+            folder: that may or may not be whole.
+            check: read everything and compare; False where another process has done so.
+
+        Raises:
+            Damaged: something is missing or not as it was written.
+        """
+        try:
+            manifest = files.read_json(folder / MANIFEST)
+            if manifest["version"] != VERSION:
+                raise Damaged("of another version")
+            for file, wanted in manifest["sha256"].items():
+                if check and _check_sum(folder / file) != wanted:
+                    raise Damaged(f"{file} is not as it was written")
+            lengths = np.fromfile(folder / LENGTHS, dtype="<i8") if manifest["by_token"] else None
+            dtype = getattr(torch, manifest["dtype"])
+            return cls(folder, Layout(tuple(manifest["shape"]), dtype, manifest["rows"], lengths))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise Damaged(f"{type(error).__name__}: {error}") from error
+
+    def lengths(self, rows: Sequence[int]) -> torch.Tensor:
+        """How many tokens rows have, shape (rows,); 1 where they have no lengths."""
+        at = np.asarray(rows)
+        return torch.from_numpy(self.ends[at + 1] - self.ends[at])
+
+    def rows(self, rows: Sequence[int]) -> torch.Tensor:
+        """The states of rows, one after the other, shape (rows, …), or (tokens of all of them, …)."""
+        at = np.asarray(rows)
+        if self.layout.lengths is not None:
+            begins, lengths = self.ends[at], self.ends[at + 1] - self.ends[at]
+            places = np.arange(lengths.sum())
+            at = places + np.repeat(begins - np.cumsum(lengths) + lengths, lengths)
+        return torch.from_numpy(self._numbers[at]).view(self.layout.dtype)
+
+
+def _bytes(states: torch.Tensor) -> bytes:
+    return states.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes()
+
+
+def _check_sum(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
