@@ -37,6 +37,7 @@ bench: setup
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/padding.py
 	$(BIN)/python benchmarks/audit_time.py
+	$(BIN)/python benchmarks/cache.py
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build dist src/*.egg-info

@@ -23,9 +23,9 @@ ROOT = Path(__file__).parents[1]
 FILES = sorted(str(path.relative_to(ROOT)) for top in ("conf", "recipes") for path in (ROOT / top).rglob("*.yaml"))
 # How many there are at least: an empty glob must not pass for a good one.
 LEAST = {
-    "conf": 1, "conf/augmentation": 8, "conf/cleaning": 2, "conf/dataset": 12, "conf/freezing": 6,
-    "conf/hyperparameters": 3, "conf/loss": 11, "conf/model": 10, "conf/runtime": 3, "conf/sampling": 4,
-    "conf/task": 4, "recipes": 12,
+    "conf": 1, "conf/adapter": 8, "conf/augmentation": 8, "conf/cleaning": 2, "conf/dataset": 12, "conf/freezing": 12,
+    "conf/evaluation": 1, "conf/hyperparameters": 3, "conf/loss": 11, "conf/model": 10, "conf/regularization": 6,
+    "conf/runtime": 3, "conf/sampling": 4, "conf/task": 4, "recipes": 17,
 }  # fmt: skip
 SHORT = [
     "hyperparameters.max_steps=2", "hyperparameters.eval_strategy=steps", "hyperparameters.eval_steps=2",
@@ -36,7 +36,12 @@ SHORT = [
 FURTHER = {
     "synonyms": ["augmentation.synonyms=synonyms.txt"],
     "paraphrase": ["dataset=files", "dataset.columns.paraphrase=paraphrase"],
+    "qlora": ["adapter.bits=null"],  # which needs a GPU
 }
+# Phases of an epoch are too long for two steps; each needs more than a step of warm-up, or there is one a layer.
+FURTHER |= dict.fromkeys(["head_then_all", "fine_tune"], ["freezing.head_steps=2"])
+FURTHER |= dict.fromkeys(["gradual", "gradual_ulmfit"], ["freezing.every_steps=1"])
+LONGER = {"chain_thaw": 7, "head_then_all": 4, "fine_tune": 4}
 DONE: dict[str, RunResult] = {}
 
 
@@ -60,6 +65,8 @@ def test_it_runs(file, models, tmp_path_factory, monkeypatch):
     monkeypatch.chdir(tmp_path_factory.getbasetemp())
     Path("synonyms.txt").write_text("movie: film, picture\n")
     arguments = chosen(file)
+    if Path(file).stem in {"replay", "next_task"}:
+        arguments.append(f"regularization.replay.run={an_older_run(models)}")
     composed = compose(arguments).content
     arguments += [
         *small_model(composed["model"], models),
@@ -70,6 +77,8 @@ def test_it_runs(file, models, tmp_path_factory, monkeypatch):
         arguments.append("runtime.tf32=null")  # which transformers refuses without a GPU
     if composed["runtime"]["precision"] == "auto":
         arguments.append("runtime.precision=float32")
+    steps = LONGER.get(Path(file).stem, 2)
+    arguments += [f"hyperparameters.max_steps={steps}", f"hyperparameters.eval_steps={steps}"]
     config = check(compose([*arguments, f"run.name={Path(file).parent.name}-{Path(file).stem}"]))
     # Most files of conf/ give the default run: once is enough.
     content = identity.content(config)
@@ -78,17 +87,23 @@ def test_it_runs(file, models, tmp_path_factory, monkeypatch):
     DONE[key] = result
     assert result.trained
     assert set(result.metrics) >= {"test"} or set(result.metrics) >= {"validation"}
-    assert files.read_json(result.path / "metrics.json")["best"]["steps_trained"] == 2
+    assert files.read_json(result.path / "metrics.json")["best"]["steps_trained"] == steps
     assert files.read_json(result.path / "run.json")["status"] == "finished"
     for left in ("model/config.json", "recipe.yaml", "report.html", "README.md", "history.jsonl"):
         assert (result.path / left).is_file()
+
+
+def an_older_run(models: Path) -> Path:
+    """The folder of a finished run of the default recipe, whose rows can be replayed."""
+    small = [f"model.name_or_path={models / 'bert'}", "task.max_length=32", "runtime.precision=float32"]
+    return run(check(compose(["model=auto", *small, *SHORT, "run.name=older"]))).path
 
 
 def chosen(file: str) -> list[str]:
     """The arguments that bring a file into play, with what its kind needs beside it."""
     folder, name = str(Path(file).parent), Path(file).stem
     if folder == "recipes":
-        return [f"+recipe={name}"]
+        return [f"+recipe={name}", *FURTHER.get(name, [])]
     if folder == "conf":
         return []
     group = Path(folder).name

@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from tunebook.answers.base import Answer
-from tunebook.config import notices, registry, streaming_rules
+from tunebook.config import adapter_rules, notices, rate_rules, registry, streaming_rules
 from tunebook.config.schema import Config
 from tunebook.data.audit.audit import Audit, audit
 from tunebook.data.audit.facts import facts_of
 from tunebook.data.cleaning.findings import write_dropped
 from tunebook.data.label_noise import treatment
-from tunebook.data.prepare import PreparedData, prepare
+from tunebook.data.prepare import PreparedData
+from tunebook.data.rows import rows_of
 from tunebook.data.sampling.base import Sampling, TrainLabels
-from tunebook.data.streaming.prepare import prepare_streamed
 from tunebook.errors import DataError, Problem
 from tunebook.evaluation import catalog
 from tunebook.evaluation.scorer import threshold_problems
+from tunebook.modeling.adapt import Base, adapt
+from tunebook.modeling.adapted import Adapted
 from tunebook.modeling.features import features
-from tunebook.modeling.load import load_model
-from tunebook.modeling.plan import plan_freezing, set_trained
+from tunebook.modeling.load import LoadedModel, load_model
+from tunebook.modeling.plan import FreezingPlan, plan_freezing, set_trained
+from tunebook.modeling.quantized import require_gpu
+from tunebook.modeling.surgery import require_trained
 from tunebook.reporting.audit_page import audit_table, write_audit
 from tunebook.run_directory import RunDirectory
 from tunebook.training import build
 from tunebook.training.batches import BatchLayout
+from tunebook.training.loss import loss_of
 from tunebook.training.losses.base import Loss
 from tunebook.training.processes import Processes
 from tunebook.training.rows import TrainRows, Varied
@@ -41,7 +45,7 @@ def tell_notices(config: Config, processes: Processes) -> None:
     if processes.main:
         for sentence in notices.notices(config):
             logger.warning("%s", sentence)
-        for sentence in streaming_rules.notices(config):
+        for sentence in [*streaming_rules.notices(config), *rate_rules.notices(config), *adapter_rules.notices(config)]:
             logger.info("%s", sentence)
 
 
@@ -56,17 +60,9 @@ def load_data(config: Config, directory: RunDirectory, processes: Processes) -> 
     Raises:
         DataError: the rows cannot be used, or are not those that the run began with.
     """
-    module = registry.load("task", config.task.name)
-    answer = module.Task(config.task.options).answer
-    method = registry.load("augmentation", config.augmentation.method)
+    answer = registry.load("task", config.task.name).Task(config.task.options).answer
     with processes.main_first():
-        if config.dataset.streaming:
-            data, stream = prepare_streamed(config.dataset, module.ROLES, config.cleaning, answer.kind)
-            data = replace(data, stream=stream)
-        else:
-            data = prepare(config.dataset, module.ROLES, config.cleaning, answer.kind)
-        if hasattr(method, "add_rows") and data.stream is None:
-            data = method.add_rows(data, config.augmentation.options, config.cleaning)
+        data = rows_of(config)
     before = directory.record.get("data", {}).get("fingerprints")
     if before is not None and before != data.fingerprints:
         changed = [split for split in data.fingerprints if before.get(split) != data.fingerprints[split]]
@@ -116,8 +112,11 @@ def load_parts(
     task = registry.load("task", config.task.name).Task(config.task.options)
     answer, seed = task.answer, config.hyperparameters.seed
     drawn_and_judged(config, data, answer)  # mistakes in weights and the like are told before a model is loaded
+    bits = getattr(config.adapter.options, "bits", None)
+    if bits:
+        require_gpu()
     with processes.main_first():
-        loaded = load_model(config.model, task.auto_class, data.label_names, answer.problem_type, seed=seed)
+        loaded = load_model(config.model, task.auto_class, data.label_names, answer.problem_type, seed, bits=bits)
         processor = task.load_processor(config.model)
         splits = {name: task.encode(split, processor, loaded.model) for name, split in data.splits.items()}
 
@@ -143,11 +142,13 @@ def load_parts(
     else:
         varied = Varied(train, augmentation, task, processor, loaded.model.config) if augmentation.active else None
         train_rows = TrainRows(splits["train"], data.weights, varied)
-    freezing = plan_freezing(loaded.model, config.freezing)
-    set_trained(loaded.model, freezing.ever)
+    freezing, adapted = planned(config, loaded, task.auto_class, getattr(processor, "model_max_length", None))
+    model = loaded.model if adapted is None else adapted.model
+    require_trained(model, loaded.drawn, freezing.ever)
+    set_trained(model, freezing.ever)
     return data, build.Parts(
         task=task,
-        model=loaded.model,
+        model=model,
         processor=processor,
         splits=splits,
         train_rows=train_rows,
@@ -155,8 +156,24 @@ def load_parts(
         sampling=sampling,
         loss=loss,
         freezing=freezing,
+        adapted=adapted,
         label_noise=treated.record,
     )
+
+
+def planned(
+    config: Config, loaded: LoadedModel, auto_class: str, longest: int | None
+) -> tuple[FreezingPlan, Adapted | None]:
+    """What trains and when, and the model with its adapter where it gets one.
+
+    Freezing says where the adapter goes, then for the adapted model when what trains.
+    """
+    freezing = plan_freezing(loaded.model, config.freezing)
+    if config.adapter.method == "none":
+        return freezing, None
+    seed, new, base = config.hyperparameters.seed, loaded.head_report.new, Base.of(config.model)
+    adapted = adapt(loaded.model, config.adapter, freezing.ever, base, auto_class, seed, new, longest)
+    return plan_freezing(adapted.model, config.freezing, adapted.fixed), adapted
 
 
 def drawn_and_judged(config: Config, data: PreparedData, answer: Answer) -> tuple[Any, Sampling | None, Loss]:
@@ -164,10 +181,10 @@ def drawn_and_judged(config: Config, data: PreparedData, answer: Answer) -> tupl
     names = tuple(data.label_names)
     if data.stream is not None:
         unseen: Any = StreamLabels(answer.kind, names)
-        return unseen, None, build.loss_of(config, answer, unseen)
+        return unseen, None, loss_of(config, answer, unseen)
     labels = TrainLabels(answer.kind, names, np.asarray(data.splits["train"]["label"][:]))
     sampling = registry.load("sampling", config.sampling.method).Sampling(config.sampling.options, labels)
-    return labels, sampling, build.loss_of(config, answer, labels)
+    return labels, sampling, loss_of(config, answer, labels)
 
 
 def look_at_data(

@@ -20,7 +20,9 @@ from tunebook.errors import Problem, TrainingDiverged
 from tunebook.evaluation import predictions
 from tunebook.evaluation.scorer import Scorer
 from tunebook.evaluation.thresholds import LEAST_ROWS, Thresholds
+from tunebook.reporting import kept as kept_figures
 from tunebook.reporting import model_card, report
+from tunebook.reporting.summary import KeptFigure
 from tunebook.reporting.tables import closing_table
 from tunebook.run_directory import RunDirectory, now
 from tunebook.summing_up import summarize
@@ -65,7 +67,7 @@ def evaluate(trainer: RecipeTrainer, splits: dict[str, datasets.Dataset]) -> dic
     Raises:
         TrainingDiverged: the weights give no finite loss.
     """
-    scored = {name: _scored(trainer, name, splits[name]) for name in EVALUATED if name in splits}
+    scored = {name: score(trainer, name, splits[name]) for name in EVALUATED if name in splits}
     scorer = cast(Scorer, trainer.compute_metrics)
     chosen_on = scored.get("validation")
     thresholds = scorer.thresholds(*((chosen_on.scores, chosen_on.labels) if chosen_on else (None, None)))
@@ -80,7 +82,12 @@ def by_thresholds(scorer: Scorer, result: Scored, thresholds: Thresholds | None)
     return replace(result, metrics=metrics, thresholds=thresholds, untuned=result.metrics)
 
 
-def _scored(trainer: RecipeTrainer, name: str, split: datasets.Dataset) -> Scored:
+def score(trainer: RecipeTrainer, name: str, split: datasets.Dataset) -> Scored:
+    """The figures of one split without thresholds, on every process together.
+
+    Raises:
+        TrainingDiverged: the weights give no finite loss.
+    """
     found = trainer.predict(split, metric_key_prefix=name)
     beside = ("runtime", "samples_per_second", "steps_per_second", "model_preparation_time")
     metrics = {key.removeprefix(f"{name}_"): value for key, value in (found.metrics or {}).items()}
@@ -104,6 +111,7 @@ def write(
     scored: dict[str, Scored],
     chosen: Precision,
     seconds: float,
+    kept: list[KeptFigure],
 ) -> None:
     """Write everything into the run directory, mark the run finished, and tell.
 
@@ -117,10 +125,12 @@ def write(
         scored: of `evaluate`.
         chosen: precision.
         seconds: that the run took, earlier tries included.
+        kept: figures of older tasks, before and after.
     """
     metrics = {split: result.metrics for split, result in scored.items()}
     untuned = {split: result.untuned for split, result in scored.items() if result.untuned is not None}
-    beside = {"without_thresholds": untuned} if untuned else {}
+    beside: dict[str, Any] = {"without_thresholds": untuned} if untuned else {}
+    beside |= {"kept": kept_figures.plain(kept)} if kept else {}
     files.write_json(directory.path / "metrics.json", {**metrics, **beside, "best": _best(config, trainer)})
     files.write_text(
         directory.path / "recipe.yaml", identity.frozen_recipe(config, chosen.name, command, data.fingerprints)
@@ -136,7 +146,8 @@ def write(
             result.thresholds.values if result.thresholds else None,
         )
     _write_thresholds(directory, data.label_names, scored)
-    summary = summarize(config, command, directory, data, parts, trainer.state.log_history, scored, seconds)
+    told = trainer.freezing_lines
+    summary = summarize(config, command, directory, data, parts, trainer.state.log_history, scored, seconds, told, kept)
     report.write_report(directory.path / "report.html", summary)
     model_card.write_card(directory.path / "README.md", summary)
     model_card.write_card(directory.model / "README.md", summary, model=".")
@@ -144,6 +155,8 @@ def write(
         status="finished", finished=now(), seconds=round(seconds, 1), peak_memory_mb=summary.peak_memory_mb
     )
     logger.info("%s", closing_table(metrics, seconds, directory.path, untuned))
+    if kept:
+        logger.info("%s", kept_figures.kept_table(kept))
 
 
 def _write_thresholds(directory: RunDirectory, names: list[str], scored: dict[str, Scored]) -> None:
@@ -161,9 +174,10 @@ def _write_thresholds(directory: RunDirectory, names: list[str], scored: dict[st
 def save_model(trainer: RecipeTrainer, folder: Path, main: bool) -> None:
     """Write the model and its processor, whole or not at all; `pipeline(task, folder)` loads them.
 
+    A model with an adapter is merged, and the adapter lies in the folder `adapter` beside it, as the recipe says.
     Every process calls this, as each may hold a part of the weights.
     """
-    aside = folder.with_name(".model")
+    aside, adapter = folder.with_name(".model"), folder.with_name("adapter")
     if main:
         shutil.rmtree(aside, ignore_errors=True)
     trainer.accelerator.wait_for_everyone()
@@ -172,6 +186,8 @@ def save_model(trainer: RecipeTrainer, folder: Path, main: bool) -> None:
     if main:
         # A pickle of the arguments, which recipe.yaml says in the open.
         (aside / TRAINING_ARGS_NAME).unlink(missing_ok=True)
+        if trainer.adapted is not None:
+            trainer.adapted.finish(aside, adapter)
         files.sync_folder(aside)
         shutil.rmtree(folder, ignore_errors=True)
         aside.rename(folder)
@@ -212,6 +228,8 @@ def tell_finished(config: Config, directory: RunDirectory, metrics: dict[str, An
     logger.info("this run was finished on %s; nothing is done", record.get("finished"))
     untuned = metrics.get("without_thresholds", {})
     logger.info("%s", closing_table(shown, float(record.get("seconds", 0.0)), directory.path, untuned))
+    if kept := kept_figures.read(metrics):
+        logger.info("%s", kept_figures.kept_table(kept))
     before, now_said = (plain.get("runtime", {}) for plain in (record["configuration"], identity.content(config)))
     if changed := [key for key in {**before, **now_said} if before.get(key) != now_said.get(key)]:
         logger.info("runtime settings (%s) do not make another run", ", ".join(sorted(changed)))

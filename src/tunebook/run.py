@@ -11,13 +11,13 @@ from pathlib import Path
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from tunebook import files, outcome
+from tunebook import files, forgetting, outcome
 from tunebook.config.schema import Config
 from tunebook.errors import TunebookError
 from tunebook.loading import keep, load_data, load_parts, look_at_data, tell_notices
 from tunebook.log import logging_to
 from tunebook.run_directory import RunDirectory, opened, path_of
-from tunebook.training import build, checkpoints
+from tunebook.training import build, checkpoints, trunk_cache
 from tunebook.training.callbacks import StepVote
 from tunebook.training.processes import Processes
 from tunebook.training.signals import Stopped, listening
@@ -88,17 +88,22 @@ def run(config: Config, command: str = "tunebook.run(config)") -> RunResult:
         log.info("precision %s, chosen by %s", chosen.name, chosen.chosen_by)
         if processes.main:
             directory.update(precision={"name": chosen.name, "chosen_by": chosen.chosen_by})
+        kept = forgetting.before_training(config, parts, layout, chosen, directory, processes)
         trainer = build.build_trainer(config, parts, layout, chosen, directory, processes)
+        log.info("%s", "\n".join(trainer.freezing_lines))
+        trunk_cache.serve(trainer, config, parts, layout, chosen, processes)
         # On every rank alike, so that all of them stop; the run directory is on a file system that they share.
-        checkpoints.require_space(directory.path, build.checkpoint_bytes(parts.model))
+        checkpoints.require_space(directory.path, build.checkpoint_bytes(parts.model, parts.adapted))
         if processes.main:
             directory.begin()
             keep(config, data, parts, seen, directory)
         train(trainer, directory, processes, session)
         scored = outcome.evaluate(trainer, parts.splits)
+        older = forgetting.after_training(kept)
         outcome.save_model(trainer, directory.model, processes.main)
         if processes.main:
-            outcome.write(config, command, directory, data, parts, trainer, scored, chosen, session.total(directory))
+            seconds = session.total(directory)
+            outcome.write(config, command, directory, data, parts, trainer, scored, chosen, seconds, older)
         processes.wait()
         return RunResult(directory.path, {split: result.metrics for split, result in scored.items()})
 

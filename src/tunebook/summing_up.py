@@ -10,7 +10,7 @@ from tunebook.config import identity
 from tunebook.config.notices import notices
 from tunebook.config.schema import Config
 from tunebook.reporting.run_record import peak_memory_mb
-from tunebook.reporting.summary import LabelFigures, Mistake, RunSummary
+from tunebook.reporting.summary import AdapterKept, KeptFigure, LabelFigures, Mistake, RunSummary
 from tunebook.training.build import best_metric
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ def summarize(
     history: list[dict[str, Any]],
     scored: dict[str, Scored],
     seconds: float,
+    freezing_lines: list[str],
+    kept: list[KeptFigure],
 ) -> RunSummary:
     """Everything that is shown.
 
@@ -45,6 +47,8 @@ def summarize(
         history: what the Trainer logged.
         scored: the evaluated splits.
         seconds: that the run took, earlier tries included.
+        freezing_lines: what trains when.
+        kept: figures of older tasks, before and after.
     """
     judged = "test" if "test" in scored else "validation" if "validation" in scored else None
     parameters = list(parts.model.parameters())
@@ -64,9 +68,10 @@ def summarize(
         label_names=data.label_names,
         rows=_rows(data),
         overlaps={" and ".join(pair): count for pair, count in data.overlaps.items() if count},
-        freezing_lines=[line for planned in parts.freezing.phases for line in planned.table.lines()],
+        freezing_lines=freezing_lines,
+        kept=kept,
         parameters=sum(parameter.numel() for parameter in parameters),
-        trainable=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
+        trainable=sum(p.numel() for name, p in parts.model.named_parameters() if name in parts.freezing.ever),
         metrics={split: result.metrics for split, result in scored.items()},
         untuned={split: result.untuned for split, result in scored.items() if result.untuned is not None},
         monitor=best_metric(config)[0],
@@ -78,10 +83,25 @@ def summarize(
         seed=config.hyperparameters.seed,
         resumed_from=resumed[-1],
         pairs="text_pair" in data.splits["train"].column_names,
+        adapter=_adapter(parts),
+        own_code=next((path.name for path in directory.model.glob("*.py")), None),
         findings=_findings(data),
         audited=(directory.path / "audit.html").exists(),
         warnings=[*_warnings(data), *notices(config)],
         **(_judged(parts.task.answer, data, scored[judged], judged) if judged else {}),
+    )
+
+
+def _adapter(parts: Parts) -> AdapterKept | None:
+    adapted = parts.adapted
+    if adapted is None or adapted.keeps == "merged":
+        return None
+    return AdapterKept(
+        base=adapted.base,
+        revision=adapted.revision,
+        auto_class=parts.task.auto_class,
+        alone=adapted.keeps == "adapter",
+        at_input=adapted.model is adapted.wrapped,
     )
 
 

@@ -50,7 +50,18 @@ def test_audit_prints_its_ratio():
     assert "  300 rows (rows made of the shipped reviews): what cleaning looks for " in said
 
 
+@pytest.mark.slow
+def test_cache_prints_its_ratios_for_equal_ends():
+    said = printed("cache", "--tiny", "--rows", "40", "--epochs", "2")
+    assert [found["name"].partition(",")[0] for found in RATIO.finditer(said)] == [
+        "training freezing=head_only",
+        "the same in processor time",
+        "without the cache / with states that were there",
+    ]
+    assert float(re.search(r"largest difference of any metric afterwards: (\S+);", said)[1]) < 1e-5
+
+
 def test_every_benchmark_that_make_runs_is_tested():
     run = set(re.findall(r"benchmarks/(\w+)\.py", (ROOT / "Makefile").read_text(encoding="utf-8")))
     tested = set(re.findall(r'printed\("(\w+)"', Path(__file__).read_text(encoding="utf-8")))
-    assert run == tested == {"audit_time", "overhead", "padding", "startup"}
+    assert run == tested == {"audit_time", "cache", "overhead", "padding", "startup"}

@@ -12,8 +12,8 @@ from PIL import Image
 
 from tests.tiny import model_config
 from tunebook.config import registry
+from tunebook.config.schema import FreezingConfig
 from tunebook.modeling.depth import find_depth
-from tunebook.modeling.freezing import freeze
 from tunebook.modeling.load import load_model
 from tunebook.modeling.processor import load_image_processor, load_tokenizer
 
@@ -25,7 +25,7 @@ FREEZING = sorted((CONF / "freezing").rglob("*.yaml"))
 
 def test_something_was_found():
     assert len(MODELS) >= 9
-    assert len(FREEZING) >= 6
+    assert len(FREEZING) >= 12
 
 
 @pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
@@ -58,9 +58,8 @@ def test_minilm_needs_no_network():
 
 
 @pytest.mark.parametrize("path", FREEZING, ids=lambda path: path.stem)
-def test_freezing_group_runs(path, build):
+def test_freezing_group_is_valid(path):
+    assert path.read_text().startswith("# ")
     settings = yaml.safe_load(path.read_text())
-    policy = registry.load("policy", settings.pop("policy"))
-    model = build("bert")
-    table = freeze(model, policy.rules(find_depth(model), policy.Options(**settings)))
-    assert table.trainable_parameters
+    known = {*FreezingConfig.model_fields, *registry.load("policy", settings["policy"]).Options.model_fields}
+    assert settings.keys() <= known

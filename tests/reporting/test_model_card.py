@@ -88,3 +88,11 @@ def test_one_labels_own_figure_says_whose(make_summary):
     summary = make_summary(metrics={"test": {"f1:spam": 0.75, "loss": 0.5}}, monitor="f1:spam")
     (result,) = card_data(summary).eval_results
     assert (result.metric_type, result.metric_name, result.metric_args) == ("f1", "f1:spam", {"label": "spam"})
+
+
+def test_a_head_of_ours_is_loaded_with_the_code_beside_it(make_summary):
+    said = usage(make_summary(own_code="classifier.py"), "model")
+    assert 'pipeline("text-classification", model="model", trust_remote_code=True)' in said
+    assert "Its code is the file classifier.py beside the weights" in said
+    assert "trust_remote_code" in usage(make_summary(kind="classes", own_code="classifier.py"), "model")
+    assert "trust_remote_code" not in usage(make_summary(), "model")

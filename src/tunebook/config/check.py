@@ -26,11 +26,15 @@ def check(composed: Composed) -> tuple[schema.Config, list[Problem]]:
         if not isinstance(given, dict):
             problems.append(Problem(group, _no_group(group, given), places.of(group)))
             continue
-        part, found = _named(group, given, places) if group in schema.NAMED else _plain(group, given, places)
-        parts[group] = part
+        parts[group], found = typed_group(group, given, places)
         problems += found
     config = schema.Config.model_construct(**parts)
     return config, problems + rules.problems(config, places)
+
+
+def typed_group(group: str, given: dict[str, Any], places: Places) -> tuple[Any, list[Problem]]:
+    """One group as its typed form, None where it cannot be used, and what is wrong with it."""
+    return _named(group, given, places) if group in schema.NAMED else _plain(group, given, places)
 
 
 def _judged(problems: Iterable[Problem]) -> list[str]:

@@ -44,9 +44,12 @@ class ModelConfig(Options):
         drop_layers: how many of the top layers are taken out (Sajjad et al. 2020, arXiv 2004.03844).
         reinit_layers: how many of the top layers are drawn anew (Zhang et al. 2021, arXiv 2006.05987).
         init: how the weights of the new head are drawn; `default`: as the architecture does.
-        dropout: settings of the architecture that are dropout shares, e.g. `{hidden_dropout_prob: 0.2}`.
-        pooling: what the head sees of the last hidden states; `default`: as the architecture does.
-        head_widths: hidden layers of an MLP head, from the trunk on; None: the architecture's own head.
+        dropout: settings of the architecture that are dropout shares, e.g. `{hidden_dropout_prob: 0.2}`, and
+            `head_dropout` of a head that the next two make.
+        pooling: what the head sees of the last hidden states; `default`: as the architecture does. Anything else puts
+            a head of ours on the trunk, unless the architecture's own head has a setting for it.
+        head_widths: hidden layers of an MLP head of ours, from the trunk on; `[]`: one linear layer; None: the
+            architecture's own head. `head` then says nothing, as all of a head of ours is new.
     """
 
     name_or_path: str | None = None

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tunebook.config import packages, registry, streaming_rules
+from tunebook.config import (
+    adapter_rules,
+    freezing_rules,
+    model_rules,
+    packages,
+    rate_rules,
+    registry,
+    regularization_rules,
+    streaming_rules,
+)
 from tunebook.config.data_groups import AUXILIARY
 from tunebook.config.places import Places
 from tunebook.config.schema import Config
@@ -21,11 +30,15 @@ def problems(config: Config, places: Places) -> list[Problem]:
     if config.task:
         found += _kind_of_label(config)
     if config.hyperparameters:
-        found += [*_batches(config), *_evaluations(config)]
+        found += [*_batches(config), *_evaluations(config), *rate_rules.problems(config)]
     if config.hyperparameters and config.task:
         found += _best(config)
     if config.hyperparameters and config.runtime:
         found += [*_saving(config), *_packages(config)]
+    found += freezing_rules.problems(config)
+    found += adapter_rules.problems(config)
+    found += model_rules.problems(config)
+    found += regularization_rules.problems(config)
     told = [Problem(key, message, places.of(key)) for key, message in found]
     return [*told, *streaming_rules.problems(config, places)]
 

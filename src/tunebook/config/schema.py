@@ -112,7 +112,8 @@ class _HyperparametersBase(Options):
         learning_rates: patterns over parameter names, each with its own rate; the first that matches decides.
         decay_norms_and_biases: whether `weight_decay` also pulls at normalisation layers and biases.
         lr_scheduler_type: transformers' schedules, and `one_cycle` (Smith 2018, arXiv 1803.09820) and
-            `slanted_triangular` (Howard and Ruder 2018, arXiv 1801.06146).
+            `slanted_triangular` (Howard and Ruder 2018, arXiv 1801.06146). `lr_scheduler_kwargs` has their options:
+            pct_start, div, div_final and moms of the one, cut_frac and ratio of the other.
     """
 
     effective_batch_size: int | None = Field(default=None, ge=1)

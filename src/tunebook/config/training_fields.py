@@ -149,7 +149,7 @@ class TrainingField:
 @functools.cache
 def training_fields() -> dict[str, TrainingField]:
     """Every field of the installed `TrainingArguments`, by name, without importing torch."""
-    folder = _transformers_folder()
+    folder = transformers_folder()
     enums = _enums(folder / "trainer_utils.py") | _enums(folder / "training_args.py")
     arguments = next(
         node
@@ -170,7 +170,12 @@ def group_of(name: str) -> str | None:
     return "runtime" if name in RUNTIME else "hyperparameters"
 
 
-def _transformers_folder() -> Path:
+def transformers_folder() -> Path:
+    """Where the installed transformers lies.
+
+    Raises:
+        ModuleNotFoundError: it is not installed.
+    """
     spec = importlib.util.find_spec("transformers")
     if spec is None or not spec.submodule_search_locations:
         raise ModuleNotFoundError("transformers is not installed; run `make setup`")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
@@ -61,24 +62,30 @@ def find_depth(model: nn.Module) -> Depth:
     both, one after the other. Trunk parameters in front of the stack, and every embedding table beside it,
     are embeddings; those behind it (final norm, pooler) belong to the last layer before them. A parameter
     that is tied to several places counts where `named_parameters` names it first, in the trunk if anywhere.
-    Where no stack is found the trunk is one group; policies that count layers then refuse.
+    Where no stack is found the trunk is one group; policies that count layers then refuse. What an adapter puts
+    beside a weight lies as deep as that weight, and what it puts at the model's input is an embedding.
 
     Args:
-        model: a transformers model with its head.
+        model: a transformers model with its head, or peft's wrapper around one.
 
     Returns:
         The groups, together covering every parameter exactly once.
     """
-    trunk = getattr(model, "base_model", model)
+    whole: Any = model
+    inner = whole.get_base_model() if hasattr(model, "get_base_model") else model
+    trunk = getattr(inner, "base_model", inner)
     trunk_name = next(name for name, module in model.named_modules() if module is trunk)
     layers = _layers(trunk, trunk_name)
     members: dict[str, list[str]] = {name: [] for name in (EMBEDDINGS, *layers, HEAD)}
     inside = {id(p) for p in trunk.parameters()}
+    at_input = {id(p) for p in model.parameters()} - {id(p) for p in inner.parameters()}
     tables = {id(p) for m in trunk.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}
     current = EMBEDDINGS
     for name, parameter in model.named_parameters():
         layer = next((layer for layer in layers if name.startswith(layer + ".")), None)
-        if id(parameter) not in inside:
+        if id(parameter) in at_input:
+            members[EMBEDDINGS].append(name)
+        elif id(parameter) not in inside:
             members[HEAD].append(name)
         elif layer is not None:
             current = layer
@@ -88,6 +95,12 @@ def find_depth(model: nn.Module) -> Depth:
     titles = [EMBEDDINGS if layers else TRUNK, *(f"layer {number}" for number in range(len(layers))), HEAD]
     groups = tuple(Group(title, tuple(names)) for title, names in zip(titles, members.values(), strict=True))
     return Depth(groups, tuple(layers))
+
+
+def trunk_settings(model: nn.Module) -> Any:
+    """The configuration of a model's trunk, which says what architecture it is; a head of ours has one of its own."""
+    trunk: Any = model.base_model
+    return trunk.config
 
 
 def _layers(trunk: nn.Module, trunk_name: str) -> list[str]:

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING
 from huggingface_hub import errors as hub_errors
 from safetensors import SafetensorError
 
+from tunebook import files
 from tunebook.errors import ModelError, NothingReached, Problem
 
 if TYPE_CHECKING:
     from tunebook.config.model_groups import ModelConfig, ModelPackage
 
-WEIGHTS = "model.safetensors"
+WEIGHTS, ADAPTER = "model.safetensors", "adapter_config.json"
 # What missing, broken or refused files raise in transformers, safetensors and torch; the rest is a bug.
 UNREADABLE = (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError, UnpicklingError)
 NOT_REACHED = (hub_errors.LocalEntryNotFoundError, hub_errors.OfflineModeIsEnabled, ConnectionError)
@@ -102,6 +103,7 @@ def _means_a_folder(name: str) -> bool:
 def _existing_folder(name: str) -> Path:
     path = Path(name).expanduser()
     if path.is_dir():
+        _refuse_lone_adapter(path)
         return path
     if path.is_file():
         message = f"{name} is a file; name the folder that holds config.json and the weights"
@@ -114,6 +116,17 @@ def _existing_folder(name: str) -> Path:
     listed = f"{parent} has: {', '.join(there[:20]) or 'no folder'}"
     hint = f"did you mean {parent / near[0]}?" if near else listed
     raise ModelError(Problem("model.name_or_path", f"no folder {name}; {hint}"))
+
+
+def _refuse_lone_adapter(path: Path) -> None:
+    if not (path / ADAPTER).is_file() or any(path.glob("model*.safetensors")):
+        return
+    base = files.read_json(path / ADAPTER).get("base_model_name_or_path")
+    message = (
+        f"{path} holds an adapter for {base}, and no model; name a folder with merged weights, such as the folder "
+        "model of a run with adapter.save=merged or both"
+    )
+    raise ModelError(Problem("model.name_or_path", message))
 
 
 def _package_folder(package: ModelPackage) -> Path | None:

@@ -13,7 +13,8 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from tunebook.evaluation import catalog
 from tunebook.files import write_text
-from tunebook.reporting.summary import RunSummary
+from tunebook.reporting import kept
+from tunebook.reporting.summary import AdapterKept, RunSummary
 from tunebook.reporting.wording import clock, figure, metric_names, side_by_side
 
 # owner/name: a bare word may be a folder or a kind of architecture, and a card must not claim a wrong parent.
@@ -22,6 +23,11 @@ _KINDS = {
     "classes": "A multi-label {} model",
     "number": "A {} model that answers with a number (regression)",
 }
+_OWN_CODE = (
+    "The head is of a class that transformers does not have. Its code is the file {0} beside the weights: read it, "
+    "then `trust_remote_code=True` lets transformers run it. Where Tunebook is installed, it does without: "
+    "`from tunebook.modeling.classifier import register; register()` in front."
+)
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 
@@ -34,7 +40,8 @@ def write_card(path: str | Path, summary: RunSummary, model: str = "model") -> N
         model: the model's folder, as seen from the card.
     """
     use = usage(summary, model)
-    parts = [_what(summary), _data(summary), _figures(summary), use, _again(summary)]
+    older = [_kept(summary)] if summary.kept else []
+    parts = [_what(summary), _data(summary), _figures(summary), *older, use, _again(summary)]
     header = card_data(summary).to_yaml()
     card = ModelCard(f"---\n{header}\n---\n\n" + "\n\n".join(parts) + "\n")
     write_text(Path(path), str(card))
@@ -46,7 +53,7 @@ def card_data(summary: RunSummary) -> ModelCardData:
     is_id = bool(_HUB_ID.fullmatch(name)) and not Path(name).exists()
     results = _results(summary)
     return ModelCardData(
-        library_name="transformers",
+        library_name="peft" if summary.adapter and summary.adapter.alone else "transformers",
         pipeline_tag=summary.pipeline,
         base_model=name if is_id else None,
         tags=["tunebook", "generated_from_trainer"],
@@ -126,6 +133,12 @@ def _figures(summary: RunSummary) -> str:
     return "\n".join(lines + [f"\n> {warning}" for warning in summary.warnings])
 
 
+def _kept(summary: RunSummary) -> str:
+    rows = [kept.COLUMNS, ("---", "---", "---", "---:", "---:", "---:"), *kept.cells(summary.kept)]
+    told = "Each under its own head, as its run left it, on this run's trunk before and after training."
+    return "\n".join(["## Older tasks", "", told, "", *(f"| {' | '.join(row)} |" for row in rows)])
+
+
 def usage(summary: RunSummary, model: str) -> str:
     """How the model is loaded and asked, as code that runs in the card's own folder."""
     example, further = '"Some text."', ", truncation=True"
@@ -133,16 +146,53 @@ def usage(summary: RunSummary, model: str) -> str:
         example, further = '"picture.png"', ""
     elif summary.pairs:
         example = '{"text": "One text.", "text_pair": "Another."}'
-    loads = ["from transformers import pipeline", ""]
-    model_line = f'model = pipeline("{summary.pipeline}", model="{model}")  # the folder, as seen from this card'
+    loads, model_line = _loading(summary, model)
     asks = [model_line, f"print(model({example}{further}))"]
     note = ""
     if summary.kind == "number":
         asks = [model_line, f'print(model({example}{further}, function_to_apply="none"){_first(summary)}["score"])']
         note = "The score is the number itself."
     elif summary.kind == "classes" or summary.thresholds:
-        loads, asks, note = _by_thresholds(summary, model_line, example, further, model)
-    return f"## Use\n\n{_fenced(chr(10).join([*loads, *asks]), 'python')}" + (f"\n\n{note}" if note else "")
+        further_loads, asks, note = _by_thresholds(summary, model_line, example, further, model)
+        loads = [*further_loads[0], *loads, *further_loads[1]]
+    notes = [text for text in (note, _OWN_CODE.format(summary.own_code) if summary.own_code else "") if text]
+    return "\n\n".join(["## Use", _fenced(chr(10).join([*loads, *asks]), "python"), *notes, *_beside(summary, model)])
+
+
+def _loading(summary: RunSummary, model: str) -> tuple[list[str], str]:
+    """The imports, and the lines that make a pipeline `model`."""
+    if summary.adapter is None or not summary.adapter.alone:
+        trusted = ", trust_remote_code=True" if summary.own_code else ""
+        line = f'model = pipeline("{summary.pipeline}", model="{model}"{trusted})  # the folder, as seen from this card'
+        return ["from transformers import pipeline", ""], line
+    processor = "image_processor" if summary.pipeline.startswith("image") else "tokenizer"
+    # A pipeline does not know peft's wrapper, and goes without where peft's modules stand in the model itself.
+    answers = "adapted.eval()" if summary.adapter.at_input else "adapted.get_base_model().eval()"
+    made = f'model = pipeline("{summary.pipeline}", model={answers}, {processor}="{model}")'
+    return _peft_imports(summary.adapter, ", pipeline"), "\n".join([*_peft_lines(summary.adapter, model), made])
+
+
+def _peft_imports(adapter: AdapterKept, further: str = "") -> list[str]:
+    return ["from peft import PeftModel", f"from transformers import AutoConfig, {adapter.auto_class}{further}", ""]
+
+
+def _peft_lines(adapter: AdapterKept, folder: str) -> list[str]:
+    revision = f', revision="{adapter.revision}"' if adapter.revision else ""
+    return [
+        f'config = AutoConfig.from_pretrained("{folder}")  # the folder, as seen from this card; it has the labels',
+        f'base = {adapter.auto_class}.from_pretrained("{adapter.base}", config=config{revision})',
+        f'adapted = PeftModel.from_pretrained(base, "{folder}")',
+    ]
+
+
+def _beside(summary: RunSummary, model: str) -> list[str]:
+    """How the adapter is loaded that lies beside the merged model."""
+    if summary.adapter is None or summary.adapter.alone:
+        return []
+    folder = "../adapter" if model == "." else "adapter"
+    lines = [*_peft_imports(summary.adapter), *_peft_lines(summary.adapter, folder)]
+    said = "The same model as an adapter, which is small, beside the base model that it was trained on:"
+    return [said, _fenced("\n".join(lines), "python")]
 
 
 def _first(summary: RunSummary) -> str:
@@ -152,7 +202,8 @@ def _first(summary: RunSummary) -> str:
 
 def _by_thresholds(
     summary: RunSummary, model_line: str, example: str, further: str, model: str
-) -> tuple[list[str], list[str], str]:
+) -> tuple[tuple[list[str], list[str]], list[str], str]:
+    """What is imported first and what is read last, the lines that ask, and a note."""
     several = summary.kind == "classes"
     function = "sigmoid" if several else "softmax"
     # The pipeline of images takes no None for all.
@@ -162,7 +213,6 @@ def _by_thresholds(
         f'answer = model({example}{further}, {every}, function_to_apply="{function}")',
         'scores = {one["label"]: one["score"] for one in answer}',
     ]
-    loads = ["from transformers import pipeline", ""]
     if not several:
         ((positive, _),) = summary.thresholds.items()
         other = next(name for name in summary.label_names if name != positive)
@@ -174,15 +224,14 @@ def _by_thresholds(
         least = "thresholds[label]" if summary.thresholds else "0.5"
         asks += [f"print([label for label, score in scores.items() if score >= {least}])"]
     if not summary.thresholds:
-        return loads, asks, "A label is answered from 0.5 on."
+        return ([], []), asks, "A label is answered from 0.5 on."
     file = "thresholds.json" if model == "." else f"{model}/thresholds.json"
-    loads = ["import json", "from pathlib import Path", "", *loads]
-    loads.append(f'thresholds = json.loads(Path("{file}").read_text(encoding="utf-8"))["thresholds"]')
+    read = f'thresholds = json.loads(Path("{file}").read_text(encoding="utf-8"))["thresholds"]'
     note = (
         "The model itself knows nothing of the thresholds in thresholds.json, nor does a pipeline: "
         "without the last lines it answers as in the columns 'without thresholds'."
     )
-    return loads, asks, note
+    return (["import json", "from pathlib import Path", ""], [read]), asks, note
 
 
 def _again(summary: RunSummary) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from tunebook.files import write_text
-from tunebook.reporting import plots
+from tunebook.reporting import kept, plots
 from tunebook.reporting.pages import inline, rendered, shortened
 from tunebook.reporting.summary import RunSummary
 from tunebook.reporting.wording import figure, metric_names, side_by_side
@@ -37,6 +37,7 @@ def render(summary: RunSummary) -> str:
         curve=Markup(plots.learning_curve(summary.history, summary.monitor)),
         confusion=Markup(plots.confusion(*summary.confusion, summary.label_names)) if summary.confusion else "",
         scatter=Markup(plots.scatter(*summary.scatter)) if summary.scatter else "",
+        kept=kept.cells(summary.kept),
         columns=side_by_side(summary.metrics, summary.untuned),
         mistakes=_mistakes(summary),
     )

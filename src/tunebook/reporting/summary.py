@@ -54,6 +54,49 @@ class LabelFigures:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AdapterKept:
+    """The adapter that a run has left.
+
+    Args:
+        base: the base model, as the adapter names it: Hub id or folder.
+        revision: of a Hub id.
+        auto_class: name of the transformers class that loads the base model.
+        alone: whether the model's folder holds the adapter, not merged weights.
+        at_input: whether it stands in front of the model, so that only peft's wrapper gives its answers.
+    """
+
+    base: str
+    revision: str | None
+    auto_class: str
+    alone: bool
+    at_input: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptFigure:
+    """One figure of an older task, on this run's trunk under that task's own head.
+
+    Args:
+        run: folder of the run that learned it.
+        split: of that run.
+        metric: of that run, or `loss`.
+        before: training.
+        after: training.
+    """
+
+    run: str
+    split: str
+    metric: str
+    before: float
+    after: float
+
+    @property
+    def change(self) -> float:
+        """After less before."""
+        return self.after - self.before
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunSummary:
     """Everything that is shown of a run.
 
@@ -76,6 +119,7 @@ class RunSummary:
         parameters: number of parameters.
         trainable: how many of them trained.
         metrics: final numbers per split, by the thresholds of the run; keys without the 'eval_' of the Trainer.
+        kept: figures of older tasks, before and after; empty where none was measured.
         untuned: the same without thresholds; empty where the run has none.
         monitor: the metric that chose the best checkpoint, or "" when none did.
         history: what the Trainer logged, in its own form (`log_history`).
@@ -90,6 +134,8 @@ class RunSummary:
         seed: the seed.
         resumed_from: global step that the run went on from, or None.
         pairs: whether an example is two texts.
+        adapter: that is kept, or None.
+        own_code: the file beside the weights that holds the model's class, or None where transformers has it.
         findings: what was found in the rows and what became of it, a sentence each.
         audited: whether audit.html lies beside the report.
         warnings: what the user should know before trusting the numbers.
@@ -120,6 +166,7 @@ class RunSummary:
     hardware: dict[str, Any]
     versions: dict[str, str]
     seed: int
+    kept: list[KeptFigure] = field(default_factory=list)
     untuned: dict[str, dict[str, float]] = field(default_factory=dict)
     confusion: tuple[Any, Any] | None = None
     scatter: tuple[Any, Any] | None = None
@@ -127,6 +174,8 @@ class RunSummary:
     mistakes: list[Mistake] = field(default_factory=list)
     resumed_from: int | None = None
     pairs: bool = False
+    adapter: AdapterKept | None = None
+    own_code: str | None = None
     findings: list[str] = field(default_factory=list)
     audited: bool = False
     warnings: list[str] = field(default_factory=list)

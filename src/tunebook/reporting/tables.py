@@ -16,6 +16,7 @@ from tunebook.reporting.wording import clock, figure, metric_names, side_by_side
 # What a run directory may hold, and why one would open it.
 PLACES = {
     "model": "the best model; loads with pipeline()",
+    "adapter": "the same as an adapter for its base model; loads with peft",
     "report.html": "to look at",
     "metrics.json": "final numbers",
     "predictions": "every evaluated row",
@@ -28,6 +29,8 @@ PLACES = {
     "run.json": "versions, hardware, times",
     "README.md": "the model card",
 }
+
+ADAPTER_ALONE = "the adapter of the best model; README.md says how it loads"
 
 
 def closing_table(
@@ -79,6 +82,8 @@ def _places(run_dir: Path) -> Table:
     table.add_column(style="dim")
     table.add_row(Text(f"{run_dir}/"), Text(""))
     for name, why in PLACES.items():
+        if name == "model" and (run_dir / name / "adapter_config.json").exists():
+            why = ADAPTER_ALONE
         if (run_dir / name).exists():
             table.add_row(Text(f"  {name}{'/' if (run_dir / name).is_dir() else ''}"), Text(why))
     return table

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from transformers import TrainingArguments
 
+from tunebook.config import schedules
 from tunebook.config.schema import Config
 from tunebook.errors import ConfigurationError
 from tunebook.training.batches import BatchLayout
@@ -59,6 +60,7 @@ def training_arguments(
         "metric_for_best_model": f"eval_{best_metric}",
         "greater_is_better": higher,
     }
+    settings |= _schedule(said, higher)
     if settings["save_strategy"] == "steps" and "save_steps" not in said and "eval_steps" in said:
         settings["save_steps"] = said["eval_steps"]
     try:
@@ -71,6 +73,17 @@ def training_arguments(
     # Where neither bf16 nor fp16 is set, transformers takes the launcher's, whatever was chosen here.
     arguments.mixed_precision = "no" if precision == "float32" else precision
     return arguments
+
+
+def _schedule(said: dict[str, Any], higher: bool) -> dict[str, Any]:
+    """What transformers is told of the schedule: of our own nothing but that it is theirs not to make."""
+    name = said.get("lr_scheduler_type")
+    if name in schedules.OWN:
+        return {"lr_scheduler_type": "constant", "lr_scheduler_kwargs": None}
+    if name in schedules.BY_METRIC:
+        # Left to itself it takes the metric for a loss, and slows down while an accuracy rises.
+        return {"lr_scheduler_kwargs": {"mode": "max" if higher else "min", **(said.get("lr_scheduler_kwargs") or {})}}
+    return {}
 
 
 def _save_strategy(said: dict[str, Any]) -> str:

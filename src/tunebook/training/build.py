@@ -20,12 +20,11 @@ from transformers import (
     TrainingArguments,
 )
 
-from tunebook.answers.base import Answer
-from tunebook.config import registry
 from tunebook.config.schema import Config
 from tunebook.data.sampling.base import Sampling, TrainLabels
 from tunebook.evaluation import catalog
 from tunebook.evaluation.scorer import Scorer
+from tunebook.modeling.adapted import Adapted
 from tunebook.modeling.plan import FreezingPlan
 from tunebook.run_directory import RunDirectory
 from tunebook.tasks.base import Task
@@ -34,11 +33,15 @@ from tunebook.training.arguments import training_arguments
 from tunebook.training.batches import BatchLayout, EffectiveBatches, batch_layout
 from tunebook.training.callbacks import Bar, History, Progress
 from tunebook.training.losses.base import Loss
+from tunebook.training.phase_table import freezing_lines
 from tunebook.training.precision import Precision
 from tunebook.training.processes import Processes
+from tunebook.training.rates import base_rate, rate_lines, rates_of
+from tunebook.training.regularized import Averaging, refuse_pieces, regularized
 from tunebook.training.rows import TrainRows
+from tunebook.training.schedules import course_of, schedule_of
 from tunebook.training.stream import StreamBatches, StreamRows
-from tunebook.training.thawing import Thawing
+from tunebook.training.thawing import LastPhasePatience, Thawing
 from tunebook.training.timetable import Timetable, timetable
 from tunebook.training.trainer import RecipeTrainer, mean_over_batch
 
@@ -62,6 +65,7 @@ class Parts:
         sampling: which rows an epoch holds; None where the training rows are streamed.
         loss: that is minimized.
         freezing: what trains, and when.
+        adapted: the model with its adapter; None: without one.
         label_noise: what was found of wrong labels, for the run directory; None: not looked for.
     """
 
@@ -74,6 +78,7 @@ class Parts:
     sampling: Sampling | None
     loss: Loss
     freezing: FreezingPlan
+    adapted: Adapted | None = None
     label_noise: dict[str, Any] | None = None
 
 
@@ -107,15 +112,6 @@ def with_effective_batch(config: Config, layout: BatchLayout) -> Config:
     return config.model_copy(update={"hyperparameters": config.hyperparameters.model_copy(update=said)})
 
 
-def loss_of(config: Config, answer: Answer, labels: TrainLabels) -> Loss:
-    """The loss that the recipe names, or the one that goes with the kind of answer."""
-    said = config.loss.name
-    name = answer.loss if said == "default" else said
-    module = registry.load("loss", name)
-    options = module.Options() if said == "default" else config.loss.options
-    return module.Loss(options, labels, config.hyperparameters.label_smoothing_factor or 0.0)
-
-
 def timetable_of(config: Config, parts: Parts, layout: BatchLayout) -> Timetable:
     """The phases of the run in optimizer steps.
 
@@ -125,9 +121,9 @@ def timetable_of(config: Config, parts: Parts, layout: BatchLayout) -> Timetable
     per_epoch = math.ceil(len(batches_of(config, parts, layout, 0)) / layout.accumulation)
     wanted = config.hyperparameters
     if wanted.max_steps is not None and wanted.max_steps > 0:
-        return timetable(parts.freezing, per_epoch, wanted.max_steps)
+        return timetable(parts.freezing, per_epoch, wanted.max_steps, base_rate(wanted))
     epochs = TrainingArguments.num_train_epochs if wanted.num_train_epochs is None else wanted.num_train_epochs
-    return timetable(parts.freezing, per_epoch, math.ceil(epochs * per_epoch))
+    return timetable(parts.freezing, per_epoch, math.ceil(epochs * per_epoch), base_rate(wanted))
 
 
 def batches_of(
@@ -188,9 +184,18 @@ def build_trainer(
     metric, higher = best_metric(config)
     device = processes.state.device
     arguments = training_arguments(config, directory.checkpoints, layout, chosen.name, metric, higher, device)
+    steps = timetable_of(config, parts, layout)
+    if len(steps.phases) > 1:
+        # Parameters of other phases get no gradient, also where layers are checkpointed.
+        arguments.ddp_find_unused_parameters = True
+    wanted = config.hyperparameters
+    rates = rates_of(parts.model, parts.freezing.depth, parts.freezing.ever, wanted)
     trainer = RecipeTrainer(
+        rates=rates,
+        course=course_of(schedule_of(wanted), steps, rates.base, wanted.optim or ""),
         batches=batches_of(config, parts, layout, processes.rank, directory.path / DROPPED if processes.main else None),
         model=parts.model,
+        adapted=parts.adapted,
         args=arguments,
         data_collator=parts.task.collator(parts.processor),
         train_dataset=parts.train_rows,
@@ -199,9 +204,13 @@ def build_trainer(
         compute_loss_func=mean_over_batch(parts.loss),
         compute_metrics=Scorer.of(config.task.metrics, parts.task.answer, parts.labels.names, parts.splits),
         preprocess_logits_for_metrics=parts.task.answer.row_scores,
-        callbacks=_callbacks(config, directory, processes),
+        callbacks=_callbacks(config, directory, processes, steps),
     )
-    trainer.add_callback(Thawing(trainer, timetable_of(config, parts, layout)))
+    trainer.add_callback(Thawing(trainer, steps))
+    trainer.freezing_lines = [*freezing_lines(steps, rates), *rate_lines(rates)]
+    refuse_pieces(config, trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled)
+    trainer.regularized = regularized(config, parts.model, parts.processor, parts.task.answer.kind, processes)
+    trainer.add_callback(Averaging(trainer.regularized.averages))
     bar = not arguments.disable_tqdm and processes.main
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
@@ -210,18 +219,25 @@ def build_trainer(
     return trainer
 
 
-def checkpoint_bytes(model: nn.Module) -> int:
+def checkpoint_bytes(model: nn.Module, adapted: Adapted | None = None) -> int:
     """About how much one checkpoint takes: the weights, and two moments of AdamW for those that train."""
     parameters = list(model.parameters())
-    weights = sum(parameter.numel() * parameter.element_size() for parameter in parameters)
+    saved = parameters if adapted is None else list(adapted.state().values())
+    weights = sum(values.numel() * values.element_size() for values in saved)
     return weights + sum(8 * parameter.numel() for parameter in parameters if parameter.requires_grad)
 
 
-def _callbacks(config: Config, directory: RunDirectory, processes: Processes) -> list[TrainerCallback]:
+def _callbacks(
+    config: Config, directory: RunDirectory, processes: Processes, steps: Timetable
+) -> list[TrainerCallback]:
     callbacks: list[TrainerCallback] = []
     if processes.main:
         callbacks += [History(directory.path / "history.jsonl"), Progress()]
     wanted = config.hyperparameters
     if wanted.early_stopping_patience:
-        callbacks.append(EarlyStoppingCallback(wanted.early_stopping_patience, wanted.early_stopping_threshold))
+        patience, threshold = wanted.early_stopping_patience, wanted.early_stopping_threshold
+        begins = steps.phases[-1].first
+        callbacks.append(
+            LastPhasePatience(patience, threshold, begins) if begins else EarlyStoppingCallback(patience, threshold)
+        )
     return callbacks

@@ -13,14 +13,39 @@ from transformers import EarlyStoppingCallback, PreTrainedModel, Trainer
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import ExportableState
 
-from tunebook.errors import RunDirectoryError
+from tunebook.errors import ConfigurationError, Problem, RunDirectoryError
+from tunebook.modeling.adapted import Adapted
 from tunebook.training import checkpoints
 
 
 class CheckpointedTrainer(Trainer):
-    """transformers' Trainer, with its checkpoints written aside, verified and loaded through `from_pretrained`."""
+    """transformers' Trainer, with its checkpoints written aside, verified and loaded through `from_pretrained`.
+
+    Args:
+        adapted: the model with its adapter, which is then all that is saved; None: without one.
+        kwargs: of `transformers.Trainer`.
+
+    Raises:
+        ConfigurationError: the model has an adapter and is sharded.
+    """
+
+    def __init__(self, *, adapted: Adapted | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.adapted = adapted
+        if adapted is not None and self.is_fsdp_enabled:
+            message = "an adapter cannot be gathered from the shards of FSDP; launch with DDP, or set adapter=none"
+            raise ConfigurationError(Problem("adapter.method", message))
 
     # ---- checkpoints ----
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        if self.adapted is None:
+            super()._save(output_dir, state_dict)
+        elif self.args.should_save:
+            folder = Path(output_dir or str(self.args.output_dir))
+            self.adapted.save(folder)
+            if self.processing_class is not None:
+                self.processing_class.save_pretrained(folder)
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         root = Path(self._get_output_dir(trial))
@@ -67,6 +92,9 @@ class CheckpointedTrainer(Trainer):
         """
         if self.is_fsdp_enabled or self.is_deepspeed_enabled:
             super()._load_from_checkpoint(resume_from_checkpoint, model)
+            return
+        if self.adapted is not None:
+            self.adapted.load(Path(resume_from_checkpoint))
             return
         inner = cast(PreTrainedModel, self.accelerator.unwrap_model(model or self.model))
         load: Any = type(inner).from_pretrained

@@ -10,31 +10,46 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import torch
 from accelerate.data_loader import prepare_data_loader
 from torch import nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedModel
 from transformers.trainer_utils import seed_worker
 
+from tunebook.modeling.adapter_names import is_factor
 from tunebook.modeling.freezing import frozen_modules, hold_frozen_in_eval
+from tunebook.modeling.kinds import norm_parameters
 from tunebook.training import mixing
 from tunebook.training.batches import EffectiveBatches
 from tunebook.training.callbacks import StepFacts
 from tunebook.training.checkpointed import CheckpointedTrainer
 from tunebook.training.losses.base import Loss
+from tunebook.training.rates import Rates, base_rate_now, parameter_groups, refuse_own_groups
+from tunebook.training.regularized import Regularized
 from tunebook.training.rows import TrainRows
+from tunebook.training.schedules import Course, Scheduled
 from tunebook.training.stream import StreamBatches
 
 
 @dataclass(frozen=True)
 class Targets:
-    """What the loss is computed against: the labels, and how much each row counts (None: 1)."""
+    """What the loss is computed against.
+
+    Args:
+        labels: of the rows.
+        weights: how much each row counts, (rows,); None: 1.
+        judged: while training: how the run's methods have rows judged by the loss.
+        further: while training: the sum of losses of other rows than these.
+    """
 
     labels: torch.Tensor
     weights: torch.Tensor | None
+    judged: Callable[[Loss, torch.Tensor, torch.Tensor], torch.Tensor] | None = None
+    further: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -69,8 +84,10 @@ def mean_over_batch(loss: Loss) -> Callable[..., torch.Tensor]:
     """
 
     def compute(outputs: Any, targets: Targets, num_items_in_batch: torch.Tensor | None = None) -> torch.Tensor:
-        losses = loss(outputs["logits"], targets.labels)
+        logits, labels = outputs["logits"], targets.labels
+        losses = targets.judged(loss, logits, labels) if targets.judged else loss(logits, labels)
         total = losses.sum() if targets.weights is None else (losses * targets.weights).sum()
+        total = total if targets.further is None else total + targets.further
         return total / (len(losses) if num_items_in_batch is None else num_items_in_batch)
 
     return compute
@@ -82,18 +99,33 @@ class RecipeTrainer(CheckpointedTrainer):
     Args:
         batches: the micro-batches of this process.
         around: contexts for every forward pass, the first outermost.
+        rates: of the parameters; None: `learning_rate` for all.
+        course: of the learning rate; None: as transformers' Trainer does.
         kwargs: of `transformers.Trainer`.
 
     Attributes:
         frozen: modules that are wholly frozen now; they stay in eval mode.
+        regularized: the methods against forgetting and overfitting; none, until they are set.
+        instead: what is read in place of rows to be evaluated; they themselves, until it is set.
+        freezing_lines: what trains when, to print.
     """
 
     def __init__(
-        self, *, batches: EffectiveBatches | StreamBatches, around: Sequence[Around] = (), **kwargs: Any
+        self,
+        *,
+        batches: EffectiveBatches | StreamBatches,
+        around: Sequence[Around] = (),
+        rates: Rates | None = None,
+        course: Course | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.batches, self.around = batches, around
+        self.batches, self.around, self.rates, self.course = batches, around, rates, course
+        self._unwrapped: tuple[Any, PreTrainedModel] | None = None
         self.frozen = frozen_modules(self.plain_model)
+        self.regularized = Regularized()
+        self.instead: Callable[[Any], Any] = lambda rows: rows
+        self.freezing_lines: list[str] = []
         # The loss comes from compute_loss_func; the model must not be told the count as well.
         self.model_accepts_loss_kwargs = False
         self.step = StepFacts()
@@ -101,7 +133,10 @@ class RecipeTrainer(CheckpointedTrainer):
     @property
     def plain_model(self) -> PreTrainedModel:
         """The model without the wrappers of DDP and the like."""
-        return cast(PreTrainedModel, self.accelerator.unwrap_model(self.model))
+        if self._unwrapped is None or self._unwrapped[0] is not self.model:
+            # Looks through every module, which is too much for each forward of a small model.
+            self._unwrapped = self.model, cast(PreTrainedModel, self.accelerator.unwrap_model(self.model))
+        return self._unwrapped[1]
 
     # ---- batches ----
 
@@ -117,9 +152,9 @@ class RecipeTrainer(CheckpointedTrainer):
                 "multiprocessing_context": args.dataloader_multiprocessing_context,
             }
         loader = DataLoader(
-            cast(TrainRows, self.train_dataset),
+            cast(Dataset, self.regularized.rows(cast(TrainRows, self.train_dataset))),
             batch_sampler=self.batches,
-            collate_fn=mixing.Paired(self.data_collator),
+            collate_fn=self.regularized.collated(mixing.Paired(self.data_collator)),
             num_workers=args.dataloader_num_workers,
             pin_memory=args.dataloader_pin_memory and torch.cuda.is_available(),
             worker_init_fn=partial(seed_worker, num_workers=args.dataloader_num_workers, rank=args.process_index),
@@ -128,6 +163,47 @@ class RecipeTrainer(CheckpointedTrainer):
         return prepare_data_loader(
             loader, device=args.device, num_processes=1, process_index=0, put_on_device=True, even_batches=False
         )
+
+    def get_test_dataloader(self, test_dataset: Any) -> DataLoader:
+        """transformers' own, over what is read in place of the rows."""
+        return super().get_test_dataloader(self.instead(test_dataset))
+
+    # ---- learning rates ----
+
+    def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
+        """transformers' choice, without the norms that it does not know by their names, and an adapter's factors."""
+        norms = norm_parameters(model)
+        chosen = super().get_decay_parameter_names(model)
+        return [name for name in chosen if name not in norms and not is_factor(name)]
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """transformers' optimizer of that name; over our own groups where parameters differ in their rates.
+
+        Raises:
+            ConfigurationError: rates differ, and the optimizer groups the parameters its own way.
+        """
+        if self.optimizer is None and self.rates is not None and not self.rates.uniform:
+            plain = self.plain_model
+            kind, settings = self.get_optimizer_cls_and_kwargs(self.args, plain)
+            refuse_own_groups(str(self.args.optim), kind, settings)
+            decayed = set(self.get_decay_parameter_names(plain))
+            groups = parameter_groups(model or plain, self.rates, decayed, self.args.weight_decay)
+            # transformers takes these in place of its own groups.
+            self.optimizer_cls_and_kwargs = kind, {**settings, "params": groups}
+        return super().create_optimizer(model)
+
+    def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> Any:
+        """The course of the recipe, over all groups."""
+        if self.lr_scheduler is None and self.course is not None and not str(self.args.optim).endswith("layerwise"):
+            self.lr_scheduler = Scheduled(optimizer or cast(torch.optim.Optimizer, self.optimizer), self.course)
+            self._created_lr_scheduler = True
+        return super().create_scheduler(num_training_steps, optimizer)
+
+    def _get_learning_rate(self) -> float:
+        """The base rate; transformers would tell the rate of whichever group comes first."""
+        if self.rates is None or self.rates.uniform:
+            return super()._get_learning_rate()
+        return base_rate_now(cast(torch.optim.Optimizer, self.optimizer).param_groups)
 
     # ---- loss ----
 
@@ -139,14 +215,18 @@ class RecipeTrainer(CheckpointedTrainer):
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
         """transformers' loss, with frozen modules in eval mode (`training_step` has just called `train()`)."""
+        judged, further = None, None
+        if model.training:
+            hold_frozen_in_eval(self.frozen)
+            with self.accelerator.autocast():
+                further = self.regularized.beside(inputs)
+            inputs, judged = self.regularized.prepared(inputs), self.regularized.losses
         rows = inputs.pop("row")
         weights = inputs.pop("weight", None)
         partner = mixing.taken_from(inputs)
         if self.compute_loss_func is not None:
             # transformers hands labels on to the loss function as they are.
-            inputs["labels"] = Targets(inputs["labels"], weights)
-        if model.training:
-            hold_frozen_in_eval(self.frozen)
+            inputs["labels"] = Targets(inputs["labels"], weights, judged, further)
         forward = Forward(self.plain_model, inputs, rows, model.training)
         with contextlib.ExitStack() as stack:
             for around in self.around:
@@ -169,6 +249,9 @@ class RecipeTrainer(CheckpointedTrainer):
         """transformers' step; keeps each micro-batch's loss and row numbers for the check that it is finite."""
         rows = inputs["row"]
         loss = super().training_step(model, inputs, num_items_in_batch)
+        if self.accelerator.sync_gradients:
+            scaler = self.accelerator.scaler
+            self.regularized.add_gradients(1.0 if scaler is None else scaler.get_scale())
         self.step.losses.append((loss, rows))
         return loss
 
@@ -176,3 +259,19 @@ class RecipeTrainer(CheckpointedTrainer):
         norm = super()._get_grad_norm(model, grad_norm=grad_norm)
         self.step.gradient = None if norm is None else float(norm)
         return norm
+
+    # ---- averaged weights ----
+
+    def evaluation_loop(self, *args: Any, **kwargs: Any) -> Any:
+        """transformers' evaluation, by the averaged weights where the run has them."""
+        with self.regularized.averaged():
+            return super().evaluation_loop(*args, **kwargs)
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        super()._save(output_dir, state_dict)
+        if self.args.should_save:
+            self.regularized.save(Path(output_dir or str(self.args.output_dir)))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        self.regularized.load(Path(resume_from_checkpoint))

@@ -1,0 +1,247 @@
+"""Sweeps the learning rate over a few steps of a training that leaves no trace. Knows the Trainer; writes nothing.
+
+The steps are the Trainer's own, with everything that belongs to them: batches, accumulation, phase, adapter, loss,
+regularization, precision. Only the schedule is another one, and the callbacks that log, save and stop are away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from tunebook.errors import ConfigurationError, Problem, TrainingDiverged
+from tunebook.modeling.freezing import frozen_modules
+from tunebook.modeling.plan import set_trained
+from tunebook.training.processes import Processes
+from tunebook.training.rate_suggestions import smoothed, suggestions
+from tunebook.training.schedules import Course
+from tunebook.training.signals import Stopped, StopWish
+from tunebook.training.thawing import Thawing
+from tunebook.training.timetable import TimedPhase
+from tunebook.training.trainer import RecipeTrainer
+
+DIVERGED = 4.0
+"""How many times the lowest smoothed loss ends the sweep."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """What a sweep goes through.
+
+    Args:
+        start: the first base rate.
+        end: where the rate would be after the last step; it rises evenly on a logarithmic scale.
+        steps: of the optimizer.
+        phase: number of the freezing phase that is swept through, from 1; the weights are those of the beginning.
+    """
+
+    start: float = 1e-7
+    end: float = 10.0
+    steps: int = 100
+    phase: int = 1
+
+    def rate(self, step: int) -> float:
+        """The base rate of a step, from 0."""
+        return self.start * (self.end / self.start) ** (step / self.steps)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What came of it, one value a step that was made.
+
+    Args:
+        range: that was wanted.
+        rates: base rates; every group's own share of it stays as the recipe says.
+        losses: of the effective batches.
+        smoothed: their running mean.
+        ended: why there are no more steps.
+        suggestions: rates to try, by name.
+        phase: that was swept through.
+        base: the base rate of the recipe, which the groups' shares are counted from.
+    """
+
+    range: Range
+    rates: list[float]
+    losses: list[float]
+    smoothed: list[float]
+    ended: str
+    suggestions: dict[str, float]
+    phase: TimedPhase
+    base: float
+
+
+def find_lr(
+    trainer: RecipeTrainer,
+    processes: Processes,
+    wanted: Range | None = None,
+    tell: Callable[[int, float, float], None] | None = None,
+    wish: StopWish | None = None,
+) -> Sweep:
+    """Raise the learning rate step by step until the loss is four times its lowest (Smith 2017, arXiv 1506.01186).
+
+    Afterwards everything is as it was: weights, buffers, what trains, optimizer, schedule, random numbers.
+
+    Args:
+        trainer: ready to train.
+        processes: that train together; each of them calls this.
+        wanted: rates and steps; None: fastai's, 1e-7 to 10 in 100 steps.
+        tell: is called after each step with its number from 1, the rate and the smoothed loss.
+        wish: for signals, which end the sweep; None: they are not looked at.
+
+    Raises:
+        ConfigurationError: the optimizer or the launcher cannot be wound back, or there is no such phase.
+        TrainingDiverged: the loss is not finite from the first step on.
+        Stopped: a signal has come.
+    """
+    wanted = wanted or Range()
+    phase = _phase(trainer, wanted.phase)
+    _refuse(trainer)
+    base = trainer.args.learning_rate
+    watch = _Watch(trainer, processes, wanted, tell, wish or StopWish())
+    with _as_found(trainer):
+        trainer.callback_handler.callbacks = [watch]
+        set_trained(trainer.plain_model, phase.planned.trained)
+        trainer.frozen = frozen_modules(trainer.plain_model)
+        trainer.optimizer = trainer.lr_scheduler = None
+        trainer.course = Course(lambda step: wanted.rate(step) / base)
+        trainer.args.max_steps = wanted.steps
+        trainer.args.eval_on_start = trainer.args.load_best_model_at_end = False
+        trainer.train()
+    if not watch.losses:
+        raise TrainingDiverged(f"the loss is not finite in the first step, at a learning rate of {wanted.start:g}")
+    curve = smoothed(watch.losses)
+    rates = [wanted.rate(step) for step in range(len(curve))]
+    return Sweep(wanted, rates, watch.losses, curve, watch.ended, suggestions(rates, curve, wanted.steps), phase, base)
+
+
+class _Watch(TrainerCallback):
+    """Notes the loss of each step before the weights move, and ends the sweep."""
+
+    def __init__(self, trainer: RecipeTrainer, processes: Processes, wanted: Range, tell: Any, wish: StopWish) -> None:
+        self.trainer, self.processes, self.wanted, self.tell, self.wish = trainer, processes, wanted, tell, wish
+        self.losses: list[float] = []
+        self.ended = f"after {wanted.steps} steps"
+
+    def on_pre_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """The loss of the effective batch: a sum over micro-batches, a mean over processes."""
+        own = float(torch.stack([loss for loss, _ in self.trainer.step.losses]).sum())
+        self.trainer.step.losses.clear()
+        every = self.processes.gather([(own, self.wish.number)])
+        if signal := max(number for _, number in every):
+            raise Stopped(signal, state.global_step)
+        loss = sum(part for part, _ in every) / len(every)
+        step, rate = state.global_step, self.wanted.rate(state.global_step)
+        if not np.isfinite(loss):
+            self.ended = f"at a learning rate of {rate:.2g}, where the loss is not finite"
+            control.should_training_stop = True
+            return
+        self.losses.append(loss)
+        curve = smoothed(self.losses)
+        if self.tell is not None:
+            self.tell(step + 1, rate, curve[-1])
+        if curve[-1] > DIVERGED * min(curve):
+            self.ended = f"at a learning rate of {rate:.2g}, where the loss is {DIVERGED:g} times its lowest"
+            control.should_training_stop = True
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Stop after the last step; transformers' own callback for that is away."""
+        control.should_training_stop |= state.global_step >= self.wanted.steps
+
+
+def _phase(trainer: RecipeTrainer, number: int) -> TimedPhase:
+    phases = next(c.timetable.phases for c in trainer.callback_handler.callbacks if isinstance(c, Thawing))
+    if not 1 <= number <= len(phases):
+        named = ", ".join(f"{at} ({phase.name})" for at, phase in enumerate(phases, start=1))
+        raise ConfigurationError(Problem("--phase", f"there is no phase {number}; this freezing policy has {named}"))
+    return phases[number - 1]
+
+
+def _refuse(trainer: RecipeTrainer) -> None:
+    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
+        message = "the weights are split over processes by FSDP or DeepSpeed; look for a learning rate without it"
+        raise ConfigurationError(Problem("runtime", message))
+    if str(trainer.args.optim).endswith("layerwise"):
+        message = f"{trainer.args.optim} cannot be wound back; look for a learning rate with another"
+        raise ConfigurationError(Problem("hyperparameters.optim", message))
+
+
+@contextlib.contextmanager
+def _as_found(trainer: RecipeTrainer) -> Iterator[None]:
+    """Whatever happens in the block, trainer and model are afterwards as they were."""
+    with _model_as_found(trainer.plain_model), _trainer_as_found(trainer), _random_numbers_as_found():
+        yield
+
+
+@contextlib.contextmanager
+def _model_as_found(model: nn.Module) -> Iterator[None]:
+    parameters, modules = list(model.parameters()), list(model.modules())
+    # The frozen ones cannot change; buffers (statistics of BatchNorm) can, wherever they are.
+    changing = [*(p for p in parameters if p.requires_grad), *model.buffers()]
+    values = [tensor.detach().to("cpu", copy=True) for tensor in changing]
+    states = [(parameter, parameter.requires_grad, parameter.grad) for parameter in parameters]
+    training = [module.training for module in modules]
+    own = {key: value for key, value in vars(model).items() if key in {"forward", "_original_forward"}}
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for tensor, value in zip(changing, values, strict=True):
+                tensor.copy_(value)
+        for parameter, trains, gradient in states:
+            parameter.requires_grad_(trains)
+            parameter.grad = gradient
+        for module, mode in zip(modules, training, strict=True):
+            module.training = mode
+        # accelerate wraps the forward for mixed precision; the next training wraps it again.
+        for key in ("forward", "_original_forward"):
+            vars(model).pop(key, None)
+        vars(model).update(own)
+
+
+@contextlib.contextmanager
+def _trainer_as_found(trainer: RecipeTrainer) -> Iterator[None]:
+    kept = {
+        name: getattr(trainer, name)
+        for name in (
+            "optimizer", "lr_scheduler", "_created_lr_scheduler", "optimizer_cls_and_kwargs", "course", "state",
+            "control", "model_wrapped", "frozen", "is_in_train",
+        )
+    }  # fmt: skip
+    arguments = {name: getattr(trainer.args, name) for name in ("max_steps", "eval_on_start", "load_best_model_at_end")}
+    handler, accelerator = trainer.callback_handler, trainer.accelerator
+    handled = {name: getattr(handler, name) for name in ("callbacks", "optimizer", "lr_scheduler", "train_dataloader")}
+    scaler = None if accelerator.scaler is None else accelerator.scaler.state_dict()
+    epoch = trainer.batches.epoch
+    try:
+        yield
+    finally:
+        accelerator.free_memory()
+        for thing, values in ((trainer, kept), (trainer.args, arguments), (handler, handled)):
+            for name, value in values.items():
+                setattr(thing, name, value)
+        if accelerator.scaler is not None and scaler is not None:
+            accelerator.scaler.load_state_dict(scaler)
+        trainer.step.losses.clear()
+        trainer.batches.set_epoch(epoch)
+
+
+@contextlib.contextmanager
+def _random_numbers_as_found() -> Iterator[None]:
+    python, numpy = random.getstate(), np.random.get_state()
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices=devices):
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)

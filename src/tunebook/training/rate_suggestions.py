@@ -1,0 +1,70 @@
+"""Which learning rates a sweep suggests, from its curve alone; knows nothing of models or the Trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+SMOOTHING = 0.98
+"""Weight of what came before in the running mean of the losses."""
+LEFT_OUT_AT_THE_END = 5
+FEWEST = 8
+"""Points of a curve that are enough for a suggestion."""
+
+
+def smoothed(losses: Sequence[float], weight: float = SMOOTHING) -> list[float]:
+    """Running mean with exponentially falling weights, corrected for its start at 0.
+
+    Args:
+        losses: in order.
+        weight: of what came before, in [0, 1).
+    """
+    mean, found = 0.0, []
+    for count, loss in enumerate(losses, start=1):
+        mean = weight * mean + (1 - weight) * loss
+        found.append(mean / (1 - weight**count))
+    return found
+
+
+def suggestions(rates: Sequence[float], losses: Sequence[float], steps: int) -> dict[str, float]:
+    """Learning rates to try, by name; empty where the curve has too few points or never falls.
+
+    As in fastai the first tenth of the steps and the last five points are left out of the curve.
+
+    Args:
+        rates: base rate of each step that was made, rising evenly on a logarithmic scale.
+        losses: smoothed, one a rate; finite.
+        steps: that the sweep was to make.
+
+    Returns:
+        `valley`: half way down the longest fall. `steepest`: where the loss falls fastest on its way to the lowest
+        (beyond it there are steep falls, too, from the peaks of a loss that explodes). `minimum / 10`: a tenth of the
+        rate with the lowest loss.
+    """
+    inner = slice(steps // 10, len(rates) - LEFT_OUT_AT_THE_END)
+    x, y = np.asarray(rates[inner], dtype=np.float64), np.asarray(losses[inner], dtype=np.float64)
+    if len(x) < FEWEST or y.argmin() == 0:
+        return {}
+    lowest = int(y.argmin())
+    slopes = np.diff(y[: lowest + 1]) / np.diff(np.log(x[: lowest + 1]))
+    return {
+        "valley": float(x[_valley(y)]),
+        "steepest": float(x[slopes.argmin()]),
+        "minimum / 10": float(x[lowest] / 10),
+    }
+
+
+def _valley(losses: np.ndarray) -> int:
+    """Half way down the longest fall: the points up to the end of the longest falling subsequence, as many as it has.
+
+    fastai's documentation says two thirds; its code has always taken a third and half a third.
+    """
+    lengths = np.ones(len(losses), dtype=np.int64)
+    for at in range(1, len(losses)):
+        higher = losses[:at] > losses[at]
+        if higher.any():
+            lengths[at] = lengths[:at][higher].max() + 1
+    end = int(lengths.argmax())
+    length = int(lengths[end])
+    return max(end - length + length // 3 + length // 6, 0)

@@ -1,0 +1,122 @@
+"""What a method against forgetting and overfitting is: hooks that the Trainer calls, each optional. Knows no method.
+
+A method is a file `tunebook/training/regularization/NAME.py` (or an entry point `regularization.NAME`) with `Options`
+and `start(options, material) -> Method`. Its name is then a key of the group `regularization`. The file imports no
+torch at the top, so that checking a recipe stays quick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tunebook.answers.base import Kind
+from tunebook.config.options import Options
+from tunebook.data.row_key import RowKey
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+    from transformers import PreTrainedModel
+
+    from tunebook.training.losses.base import Loss
+    from tunebook.training.older import OlderTask
+
+Collate = Callable[[list[dict[str, Any]]], dict[str, Any]]
+
+
+class Rows(Protocol):
+    """Training rows by `RowKey`, as `tunebook.training.rows.TrainRows`."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, key: RowKey) -> dict[str, Any]: ...
+
+    def __getitems__(self, keys: list[RowKey]) -> list[dict[str, Any]]: ...
+
+
+class RegularizationOptions(Options):
+    """The base of a method's own settings."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a method is made from; the model has the weights that training starts from, after a resume too.
+
+    Args:
+        model: on its device, with its head and adapter, before a checkpoint is read.
+        kind: of label.
+        seed: of the run.
+        older: loads the training rows and the head of the finished run in a folder.
+    """
+
+    model: PreTrainedModel
+    kind: Kind
+    seed: int
+    older: Callable[[str], OlderTask]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method at work. What is None is not wanted; methods are combined hook by hook.
+
+    Args:
+        twice: the batch goes through the model twice, in one forward, and this judges both: it takes the loss, the
+            logits (2 × rows, k), the first pass above the second, and the labels, and gives losses (rows,).
+        rows: wraps the training rows, to give more with each.
+        collated: wraps the collator, to join what `rows` has added.
+        beside: takes what `collated` has added out of a micro-batch and gives the sum of its losses; None: nothing
+            was there. It is divided by what the whole step counts, as the rows' own loss is.
+        gradients: adds to the gradients of an optimizer step, once, when they are whole and equal on every rank;
+            takes the factor that they are scaled with (1, but for fp16).
+        averages: of the weights, by which the model is evaluated and saved.
+    """
+
+    twice: Callable[[Loss, torch.Tensor, torch.Tensor], torch.Tensor] | None = None
+    rows: Callable[[Rows], Rows] | None = None
+    collated: Callable[[Collate], Collate] | None = None
+    beside: Callable[[dict[str, Any]], torch.Tensor | None] | None = None
+    gradients: Callable[[float], None] | None = None
+    averages: Averages | None = None
+
+
+class Averages(Protocol):
+    """Weights beside those that train."""
+
+    def begin(self) -> None:
+        """Training begins or goes on."""
+
+    def update(self, step: int) -> None:
+        """The weights after optimizer step number `step`, counted from 0."""
+
+    def in_place(self) -> AbstractContextManager[None]:
+        """Within, the model has the averaged weights."""
+
+    def finish(self) -> None:
+        """Training is over: the model keeps the averaged weights."""
+
+    def save(self, folder: Path) -> None:
+        """Write them beside a checkpoint's weights."""
+
+    def load(self, folder: Path) -> None:
+        """Read what `save` wrote."""
+
+
+def trunk_parameters(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """The parameters of a model's trunk, with their names in the model; those that a head ties to count too."""
+    trunk: Any = getattr(model, "base_model", model)
+    inside = {id(parameter) for parameter in trunk.parameters()}
+    return ((name, parameter) for name, parameter in model.named_parameters() if id(parameter) in inside)
+
+
+def tensors_twice(inputs: Mapping[str, Any], but: tuple[str, ...]) -> dict[str, Any]:
+    """A batch with every tensor below itself, but for those that are named."""
+    import torch
+
+    return {
+        name: torch.cat([value, value]) if isinstance(value, torch.Tensor) and name not in but else value
+        for name, value in inputs.items()
+    }

@@ -1,0 +1,48 @@
+"""Pulls the weights of the trunk to where training began (L2-SP). Knows parameters and gradients only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from tunebook.training.regularization.base import Material, Method, RegularizationOptions, trunk_parameters
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    Pull = tuple[nn.Parameter, float, torch.Tensor | None]
+
+
+class Options(RegularizationOptions):
+    """L2-SP (Li et al. 2018, arXiv 1802.01483): alpha/2 · ‖w − w₀‖² of the trunk and beta/2 · ‖w‖² of the new head.
+
+    Its gradient is added once an optimizer step, before clipping; the logged loss is without it.
+
+    Args:
+        alpha: strength of the pull to the weights that training starts from, at least 0.
+        beta: strength of the pull of the head to zero, at least 0. `hyperparameters.weight_decay` acts beside it.
+    """
+
+    alpha: float = Field(default=0.1, ge=0)
+    beta: float = Field(default=0.0, ge=0)
+
+
+def start(options: Options, material: Material) -> Method:
+    """Keeps a copy of the trunk's weights, and adds alpha · (w − w₀) to their gradients."""
+    trunk = dict(trunk_parameters(material.model))
+    pulls: list[Pull] = []
+    for name, parameter in material.model.named_parameters():
+        strength = options.alpha if name in trunk else options.beta
+        if strength and parameter.requires_grad:
+            pulls.append((parameter, strength, parameter.detach().clone() if name in trunk else None))
+    return Method(gradients=lambda scale: _pull(pulls, scale))
+
+
+def _pull(pulls: list[Pull], scale: float) -> None:
+    for parameter, strength, home in pulls:
+        if parameter.grad is None:
+            continue  # frozen in this phase, or not used by this head: it lies where it began
+        own = parameter.detach()
+        parameter.grad.add_(own if home is None else own - home, alpha=strength * scale)

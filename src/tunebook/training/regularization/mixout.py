@@ -1,0 +1,101 @@
+"""Mixes the trunk's weights with those that training began from (Mixout). Knows linear layers, no losses.
+
+The mixing happens inside each layer's own forward, so that names of weights, DDP and activation checkpointing see the
+model that they know.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from tunebook.errors import ModelError, Problem
+from tunebook.training.regularization.base import Material, Method, RegularizationOptions, trunk_parameters
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+class Options(RegularizationOptions):
+    """Mixout (Lee et al. 2020, arXiv 1909.11299), for linear layers of the trunk, while training.
+
+    Args:
+        p: share of a layer's inputs whose weights are, in each forward, those that training began from; the others
+            lie so much further from them that the mean is the trained weight. In [0, 1).
+    """
+
+    p: float = Field(default=0.7, ge=0, lt=1)
+
+
+def start(options: Options, material: Material) -> Method:
+    """Puts the mixing into every linear layer of the trunk.
+
+    Raises:
+        ModelError: the trunk has none.
+    """
+    from torch import nn
+    from transformers.pytorch_utils import Conv1D
+
+    inside = {id(parameter) for _, parameter in trunk_parameters(material.model)}
+    layers: list[nn.Module] = [
+        module
+        for module in material.model.modules()
+        if isinstance(module, nn.Linear | Conv1D) and id(module.weight) in inside
+    ]
+    if not layers:
+        message = f"{type(material.model).__name__} has no linear layers in its trunk to mix; set it to null"
+        raise ModelError(Problem("regularization.mixout", message))
+    for layer in layers:
+        # A Linear's weight is (outputs, inputs), a Conv1D's (GPT-2) (inputs, outputs).
+        mixing = _Mixing(layer, options.p, inputs=1 if isinstance(layer, nn.Linear) else 0)
+        layer.register_forward_pre_hook(mixing.begin)
+        layer.register_forward_hook(mixing.end, always_call=True)
+    return Method()
+
+
+def mixed(weight: torch.Tensor, home: torch.Tensor, p: float, inputs: int) -> torch.Tensor:
+    """Weights of which a share of inputs has those of `home`, with the mean `weight`.
+
+    Args:
+        weight: (outputs, inputs), or the other way round.
+        home: of the same shape.
+        p: share of inputs, in [0, 1).
+        inputs: the dimension of the inputs.
+    """
+    import torch
+
+    shape = [1, 1]
+    shape[inputs] = weight.shape[inputs]
+    kept = torch.empty(shape, device=weight.device, dtype=weight.dtype).bernoulli_(1 - p)
+    return home + (weight - home) * (kept / (1 - p))
+
+
+class _Mixing:
+    """Swaps one layer's weight for a mixed one while its forward runs.
+
+    Args:
+        layer: with a `weight`.
+        p: share of inputs.
+        inputs: the dimension of the inputs in the weight.
+    """
+
+    def __init__(self, layer: nn.Module, p: float, inputs: int) -> None:
+        self.home: torch.Tensor = layer.weight.detach().clone()  # type: ignore[operator, union-attr]
+        self.p, self.inputs = p, inputs
+        self.own: nn.Parameter | None = None
+
+    def begin(self, layer: nn.Module, arguments: Any) -> None:
+        """Before the layer's forward."""
+        own = layer._parameters["weight"]
+        if own is not None and layer.training and own.requires_grad:
+            self.own = own
+            # In its own place, so that the order of the model's parameters stays.
+            layer._parameters["weight"] = mixed(own, self.home, self.p, self.inputs)  # type: ignore[assignment]
+
+    def end(self, layer: nn.Module, arguments: Any, output: Any) -> None:
+        """After it, even if it failed."""
+        if self.own is not None:
+            layer._parameters["weight"] = self.own
+            self.own = None

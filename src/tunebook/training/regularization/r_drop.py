@@ -1,0 +1,85 @@
+"""Sends each batch through the model twice and asks both answers to agree (R-Drop). Knows logits and labels only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from tunebook.answers.base import Kind
+from tunebook.errors import ModelError, Problem
+from tunebook.training.regularization.base import Material, Method, RegularizationOptions
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from tunebook.training.losses.base import Loss
+
+
+class Options(RegularizationOptions):
+    """R-Drop (Wu et al. 2021, arXiv 2106.14448): the mean of both passes' losses + alpha · their divergence.
+
+    The divergence of a row is the mean of both Kullback-Leibler divergences; of several labels the mean over them,
+    of numbers the squared difference. Both passes are one forward of twice the rows.
+
+    Args:
+        alpha: weight of the divergence, at least 0.
+    """
+
+    alpha: float = Field(default=1.0, ge=0)
+
+
+def start(options: Options, material: Material) -> Method:
+    """Judges both passes.
+
+    Raises:
+        ModelError: the model has no dropout, so that both passes would be one.
+    """
+    if not has_dropout(material.model):
+        message = (
+            f"{type(material.model).__name__} has no dropout here, so that both passes give the same; set some with "
+            "model.dropout, or regularization.r_drop=null"
+        )
+        raise ModelError(Problem("regularization.r_drop", message))
+    kind = material.kind
+
+    def judged(loss: Loss, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        first, second = logits.float().chunk(2)
+        return (loss(first, labels) + loss(second, labels)) / 2 + options.alpha * divergence(first, second, kind)
+
+    return Method(twice=judged)
+
+
+def divergence(first: torch.Tensor, second: torch.Tensor, kind: Kind) -> torch.Tensor:
+    """How far two answers to each row lie apart, the same both ways.
+
+    Args:
+        first: logits, (rows, k), float32.
+        second: likewise.
+        kind: `class`: of the softmaxes; `classes`: of each label's sigmoid, the mean over labels; `number`: squared
+            difference.
+
+    Returns:
+        (rows,), at least 0.
+    """
+    from torch.nn import functional
+
+    if kind == "number":
+        return (first - second).squeeze(-1) ** 2
+    # Half the sum of both divergences is half the sum of (p − q) (log p − log q); for two classes the latter
+    # difference is that of the logits.
+    if kind == "classes":
+        return ((first.sigmoid() - second.sigmoid()) * (first - second)).mean(-1) / 2
+    logs = functional.log_softmax(first, -1), functional.log_softmax(second, -1)
+    return ((logs[0].exp() - logs[1].exp()) * (logs[0] - logs[1])).sum(-1) / 2
+
+
+def has_dropout(model: nn.Module) -> bool:
+    """Whether a model drops anything while it trains, by its modules or its configuration."""
+    from torch import nn
+
+    modules = any(isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0 for module in model.modules())
+    settings = getattr(model, "config", None)
+    said = settings.to_dict() if settings is not None else {}
+    return modules or any("drop" in name and isinstance(value, float) and value > 0 for name, value in said.items())

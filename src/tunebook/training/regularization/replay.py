@@ -1,0 +1,128 @@
+"""Rows of an older task among the new ones, learned under that task's own frozen head (replay). Knows older tasks only
+by what `Material.older` gives."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from tunebook.data.row_key import RowKey
+from tunebook.training.regularization.base import Collate, Material, Method, RegularizationOptions, Rows
+
+if TYPE_CHECKING:
+    import torch
+
+    from tunebook.training.losses.base import Loss
+
+logger = logging.getLogger("tunebook")
+
+OLDER = "older"
+DRAW = 7919
+"""Beside a row's own seeds, so that what accompanies it has nothing to do with how it is varied."""
+
+
+class Options(RegularizationOptions):
+    """Replay of an older task (Robins 1995; Chaudhry et al. 2019, arXiv 1902.10486).
+
+    Each counted row brings older training rows with it, share / (1 − share) of them on average, drawn from the seed
+    and the row alone. They go through this run's trunk and the older run's head, which stays as it is. A step's loss is
+    (the sum over its own rows + weight · the sum over the older ones) / its own rows.
+
+    Args:
+        run: folder of the finished run that learned the older task.
+        share: of the older rows among all rows, in (0, 1).
+        weight: of an older row against a new one, more than 0.
+    """
+
+    run: str
+    share: float = Field(default=0.1, gt=0, lt=1)
+    weight: float = Field(default=1.0, gt=0)
+
+
+def start(options: Options, material: Material) -> Method:
+    """Loads the older task, and lets its rows come with the new ones."""
+    from tunebook.training.rows import TrainRows
+
+    older = material.older(options.run)
+    rows = TrainRows(older.splits["train"], older.data.weights)
+    rate = options.share / (1 - options.share)
+    loss = older.loss()
+    words = "replay: each training row brings %.2g of the %d of %s with it on average"
+    logger.info(words, rate, len(rows), older.run.title)
+
+    def beside(batch: dict[str, Any]) -> torch.Tensor | None:
+        found = batch.pop(OLDER, None)
+        return None if found is None else options.weight * summed(older.model, loss, found)
+
+    return Method(
+        rows=lambda own: Accompanied(own, rows, rate, material.seed),
+        collated=lambda own: joining(own, older.collate),
+        beside=beside,
+    )
+
+
+def drawn(key: RowKey, rows: int, rate: float, seed: int) -> list[RowKey]:
+    """The older rows that accompany one training row: the same ones whatever else its batch holds.
+
+    Args:
+        key: of the training row; a filler brings none.
+        rows: how many older ones there are.
+        rate: of them on average, above 0.
+        seed: of the run.
+    """
+    import numpy as np
+
+    if not key.counted:
+        return []
+    generator = np.random.default_rng((*key.seeds(seed), DRAW))
+    count = int(rate) + int(generator.random() < rate % 1)
+    return [RowKey(int(row), key.epoch) for row in generator.integers(rows, size=count)]
+
+
+class Accompanied:
+    """Training rows, each with the older ones that accompany it in `OLDER`.
+
+    Args:
+        own: the training rows, by `RowKey`.
+        older: likewise.
+        rate: older rows a row, on average.
+        seed: of the run.
+    """
+
+    def __init__(self, own: Rows, older: Rows, rate: float, seed: int) -> None:
+        self.own, self.older, self.rate, self.seed = own, older, rate, seed
+
+    def __len__(self) -> int:
+        return len(self.own)
+
+    def __getitem__(self, key: RowKey) -> dict[str, Any]:
+        return self.__getitems__([key])[0]
+
+    def __getitems__(self, keys: list[RowKey]) -> list[dict[str, Any]]:
+        found = self.own.__getitems__(keys)
+        wanted = [drawn(key, len(self.older), self.rate, self.seed) for key in keys]
+        flat = [one for some in wanted for one in some]
+        older = iter(self.older.__getitems__(flat) if flat else [])
+        for row, some in zip(found, wanted, strict=True):
+            row[OLDER] = [next(older) for _ in some]
+        return found
+
+
+def joining(own: Collate, older: Collate) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
+    """A collator of accompanied rows: the older ones are a batch of their own in `OLDER`, where there are any."""
+
+    def collate(rows: list[dict[str, Any]]) -> dict[str, Any]:
+        beside = [one for row in rows for one in row.pop(OLDER)]
+        return {**own(rows), **({OLDER: dict(older(beside))} if beside else {})}
+
+    return collate
+
+
+def summed(model: Any, loss: Loss, batch: dict[str, Any]) -> torch.Tensor:
+    """The losses of older rows, each by its weight, summed."""
+    labels, weights = batch["labels"], batch["weight"]
+    inputs = {name: value for name, value in batch.items() if name not in {"labels", "weight", "row"}}
+    return (loss(model(**inputs)["logits"], labels) * weights).sum()

@@ -1,0 +1,202 @@
+"""Finds the states of a run's splits on disk, or computes them, each process its share; knows parts and processes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tunebook.modeling.cache import keys
+from tunebook.modeling.cache.filling import Computing, fill
+from tunebook.modeling.cache.refusal import NotCacheable
+from tunebook.modeling.cache.shelf import Shelf
+from tunebook.modeling.cache.store import Damaged, Draft, Layout, Stored
+from tunebook.training.processes import Processes
+
+if TYPE_CHECKING:
+    from tunebook.training.build import Parts
+
+logger = logging.getLogger("tunebook")
+FOLDER = "trunk-cache"
+Found = TypeVar("Found")
+
+
+def folder_of(said: str | None) -> Path:
+    """Where states lie: as `runtime.cache_dir` says, else in `TUNEBOOK_CACHE`, else in the home folder."""
+    if said is not None:
+        return Path(said).expanduser()
+    return Path(os.environ.get("TUNEBOOK_CACHE") or "~/.cache/tunebook").expanduser() / FOLDER
+
+
+def agreed(processes: Processes, work: Callable[[], Found]) -> Found:
+    """What every process finds by itself.
+
+    Raises:
+        NotCacheable: one of them does not.
+    """
+    found, reason = None, ""
+    try:
+        found = work()
+    except NotCacheable as refusal:
+        reason = str(refusal)
+    if reasons := [told for told in processes.gather([reason]) if told]:
+        raise NotCacheable(reasons[0])
+    return found  # type: ignore[return-value]
+
+
+def from_main(processes: Processes, work: Callable[[], Found]) -> Found:
+    """What the main process finds, in every process.
+
+    Raises:
+        NotCacheable: it refuses.
+    """
+    found, reason = None, None
+    if processes.main:
+        try:
+            found = work()
+        except NotCacheable as refusal:
+            reason = str(refusal)
+    found, reason = processes.from_main((found, reason))
+    if reason is not None:
+        raise NotCacheable(reason)
+    return found  # type: ignore[return-value]
+
+
+class States:
+    """The states of every split of a run; they are in use, and stay on disk, as long as this is.
+
+    Args:
+        parts: of the run.
+        computing: how states are computed.
+        layouts: split -> how its states lie in their file.
+        folder: of all entries, on a file system that the processes share.
+        bound: bytes that all entries may take.
+        processes: that compute together.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        computing: Computing,
+        layouts: dict[str, Layout],
+        folder: Path,
+        bound: float,
+        processes: Processes,
+    ) -> None:
+        self.parts, self.computing, self.layouts = parts, computing, layouts
+        self.folder, self.bound, self.processes = folder, bound, processes
+        self.shelf: Shelf | None = None
+        self.found: dict[str, Stored] = {}
+
+    def get(self, reads: int) -> dict[str, Stored]:
+        """Split -> its states, computed where they are not there.
+
+        Args:
+            reads: training rows that the whole run reads, each as often as it is read.
+
+        Raises:
+            NotCacheable: they cannot be kept, or are not worth it.
+        """
+        began = time.monotonic()
+        names, missing = from_main(self.processes, lambda: self._looked_for(reads))
+        if missing and self.processes.main:
+            rows = sum(self.layouts[split].rows for split in missing)
+            logger.info("frozen-trunk cache: computing the states of %s rows once", f"{rows:,}")
+        for split in missing:
+            self._compute(split, names[split])
+        agreed(self.processes, lambda: self._open(names))
+        if self.processes.main:
+            self._tell(missing, time.monotonic() - began)
+        return self.found
+
+    def close(self) -> None:
+        """They are in use no more."""
+        if self.shelf is not None:
+            self.shelf.close()
+
+    def _looked_for(self, reads: int) -> tuple[dict[str, str], list[str]]:
+        """The name of every split's entry, and the splits that have none; by the main process."""
+        self.shelf = Shelf(self.folder, self.bound)
+        names = self._names()
+        for split, name in names.items():
+            path = self.shelf.take(name)
+            try:
+                if path is not None:
+                    self.found[split] = Stored.opened(path)
+            except Damaged as damage:
+                logger.warning("the states in %s are damaged (%s): they are computed anew", path, damage)
+                self.shelf.drop(name)
+        missing = [split for split in names if split not in self.found]
+        if missing:
+            rows = self.layouts["train"].rows
+            if reads < rows:
+                raise NotCacheable(f"training reads {reads:,} of its {rows:,} rows once, and ends")
+            needed = sum(self.layouts[split].bytes for split in missing)
+            self.shelf.make_room(needed, sum(layout.bytes for layout in self.layouts.values()))
+        return names, missing
+
+    def _open(self, names: dict[str, str]) -> None:
+        for split, name in names.items():
+            try:
+                if split not in self.found:
+                    self.found[split] = Stored.opened(self.folder / name, check=False)
+            except Damaged as damage:
+                raise NotCacheable(f"another process has changed {self.folder} ({damage})") from damage
+
+    def _names(self) -> dict[str, str]:
+        parts, computing = self.parts, self.computing
+        about = {
+            "arithmetic": str(computing.dtype),
+            "device": computing.device.type,
+            "states": str(self.layouts["train"].dtype),
+        }
+        trunk = keys.trunk_key(parts.model, computing.boundary, parts.freezing.ever, about)
+        return {
+            name: keys.split_key(trunk, split, computing.names, parts.processor) for name, split in parts.splits.items()
+        }
+
+    def _compute(self, split: str, name: str) -> None:
+        processes = self.processes
+        drafting: Any = self.shelf.drafting(name) if self.shelf is not None else nullcontext()
+        with drafting as folder:
+            draft = Draft(Path(processes.from_main(str(folder))), self.layouts[split])
+            self._all_write(draft.begin if processes.main else lambda: None)
+            share = processes.rank, processes.count
+            self._all_write(
+                lambda: fill(draft, self.parts.splits[split], self.computing, share, f"Frozen trunk, {split}")
+            )
+            if processes.main:
+                draft.finish({"split": split, "boundary": self.computing.boundary.module})
+        if self.shelf is not None:
+            self.shelf.take(name)
+        processes.wait()
+
+    def _all_write(self, work: Callable[[], None]) -> None:
+        problem = ""
+        try:
+            work()
+        except OSError as error:
+            problem = f"states cannot be written to {self.folder} ({error.strerror})"
+        if problems := [told for told in self.processes.gather([problem]) if told]:
+            raise NotCacheable(problems[0])
+
+    def _tell(self, missing: list[str], seconds: float) -> None:
+        boundary = self.computing.boundary
+        there = len(self.parts.freezing.depth.layer_modules)
+        frozen = f"{len(boundary.layers)} of {there} layers stay" if there else "the trunk stays"
+        reused = [split for split in self.layouts if split not in missing]
+        how = [f"{', '.join(missing)} computed in {seconds:.1f} s"] if missing else []
+        how += [f"{', '.join(reused)} there already"] if reused else []
+        logger.info(
+            "frozen-trunk cache: on. %s frozen, so training runs from %s on; %s rows, %.3g MB (%s) in %s",
+            frozen,
+            boundary.module,
+            f"{sum(layout.rows for layout in self.layouts.values()):,}",
+            sum(layout.bytes for layout in self.layouts.values()) / 1e6,
+            "; ".join(how),
+            self.folder,
+        )
