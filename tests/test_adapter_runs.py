@@ -3,8 +3,6 @@
 import contextlib
 import io
 import json
-import os
-import signal
 import sys
 
 import pytest
@@ -14,14 +12,14 @@ from safetensors.torch import load_file, save_file
 from transformers import pipeline
 
 from tests import tiny
+from tests.runs import go, stop_at
 from tests.test_two_processes import LAUNCHERS, launch
 from tests.training.test_gradients import without_dropout
 from tunebook.check import check
 from tunebook.config.compose import compose
 from tunebook.data.rows import rows_of
 from tunebook.errors import RunDirectoryError
-from tunebook.run import run
-from tunebook.training import callbacks, checkpoints
+from tunebook.training import checkpoints
 from tunebook.training.trainer import RecipeTrainer
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
@@ -38,10 +36,6 @@ def overrides(tmp_path_factory):
         "hyperparameters.learning_rate=1e-2", "runtime.precision=float32", "hyperparameters.num_train_epochs=2",
         "run.audit=false", "runtime.disable_tqdm=true",
     ]  # fmt: skip
-
-
-def go(out, *overrides):
-    return run(check(compose([*overrides, f"run.output_dir={out}"])))
 
 
 def files_of(folder):
@@ -119,17 +113,6 @@ def test_merged_leaves_no_adapter(overrides, tmp_path):
 def weights(result):
     return {path.name: path.read_bytes() for folder in ("model", "adapter")
             for path in (result.path / folder).glob("*.safetensors")}  # fmt: skip
-
-
-def stop_at(step, monkeypatch):
-    vote = callbacks.StepVote.on_pre_optimizer_step
-
-    def with_signal(self, args, state, control, **kwargs):
-        if state.global_step + 1 == step:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return vote(self, args, state, control, **kwargs)
-
-    monkeypatch.setattr(callbacks.StepVote, "on_pre_optimizer_step", with_signal)
 
 
 RESUMED = {

@@ -1,9 +1,7 @@
 """Real runs with augmentation: training rows alone are varied, and a run that was cut off draws the same."""
 
 import json
-import os
 import random
-import signal
 
 import numpy as np
 import pytest
@@ -11,11 +9,8 @@ import torch
 from PIL import Image
 
 from tests import tiny
-from tunebook.check import check
-from tunebook.config.compose import compose
+from tests.runs import go, stop_at
 from tunebook.data.augmentation import image, text
-from tunebook.run import run
-from tunebook.training import callbacks
 from tunebook.training.trainer import RecipeTrainer
 
 TEXTS = ["augmentation=text_noise", "augmentation.mixup=0.2", "augmentation.mix_probability=0.5"]
@@ -61,29 +56,13 @@ def images(tmp_path_factory):
     return [*ALIKE, *data, f"model.name_or_path={model}"]
 
 
-def go(out, *overrides):
-    return run(check(compose([*overrides, f"run.output_dir={out}"])))
-
-
 def weights(result):
     return (result.model / "model.safetensors").read_bytes()
 
 
-def cut_at(step, monkeypatch):
-    """A SIGTERM during that step."""
-    vote = callbacks.StepVote.on_pre_optimizer_step
-
-    def with_signal(self, args, state, control, **kwargs):
-        if state.global_step + 1 == step:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return vote(self, args, state, control, **kwargs)
-
-    monkeypatch.setattr(callbacks.StepVote, "on_pre_optimizer_step", with_signal)
-
-
 def cut_and_continued(out, said, step, monkeypatch):
     with monkeypatch.context() as patch:
-        cut_at(step, patch)
+        stop_at(step, patch)
         with pytest.raises(SystemExit):
             go(out, *said)
     return go(out, *said)

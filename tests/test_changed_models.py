@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,13 +13,10 @@ from safetensors.torch import load_file
 from transformers import AutoModel, pipeline
 
 from tests import tiny
+from tests.runs import go, stop_at
 from tests.training.test_gradients import without_dropout
-from tunebook.check import check
-from tunebook.config.compose import compose
 from tunebook.errors import ModelError
 from tunebook.modeling import classifier
-from tunebook.run import run
-from tunebook.training import callbacks
 
 ROOT = Path(__file__).parents[1]
 OURS = ["model.pooling=mean", "model.head_widths=[16]"]
@@ -43,24 +39,8 @@ def overrides(base):
     ]  # fmt: skip
 
 
-def go(out, *overrides):
-    return run(check(compose([*overrides, f"run.output_dir={out}"])))
-
-
 def weights(result):
     return load_file(result.model / "model.safetensors")
-
-
-def stop_at(step, monkeypatch):
-    """A SIGTERM during that step."""
-    vote = callbacks.StepVote.on_pre_optimizer_step
-
-    def with_signal(self, args, state, control, **kwargs):
-        if state.global_step + 1 == step:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return vote(self, args, state, control, **kwargs)
-
-    monkeypatch.setattr(callbacks.StepVote, "on_pre_optimizer_step", with_signal)
 
 
 @pytest.mark.parametrize("changes", [[*OURS, *CHANGED], CHANGED], ids=["ours", "its own head"])

@@ -1,8 +1,6 @@
 """Real runs of a model that transformers saves under other names than it has itself: its checkpoints are loaded."""
 
 import json
-import os
-import signal
 
 import numpy as np
 import pytest
@@ -10,12 +8,10 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 from tests import tiny
-from tunebook.check import check
-from tunebook.config.compose import compose
+from tests.runs import go, stop_at
 from tunebook.errors import RunDirectoryError
 from tunebook.evaluation.scorer import Scorer
-from tunebook.run import run
-from tunebook.training import callbacks, checkpoints
+from tunebook.training import checkpoints
 
 SAID = [
     "task=image_classification", "dataset=image_folder", "model=auto", "runtime=cpu", "run.name=x", "run.audit=false",
@@ -43,28 +39,12 @@ def whole(said, tmp_path_factory):
     return go(tmp_path_factory.mktemp("whole"), *said)
 
 
-def go(out, *overrides):
-    return run(check(compose([*overrides, f"run.output_dir={out}"])))
-
-
 def weights(folder):
     return load_file(folder / "model.safetensors")
 
 
 def equal(ours, theirs):
     return ours.keys() == theirs.keys() and all(np.array_equal(ours[name], theirs[name]) for name in ours)
-
-
-def cut_at(step, patch):
-    """A SIGTERM during that step."""
-    vote = callbacks.StepVote.on_pre_optimizer_step
-
-    def with_signal(self, args, state, control, **kwargs):
-        if state.global_step + 1 == step:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return vote(self, args, state, control, **kwargs)
-
-    patch.setattr(callbacks.StepVote, "on_pre_optimizer_step", with_signal)
 
 
 def worse_and_worse(patch):
@@ -76,7 +56,7 @@ def worse_and_worse(patch):
 
 def test_a_run_that_was_cut_off_ends_with_the_same_weights(said, whole, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        cut_at(5, patch)
+        stop_at(5, patch)
         with pytest.raises(SystemExit):
             go(tmp_path, *said)
     assert equal(weights(go(tmp_path, *said).model), weights(whole.model))
@@ -95,7 +75,7 @@ def test_the_best_model_is_the_one_that_is_kept(said, tmp_path, monkeypatch):
 def test_a_checkpoint_that_lacks_weights_is_refused(said, tmp_path, monkeypatch):
     """They would be drawn anew, and the run would go on as if nothing were the matter."""
     with monkeypatch.context() as patch:
-        cut_at(5, patch)
+        stop_at(5, patch)
         with pytest.raises(SystemExit):
             go(tmp_path, *said)
     newest = max(tmp_path.rglob("checkpoint-*"), key=lambda path: int(path.name.removeprefix("checkpoint-")))

@@ -50,9 +50,6 @@ def summarize(
         freezing_lines: what trains when.
         kept: figures of older tasks, before and after.
     """
-    judged = "test" if "test" in scored else "validation" if "validation" in scored else None
-    parameters = list(parts.model.parameters())
-    resumed = directory.record.get("resumed_from") or [None]
     return RunSummary(
         recipe_name=config.run.recipe,
         run_name=identity.run_name(config),
@@ -70,10 +67,7 @@ def summarize(
         overlaps={" and ".join(pair): count for pair, count in data.overlaps.items() if count},
         freezing_lines=freezing_lines,
         kept=kept,
-        parameters=sum(parameter.numel() for parameter in parameters),
-        trainable=sum(p.numel() for name, p in parts.model.named_parameters() if name in parts.freezing.ever),
-        metrics={split: result.metrics for split, result in scored.items()},
-        untuned={split: result.untuned for split, result in scored.items() if result.untuned is not None},
+        **_figures(scored),
         monitor=best_metric(config)[0],
         history=history,
         seconds=seconds,
@@ -81,15 +75,27 @@ def summarize(
         hardware=directory.record["hardware"],
         versions=directory.record["versions"],
         seed=config.hyperparameters.seed,
-        resumed_from=resumed[-1],
+        resumed_from=(directory.record.get("resumed_from") or [None])[-1],
         pairs="text_pair" in data.splits["train"].column_names,
         adapter=_adapter(parts),
         own_code=next((path.name for path in directory.model.glob("*.py")), None),
+        **_sizes(parts),
         findings=_findings(data),
         audited=(directory.path / "audit.html").exists(),
         warnings=[*_warnings(data), *notices(config)],
-        **(_judged(parts.task.answer, data, scored[judged], judged) if judged else {}),
+        **_judged(parts.task.answer, data, scored),
     )
+
+
+def _sizes(parts: Parts) -> dict[str, Any]:
+    sizes = {name: parameter.numel() for name, parameter in parts.model.named_parameters()}
+    ever = parts.freezing.ever
+    return {"parameters": sum(sizes.values()), "trainable": sum(size for name, size in sizes.items() if name in ever)}
+
+
+def _figures(scored: dict[str, Scored]) -> dict[str, Any]:
+    untuned = {split: result.untuned for split, result in scored.items() if result.untuned is not None}
+    return {"metrics": {split: result.metrics for split, result in scored.items()}, "untuned": untuned}
 
 
 def _adapter(parts: Parts) -> AdapterKept | None:
@@ -105,8 +111,12 @@ def _adapter(parts: Parts) -> AdapterKept | None:
     )
 
 
-def _judged(answer: Answer, data: PreparedData, result: Scored, split: str) -> dict[str, Any]:
-    """What is shown of the split that the run is judged by."""
+def _judged(answer: Answer, data: PreparedData, scored: dict[str, Scored]) -> dict[str, Any]:
+    """What is shown of the split that the run is judged by: test where there is one, else validation."""
+    split = next((name for name in ("test", "validation") if name in scored), None)
+    if split is None:
+        return {}
+    result = scored[split]
     values = result.thresholds.values if result.thresholds else None
     answered = answer.answered(result.scores, values)
     shown: dict[str, Any] = {"mistakes": _mistakes(answer, data, result, split, answered)}

@@ -1,19 +1,15 @@
 """Moments at which a run is cut off or evaluated that are easily forgotten; each in one process, with a tiny BERT."""
 
 import json
-import os
-import signal
 
 import pytest
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModel
 
 from tests import tiny
+from tests.runs import go, stop_at
 from tunebook import outcome
-from tunebook.check import check
-from tunebook.config.compose import compose
 from tunebook.errors import RunDirectoryError, TrainingDiverged
-from tunebook.run import run
 from tunebook.training import callbacks
 from tunebook.training.trainer import RecipeTrainer
 
@@ -30,22 +26,6 @@ def overrides(tmp_path_factory):
         "dataset.max_rows={train: 48, validation: 24, test: 24}", "hyperparameters.effective_batch_size=8",
         "hyperparameters.learning_rate=1e-3", "runtime.precision=float32",
     ]  # fmt: skip
-
-
-def go(out, *overrides):
-    return run(check(compose([*overrides, f"run.output_dir={out}"])))
-
-
-def stop_at(step, monkeypatch):
-    """A SIGTERM during that step."""
-    vote = callbacks.StepVote.on_pre_optimizer_step
-
-    def with_signal(self, args, state, control, **kwargs):
-        if state.global_step + 1 == step:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return vote(self, args, state, control, **kwargs)
-
-    monkeypatch.setattr(callbacks.StepVote, "on_pre_optimizer_step", with_signal)
 
 
 def weights(result):

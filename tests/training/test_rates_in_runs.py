@@ -9,12 +9,12 @@ import pytest
 from safetensors.torch import load_file
 
 from tests import tiny
+from tests.runs import go
 from tunebook.check import check
 from tunebook.config.compose import compose
 from tunebook.config.schema import Scheduler
 from tunebook.errors import ConfigurationError
 from tunebook.loading import load_data, load_parts
-from tunebook.run import run
 from tunebook.run_directory import RunDirectory
 from tunebook.training import build, callbacks
 from tunebook.training.callbacks import StepVote
@@ -34,10 +34,6 @@ def overrides(tmp_path_factory):
         "hyperparameters.learning_rate=1e-3", "runtime.precision=float32", "run.audit=false",
         "runtime.logging_steps=1", "hyperparameters.num_train_epochs=2",
     ]  # fmt: skip
-
-
-def go(out, *overrides):
-    return run(check(compose([*overrides, f"run.output_dir={out}"])))
 
 
 def logged(result):

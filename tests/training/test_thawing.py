@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,14 +15,15 @@ from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModel, TrainerCallback
 
 from tests import tiny
+from tests.runs import go, stop_at
 from tests.training.test_gradients import without_dropout
 from tunebook.check import check
 from tunebook.config.compose import compose
 from tunebook.errors import FreezingError
 from tunebook.log import logging_to
 from tunebook.modeling.depth import find_depth
-from tunebook.run import load_data, load_parts, opened_by_main, run
-from tunebook.training import build, callbacks
+from tunebook.run import load_data, load_parts, opened_by_main
+from tunebook.training import build
 from tunebook.training.precision import Precision
 from tunebook.training.processes import Processes
 from tunebook.training.thawing import LastPhasePatience
@@ -67,22 +67,6 @@ def overrides(tmp_path_factory):
         "hyperparameters.load_best_model_at_end=false", "hyperparameters.eval_strategy=no",
         "hyperparameters.warmup_steps=0",
     ]  # fmt: skip
-
-
-def go(out, *overrides):
-    return run(check(compose([*overrides, f"run.output_dir={out}"])))
-
-
-def stop_at(step, monkeypatch):
-    """A SIGTERM during that step."""
-    vote = callbacks.StepVote.on_pre_optimizer_step
-
-    def with_signal(self, args, state, control, **kwargs):
-        if state.global_step + 1 == step:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return vote(self, args, state, control, **kwargs)
-
-    monkeypatch.setattr(callbacks.StepVote, "on_pre_optimizer_step", with_signal)
 
 
 def weights(result):

@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,11 +15,12 @@ from safetensors.torch import load_file
 from transformers import TrainerCallback
 
 from tests import tiny
+from tests.runs import stop_at
 from tunebook import run as story
 from tunebook.check import check
 from tunebook.config.compose import compose
 from tunebook.run import run
-from tunebook.training import build, callbacks, trunk_cache
+from tunebook.training import build, trunk_cache
 from tunebook.training.precision import Precision
 from tunebook.training.processes import Processes
 
@@ -249,18 +249,6 @@ def test_the_reason_is_told_when_it_is_off(models, tmp_path, caplog, monkeypatch
     assert trunk_cache.trunk_cache(config, parts, reads, Precision("float32", "the test"), processes) is None
     assert caplog.messages[-1] == f"frozen-trunk cache: off, as {reason}"
     assert not list((tmp_path / "cache").glob("*/"))
-
-
-def stop_at(step, monkeypatch):
-    """A SIGTERM during that step."""
-    vote = callbacks.StepVote.on_pre_optimizer_step
-
-    def with_signal(self, args, state, control, **kwargs):
-        if state.global_step + 1 == step:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return vote(self, args, state, control, **kwargs)
-
-    monkeypatch.setattr(callbacks.StepVote, "on_pre_optimizer_step", with_signal)
 
 
 @pytest.mark.parametrize(("trains", "gone"), [(HALF, False), (HEAD, True)], ids=["there", "deleted"])

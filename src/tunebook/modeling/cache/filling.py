@@ -95,15 +95,23 @@ def layout_of(encoded: Dataset, computing: Computing) -> Layout:
     first = computing.states(encoded.__getitems__([0]))[0]
     if not computing.boundary.by_token:
         return Layout(tuple(first.shape), first.dtype, len(encoded))
-    if TOKENS not in encoded.column_names:
+    lengths = lengths_of(encoded)
+    if lengths is None:
         raise NotCacheable(f"the encoded rows have no {TOKENS}")
+    return Layout(tuple(first.shape[1:]), first.dtype, len(encoded), lengths)
+
+
+def lengths_of(encoded: Dataset) -> np.ndarray | None:
+    """How many tokens each row of a split has, (rows,); None where rows have no tokens."""
+    if TOKENS not in encoded.column_names:
+        return None
     counts = []
     for batch in encoded.select_columns([TOKENS]).with_format("arrow").iter(batch_size=1000):
         column = batch[TOKENS].combine_chunks()
         sums = np.concatenate([[0], np.cumsum(column.flatten().to_numpy(zero_copy_only=False), dtype=np.int64)])
         ends = np.cumsum(column.value_lengths().to_numpy(zero_copy_only=False))
         counts.append(np.diff(sums[ends], prepend=0))
-    return Layout(tuple(first.shape[1:]), first.dtype, len(encoded), np.concatenate(counts))
+    return np.concatenate(counts)
 
 
 def fill(draft: Draft, encoded: Dataset, computing: Computing, share: tuple[int, int], title: str) -> None:
@@ -119,7 +127,7 @@ def fill(draft: Draft, encoded: Dataset, computing: Computing, share: tuple[int,
         title: for the progress bar.
     """
     rows = draft.layout.rows
-    lengths = draft.layout.lengths
+    lengths = lengths_of(encoded)
     order: Sequence[int] = range(rows)
     if lengths is not None:
         order = np.argsort(lengths, kind="stable")[::-1].tolist()  # the longest first: memory fails early
