@@ -153,3 +153,16 @@ def test_sizes_follow_from_rows_and_tokens(case):
     assert found.dims == (Length(1, rows=True), Length(1, tokens=True), Length(32))
     assert found.dtype == torch.float32
     assert found.place == 0
+
+
+@pytest.mark.parametrize(("family", "trains"), [*((f, "half") for f in HALF), *((f, "head") for f in HEAD)])
+def test_what_is_held_still_lies_in_front(case, family, trains):
+    made = case(family, trains)
+    boundary, _ = made.proved()
+    held = {id(part) for module in frozen_modules(made.model) for part in module.modules()}
+    front = {id(made.model.get_submodule(name)) for name in (*boundary.front, *boundary.silent)}
+    bare = [module for module in made.model.modules() if next(module.parameters(), None) is None]
+    # Dropout of trained layers and of the head works on.
+    assert {id(module) for module in bare} & held <= front
+    dropouts = [module for module in bare if isinstance(module, torch.nn.Dropout) and id(module) not in front]
+    assert not any(id(module) in held for module in dropouts)
