@@ -184,7 +184,7 @@ MISTAKES = {
     "column": said(f"{FILES} dataset.columns.text=review", "it has: id, reviews, label", "mean reviews?", files=CSV),
     "ending": said("dataset=files dataset.train=a.xlsx", "ending '.xlsx'", "dataset.format", files={"a.xlsx": ""}),
     "files without dataset=files": said("dataset.train=train.csv", "dataset.source=files", "dataset=NAME", files=CSV),
-    "n of another policy": said("freezing.n=2", "a key of freezing.policy=first_n or freezing.policy=last_n only"),
+    "n of another policy": said("freezing.n=2", "a key of freezing.policy=first_n", "or freezing.policy=last_n only"),
     "shares of everything": said(
         f"{FILES} dataset.columns.text=reviews dataset.split={{validation:0.5,test:0.5}}", "below 1", files=CSV
     ),

@@ -63,6 +63,13 @@ def known_keys() -> set[str]:
     return keys
 
 
+def homes_of(name: str) -> list[str]:
+    """Dotted keys that end in a name; one that is always there hides those that only some module has."""
+    homes = sorted(known for known in known_keys() if known.rsplit(".", 1)[-1] == name)
+    always = [home for home in homes if home.split(".")[0] in schema.PLAIN]
+    return always or homes
+
+
 def _top_level(content: dict[str, Any], places: Places) -> list[Problem]:
     allowed = {*schema.NAMED, *schema.PLAIN}
     return [Problem(key, _unknown(key, allowed), places.of(key)) for key in content if key not in allowed]
@@ -73,17 +80,16 @@ def _unknown(key: str, allowed: set[str]) -> str:
         return RENAMED[key]
     if key in RESERVED:
         return RESERVED[key]
-    homes = _homes(key)
+    homes = homes_of(key)
     if homes:
         return f"unknown; did you mean {' or '.join(homes)}?"
     return f"unknown; {did_you_mean(key, allowed)}"
 
 
-def _homes(name: str, group: str = "") -> list[str]:
+def _homes(name: str, group: str) -> list[str]:
     """Keys of that name; where another module of the group has it, those modules."""
-    homes = sorted(known for known in known_keys() if known.rsplit(".", 1)[-1] == name)
-    if f"{group}.{name}" not in homes or group not in schema.NAMED:
-        return homes
+    if f"{group}.{name}" not in known_keys() or group not in schema.NAMED:
+        return homes_of(name)
     _, selector, kind = schema.NAMED[group]
     owners = [owner for owner in registry.names(kind) if name in registry.load(kind, owner).Options.model_fields]
     return [f"{group}.{selector}={owner}" for owner in owners]

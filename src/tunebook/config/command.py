@@ -14,7 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from tunebook.config import folders, overrides, recipe_source
-from tunebook.config.check import known_keys
+from tunebook.config.check import homes_of
 from tunebook.config.compose import VERSION_BASE, Composed, compose_plain, plainly
 from tunebook.config.places import COMMAND_LINE
 from tunebook.config.schema import Config
@@ -106,6 +106,6 @@ def _prepare(arguments: list[str], check: Check) -> list[str]:
 def _dashes(text: str) -> str:
     name, _, value = text.lstrip("-").partition("=")
     name = name.replace("-", "_")
-    homes = [key for key in known_keys() if key.rsplit(".", 1)[-1] == name]
+    homes = homes_of(name)
     wanted = " or ".join(f"{key}={value or 'VALUE'}" for key in sorted(homes)) or "key=value"
     return f"settings are written without dashes: {wanted}"
