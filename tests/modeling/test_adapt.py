@@ -336,7 +336,9 @@ def test_a_model_in_mixed_precision_can_be_merged(adapt, batch, tmp_path):
 
     done, _ = adapt("bert", adapter_config("lora"))
     before = logits(done.model, batch("bert"))
+    accelerate.state.AcceleratorState._reset_state()  # of tests before; transformers does the same for each Trainer
     prepared = accelerate.Accelerator(cpu=True, mixed_precision="bf16").prepare(done.model)
+    accelerate.state.AcceleratorState._reset_state()
     assert prepared is done.model
     torch.testing.assert_close(logits(done.merged(), batch("bert")), before, rtol=0, atol=1e-6)
     assert "forward" in done.model.__dict__

@@ -5,6 +5,8 @@ from __future__ import annotations
 import atexit
 import contextlib
 import datetime
+import gc
+import importlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,11 +28,23 @@ class Processes:
     def __init__(self, use_cpu: bool = False, patience: int = 1800) -> None:
         # accelerate counts the processes of a launcher on CPUs only when it is told that they are to be CPUs.
         cpu = use_cpu or parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
+        if torch.distributed.is_available():
+            # Functions there take the group as a default when they are imported: later, they would keep it alive.
+            importlib.import_module("torch.distributed.nn.functional")
         # The first to be made fixes the timeout; transformers' own setting would come too late.
         self.state = PartialState(cpu=cpu, timeout=datetime.timedelta(seconds=patience))
         if self.count > 1:
-            # Left to the interpreter's end, gloo's threads abort the process after everything went well.
-            atexit.register(self.state.destroy_process_group)
+            atexit.register(self._leave)
+
+    def _leave(self) -> None:
+        """Leave the process group and end its threads, before the interpreter's end.
+
+        A gloo thread that lets go of its last tensor while the interpreter ends aborts the process, after everything
+        went well. The group joins its threads when it is let go of, and a DDP model in a cycle of objects (the
+        Trainer is one) still holds it: hence the collection first.
+        """
+        gc.collect()
+        self.state.destroy_process_group()
 
     @property
     def count(self) -> int:
