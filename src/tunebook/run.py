@@ -93,7 +93,8 @@ def run(config: Config, command: str = "tunebook.run(config)") -> RunResult:
         log.info("%s", "\n".join(trainer.freezing_lines))
         trunk_cache.serve(trainer, config, parts, layout, chosen, processes)
         # On every rank alike, so that all of them stop; the run directory is on a file system that they share.
-        checkpoints.require_space(directory.path, build.checkpoint_bytes(parts.model, parts.adapted))
+        averaged = config.regularization.ema is not None
+        checkpoints.require_space(directory.path, build.checkpoint_bytes(parts.model, parts.adapted, averaged))
         if processes.main:
             directory.begin()
             keep(config, data, parts, seen, directory)

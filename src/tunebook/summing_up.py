@@ -51,11 +51,8 @@ def summarize(
         kept: figures of older tasks, before and after.
     """
     return RunSummary(
-        recipe_name=config.run.recipe,
-        run_name=identity.run_name(config),
-        run_dir=str(directory.path),
+        **_run(config, directory),
         command=command,
-        recipe_text=(directory.path / "recipe.yaml").read_text(encoding="utf-8"),
         task=config.task.name,
         pipeline=parts.task.pipeline,
         kind=parts.task.answer.kind,
@@ -72,10 +69,7 @@ def summarize(
         history=history,
         seconds=seconds,
         peak_memory_mb=peak_memory_mb(),
-        hardware=directory.record["hardware"],
-        versions=directory.record["versions"],
         seed=config.hyperparameters.seed,
-        resumed_from=(directory.record.get("resumed_from") or [None])[-1],
         pairs="text_pair" in data.splits["train"].column_names,
         adapter=_adapter(parts),
         own_code=next((path.name for path in directory.model.glob("*.py")), None),
@@ -85,6 +79,18 @@ def summarize(
         warnings=[*_warnings(data), *notices(config)],
         **_judged(parts.task.answer, data, scored),
     )
+
+
+def _run(config: Config, directory: RunDirectory) -> dict[str, Any]:
+    return {
+        "recipe_name": config.run.recipe,
+        "run_name": identity.run_name(config),
+        "run_dir": str(directory.path),
+        "recipe_text": (directory.path / "recipe.yaml").read_text(encoding="utf-8"),
+        "hardware": directory.record["hardware"],
+        "versions": directory.record["versions"],
+        "resumed_from": (directory.record.get("resumed_from") or [None])[-1],
+    }
 
 
 def _sizes(parts: Parts) -> dict[str, Any]:

@@ -30,6 +30,7 @@ def test_defaults_and_what_goes_together_are_fine():
             "said twice: model.config.hidden_dropout_prob",
         ),
         (["model.reinit_layers=1", "freezing=head_only"], "model.reinit_layers", "never trains; set it to 0"),
+        (["model.reinit_layers=1", "adapter=lora"], "model.reinit_layers", "that an adapter leaves as they are"),
         (["model.drop_layers=1", "adapter=lora", "adapter.save=adapter"], "adapter.save", "to merged, or use adapter"),
     ],
 )

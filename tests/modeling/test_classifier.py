@@ -84,6 +84,15 @@ def test_mean_and_max_leave_the_class_token_out():
     assert torch.equal(pool({"last_hidden_state": hidden}, "first", None, 2), hidden[:, 0])
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_the_last_token_is_found_in_long_rows_of_few_digits(dtype):
+    hidden = torch.randn(2, 700, 2).to(dtype)
+    mask = torch.tensor([[1] * 700, [1] * 301 + [0] * 399])
+    pooled = pool({"last_hidden_state": hidden}, "last", mask)
+    assert torch.equal(pooled, torch.stack([hidden[0, 699], hidden[1, 300]]))
+    assert torch.equal(pool({"last_hidden_state": hidden}, "first", mask.flip(1))[1], hidden[1, 399])
+
+
 def test_a_prefix_has_a_mask_but_no_hidden_states():
     hidden, mask = torch.randn(1, 3, 2), torch.tensor([[1, 1, 1, 1, 0]])
     assert torch.allclose(pool({"last_hidden_state": hidden}, "mean", mask), hidden[:, :2].mean(1))

@@ -92,6 +92,16 @@ def test_frozen_batch_norm_statistics_stay(policy, build, batch):
         assert torch.equal(value, before[name]) == is_frozen, name
 
 
+def test_batch_norm_statistics_stay_where_only_shifts_train(build, batch):
+    model = build("resnet")
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name.endswith("bias"))
+    before, shift = statistics(model), model.resnet.embedder.embedder.normalization.bias.detach().clone()
+    step(model, batch("resnet"))
+    assert all(torch.equal(value, before[name]) for name, value in statistics(model).items())
+    assert not torch.equal(model.resnet.embedder.embedder.normalization.bias, shift)
+
+
 @pytest.mark.parametrize("family", ["bert", "distilbert", "roberta", "modernbert", "vit"])
 def test_no_dropout_in_a_wholly_frozen_trunk(family, build, batch):
     model = build(family)

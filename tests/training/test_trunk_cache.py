@@ -12,19 +12,21 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
-from transformers import TrainerCallback
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, TrainerCallback
 
 from tests import tiny
 from tests.runs import stop_at
 from tunebook import run as story
 from tunebook.check import check
 from tunebook.config.compose import compose
+from tunebook.modeling.cache.store import MANIFEST
 from tunebook.run import run
 from tunebook.training import build, trunk_cache
 from tunebook.training.precision import Precision
 from tunebook.training.processes import Processes
 
 ROOT = Path(__file__).parents[2]
+WORDS = ["film", "story", "food", "room", "was", "the", "good", "bad"]
 HEAD, HALF = ["freezing=head_only"], ["freezing=last_n", "freezing.n=2"]
 
 
@@ -288,7 +290,74 @@ def test_a_full_disk_turns_it_off(models, tmp_path, monkeypatch):
 
     monkeypatch.setattr("tunebook.modeling.cache.store.Draft.write", full)
     result = go(tmp_path / "a", *text(models), *HEAD)
-    assert line(result) == f"off, as states cannot be written to {tmp_path / 'cache'} (No space left on device)"
+    assert line(result) == f"off, as states cannot be kept in {tmp_path / 'cache'} (No space left on device)"
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        (RuntimeError("CUDA out of memory. Tried to allocate 20 GiB"), "off, as memory does not suffice"),
+        (PermissionError(13, "Permission denied"), "off, as states cannot be kept in"),
+    ],
+    ids=["memory", "rights"],
+)
+def test_a_limit_of_the_machine_turns_it_off(models, tmp_path, monkeypatch, what, said):
+    def refused(*given):
+        raise what
+
+    monkeypatch.setattr("tunebook.training.trunk_states.fill", refused)
+    assert line(go(tmp_path / "a", *text(models), *HEAD)).startswith(said)
+    assert not [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
+
+
+def test_a_bug_while_states_are_computed_is_none_of_the_machines_limits(models, tmp_path, monkeypatch):
+    def broken(*given):
+        raise RuntimeError("sizes do not match")
+
+    monkeypatch.setattr("tunebook.training.trunk_states.fill", broken)
+    with pytest.raises(RuntimeError, match="sizes do not match"):
+        go(tmp_path / "a", *text(models), *HEAD)
+
+
+def test_states_of_another_user_are_read(models, tmp_path, monkeypatch):
+    said = [*text(models), *HEAD]
+    go(tmp_path / "a", *said)
+
+    utime = os.utime
+
+    def forbidden(path, *given, **named):
+        if Path(path).name == MANIFEST:
+            raise PermissionError(1, "Operation not permitted")
+        utime(path, *given, **named)
+
+    monkeypatch.setattr(os, "utime", forbidden)
+    assert "train, validation, test there already" in line(go(tmp_path / "b", *said, "hyperparameters.seed=5"))
+
+
+def test_shorter_rows_that_an_evaluation_meets_first_are_scored_at_their_own_last_token(models, tmp_path):
+    """Training rows all fill the longest length; a decoder must not take the padding of the others for a text."""
+    folder = tmp_path / "decoder"
+    AutoTokenizer.from_pretrained(models("gpt2")).save_pretrained(folder)
+    model = AutoModelForSequenceClassification.from_pretrained(models("gpt2"), num_labels=2)
+    model.config.pad_token_id = 4  # not 0, which stands in for ids
+    model.save_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.pad_token = tokenizer.convert_ids_to_tokens(4)
+    tokenizer.save_pretrained(folder)
+    lengths = {"train": [30] * 24, "validation": [3, 5, 2, 9, 4, 7, 3, 6] * 2}
+    for split, words in lengths.items():
+        rows = [{"text": " ".join(WORDS[(at + n) % len(WORDS)] for n in range(count)), "label": "ab"[at % 2]}
+                for at, count in enumerate(words)]  # fmt: skip
+        (tmp_path / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    said = [
+        *text(models), f"model.name_or_path={folder}", *HEAD, "dataset=files", "task.max_length=16",
+        "dataset.max_rows={}",
+        *[f"dataset.{split}={tmp_path / split}.jsonl" for split in lengths],
+        *[f"cleaning.{kind}=ignore" for kind in ("duplicates", "near_duplicates", "conflicts", "leaks", "near_leaks")],
+    ]  # fmt: skip
+    with_it, without = go(tmp_path / "on", *said), go(tmp_path / "off", *said, "freezing.cache=off")
+    assert line(with_it).startswith("on. ")
+    assert with_it.metrics["validation"] == pytest.approx(without.metrics["validation"], abs=1e-5)
 
 
 def test_other_weights_in_a_checkpoint_are_found(models, tmp_path, monkeypatch):

@@ -29,6 +29,9 @@ def problems(config: Config) -> list[Finding]:
             f"{adapter.save} leaves an adapter to be loaded on the whole base model; with model.drop_layers set it"
         )
         found.append(("adapter.save", f"{message} to merged, or use adapter=none"))
+    if model.reinit_layers and adapter and adapter.method != "none":
+        message = "draws layers anew that an adapter leaves as they are; set it to 0, or use adapter=none"
+        found.append(("model.reinit_layers", message))
     if model.reinit_layers and config.freezing and config.freezing.policy == "head_only":
         message = "draws layers anew that freezing=head_only never trains; set it to 0, or use freezing=last_n"
         found.append(("model.reinit_layers", message))

@@ -45,17 +45,20 @@ class Base:
     Args:
         name: Hub id, or the absolute path of a folder.
         revision: of a Hub id.
+        pooled: whether the recipe gives it another pooling than it has, which peft would not know of.
     """
 
     name: str
     revision: str | None = None
+    pooled: bool = False
 
     @classmethod
     def of(cls, model: ModelConfig) -> Base:
         """The one that the recipe names, not where this machine keeps its files."""
         name = model.name_or_path or (model.package.carries if model.package else "")
         folder = Path(name).expanduser()
-        return cls(str(folder.resolve())) if folder.is_dir() else cls(name, model.revision)
+        pooled = model.pooling != "default"
+        return cls(str(folder.resolve()), None, pooled) if folder.is_dir() else cls(name, model.revision, pooled)
 
 
 def adapt(
@@ -115,7 +118,7 @@ def adapt(
     # What peft has just frozen: the weights that the adapter stands for.
     fixed = frozenset(name for name, parameter in trained.named_parameters() if not parameter.requires_grad)
     require_it_runs(trained, model, adapter.method, longest, at_input=not in_layers)
-    adapted = Adapted(trained, wrapped, fixed, _kept(adapter, model, in_layers))
+    adapted = Adapted(trained, wrapped, fixed, _kept(adapter, model, base, in_layers))
     logger.info("%s", _told(adapter.method, adapted, targets, saved))
     return adapted
 
@@ -153,11 +156,13 @@ def _wrapped(model: PreTrainedModel, method: str, settings: Any) -> Any:
         raise ModelError(Problem("adapter.method", message)) from error
 
 
-def _kept(adapter: AdapterConfig, model: PreTrainedModel, in_layers: bool) -> Literal["adapter", "merged", "both"]:
+def _kept(
+    adapter: AdapterConfig, model: PreTrainedModel, base: Base, in_layers: bool
+) -> Literal["adapter", "merged", "both"]:
     keeps = adapter.save if in_layers else "adapter"
-    if not isinstance(model, TrunkClassifier):
+    if not isinstance(model, TrunkClassifier) and not base.pooled:
         return keeps
-    # What is pooled, and the head, are then a class of ours, which peft cannot build on the base model.
+    # What is pooled, and the head, are then a class of ours or a setting, which peft does not give the base model.
     if keeps == "adapter":
         message = "an adapter alone could not be loaded with this head or pooling; "
         mend = "set adapter.save=merged" if in_layers else "set model.pooling=default, or use adapter=lora"

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 
 from tunebook.errors import ModelError, Problem
 from tunebook.modeling.depth import trunk_settings
+from tunebook.modeling.modes import in_eval
 
 SHORT, SHORTER = 8, 5
 IMAGE_SIZE = 64
@@ -109,23 +110,19 @@ def _tolerance(plain: PreTrainedModel) -> float:
 @contextlib.contextmanager
 def _still(adapted: nn.Module, plain: PreTrainedModel) -> Iterator[None]:
     """In evaluation mode, with a head that hides nothing (one of zeros would); then as it was before."""
-    modes = {module: module.training for module in adapted.modules()}
     trunk = {id(parameter) for parameter in plain.base_model.parameters()}
     head = [parameter for parameter in plain.parameters() if id(parameter) not in trunk]
     before = [parameter.detach().clone() for parameter in head]
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        with torch.no_grad(), torch.random.fork_rng(devices=[]), in_eval(adapted):
             torch.manual_seed(0)
             for parameter in head:
                 parameter.normal_()
-            adapted.eval()
             yield
     finally:
         with torch.no_grad():
             for parameter, values in zip(head, before, strict=True):
                 parameter.copy_(values)
-        for module, mode in modes.items():
-            module.training = mode
 
 
 def _first_line(error: Exception) -> str:

@@ -211,16 +211,17 @@ def pool(found: Any, pooling: str, mask: torch.Tensor | None, special_tokens: in
     if hidden.dim() == 4:
         hidden = hidden.flatten(2).transpose(1, 2)
     rows, tokens, _ = hidden.shape
-    counts = hidden.new_ones(rows, tokens) if mask is None else mask[:, -tokens:].to(hidden.device, hidden.dtype)
+    counted = torch.ones(rows, tokens, dtype=torch.bool) if mask is None else mask[:, -tokens:] != 0
+    counted = counted.to(hidden.device)
     if pooling in {"first", "last"}:
         places = torch.arange(1, tokens + 1, device=hidden.device)
-        ranked = counts * (places if pooling == "last" else places.flip(0))
+        ranked = counted * (places if pooling == "last" else places.flip(0))
         return hidden[torch.arange(rows, device=hidden.device), ranked.argmax(1)]
-    hidden, counts = hidden[:, special_tokens:], counts[:, special_tokens:, None]
+    hidden, counted = hidden[:, special_tokens:], counted[:, special_tokens:, None]
     if pooling == "max":
-        return hidden.masked_fill(counts == 0, torch.finfo(hidden.dtype).min).amax(1)
+        return hidden.masked_fill(~counted, torch.finfo(hidden.dtype).min).amax(1)
     # Summed in float32: hundreds of bfloat16 values lose their last digits.
-    return ((hidden.float() * counts).sum(1) / counts.float().sum(1).clamp(min=1)).to(hidden.dtype)
+    return ((hidden.float() * counted).sum(1) / counted.sum(1).clamp(min=1)).to(hidden.dtype)
 
 
 def register() -> None:

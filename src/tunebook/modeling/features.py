@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedModel
 
 from tunebook.errors import ModelError, Problem
+from tunebook.modeling.modes import in_eval
 
 BESIDE = {"labels", "row", "weight"}
 """What a batch holds beside the model's inputs."""
@@ -74,17 +75,15 @@ def features(
 @contextlib.contextmanager
 def _held_still(model: nn.Module, device: torch.device) -> Iterator[None]:
     """In evaluation mode on a device, without gradients; then as it was before."""
-    training = {module: module.training for module in model.modules()}
     home = next(model.parameters()).device
+    # The run that follows must not depend on whether features were looked at.
+    random = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
     try:
-        # The run that follows must not depend on whether features were looked at.
-        with torch.no_grad(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            model.to(device).eval()
+        with torch.no_grad(), random, in_eval(model):
+            model.to(device)
             yield
     finally:
         model.to(home)
-        for module, mode in training.items():
-            module.training = mode
 
 
 def _pooled(trunk: nn.Module, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:

@@ -123,6 +123,8 @@ def decide(
 def frozen_modules(model: nn.Module) -> list[nn.Module]:
     """The largest modules whose parameters are all frozen, from the top down, and the dropout between them.
 
+    A BatchNorm counts as frozen when its scale is.
+
     A module without parameters counts as frozen where nothing in front of it trains and its neighbours, as their
     parent names them, are frozen (GPT-2's dropout between embeddings and layers): it works on frozen states alone.
     """
@@ -131,9 +133,15 @@ def frozen_modules(model: nn.Module) -> list[nn.Module]:
 
 def _wholly_frozen(model: nn.Module) -> list[nn.Module]:
     states = [parameter.requires_grad for parameter in model.parameters()]
-    if states and not any(states):
+    if states and (not any(states) or _keeps_statistics(model)):
         return [model]
     return [found for child in model.children() for found in _wholly_frozen(child)]
+
+
+def _keeps_statistics(module: nn.Module) -> bool:
+    """A BatchNorm whose scale is frozen, though its shift may train (BitFit): what it scales stays as it was."""
+    scale = module.weight if isinstance(module, nn.modules.batchnorm._BatchNorm) else None
+    return scale is not None and not scale.requires_grad
 
 
 def _between_frozen(model: nn.Module) -> list[nn.Module]:

@@ -219,12 +219,14 @@ def build_trainer(
     return trainer
 
 
-def checkpoint_bytes(model: nn.Module, adapted: Adapted | None = None) -> int:
-    """About how much one checkpoint takes: the weights, and two moments of AdamW for those that train."""
+def checkpoint_bytes(model: nn.Module, adapted: Adapted | None = None, averaged: bool = False) -> int:
+    """About how much one checkpoint takes: weights, and for those that train two moments of AdamW and the average."""
     parameters = list(model.parameters())
     saved = parameters if adapted is None else list(adapted.state().values())
     weights = sum(values.numel() * values.element_size() for values in saved)
-    return weights + sum(8 * parameter.numel() for parameter in parameters if parameter.requires_grad)
+    return weights + sum(
+        (12 if averaged else 8) * parameter.numel() for parameter in parameters if parameter.requires_grad
+    )
 
 
 def _callbacks(

@@ -19,6 +19,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from tunebook.errors import ConfigurationError, Problem, TrainingDiverged
 from tunebook.modeling.freezing import frozen_modules
+from tunebook.modeling.modes import modes_kept
 from tunebook.modeling.plan import set_trained
 from tunebook.training.processes import Processes
 from tunebook.training.rate_suggestions import smoothed, suggestions
@@ -178,18 +179,22 @@ def _refuse(trainer: RecipeTrainer) -> None:
 @contextlib.contextmanager
 def _as_found(trainer: RecipeTrainer) -> Iterator[None]:
     """Whatever happens in the block, trainer and model are afterwards as they were."""
-    with _model_as_found(trainer.plain_model), _trainer_as_found(trainer), _random_numbers_as_found():
+    with (
+        modes_kept(trainer.plain_model),
+        _model_as_found(trainer.plain_model),
+        _trainer_as_found(trainer),
+        _random_numbers_as_found(),
+    ):
         yield
 
 
 @contextlib.contextmanager
 def _model_as_found(model: nn.Module) -> Iterator[None]:
-    parameters, modules = list(model.parameters()), list(model.modules())
+    parameters = list(model.parameters())
     # The frozen ones cannot change; buffers (statistics of BatchNorm) can, wherever they are.
     changing = [*(p for p in parameters if p.requires_grad), *model.buffers()]
     values = [tensor.detach().to("cpu", copy=True) for tensor in changing]
     states = [(parameter, parameter.requires_grad, parameter.grad) for parameter in parameters]
-    training = [module.training for module in modules]
     own = {key: value for key, value in vars(model).items() if key in {"forward", "_original_forward"}}
     try:
         yield
@@ -200,8 +205,6 @@ def _model_as_found(model: nn.Module) -> Iterator[None]:
         for parameter, trains, gradient in states:
             parameter.requires_grad_(trains)
             parameter.grad = gradient
-        for module, mode in zip(modules, training, strict=True):
-            module.training = mode
         # accelerate wraps the forward for mixed precision; the next training wraps it again.
         for key in ("forward", "_original_forward"):
             vars(model).pop(key, None)

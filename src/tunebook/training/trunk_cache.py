@@ -18,13 +18,14 @@ from transformers import TrainerCallback
 from tunebook.config.schema import Config
 from tunebook.errors import FreezingError, Problem
 from tunebook.modeling.cache.boundary import Boundary, boundaries, size_of
-from tunebook.modeling.cache.filling import Computing, layout_of, probe, still
+from tunebook.modeling.cache.filling import Computing, layout_of, probe
 from tunebook.modeling.cache.proving import agree, prove
 from tunebook.modeling.cache.refusal import NotCacheable
 from tunebook.modeling.cache.serving import serving
 from tunebook.modeling.cache.shelf import GB
 from tunebook.modeling.cache.standins import StandIns
 from tunebook.modeling.freezing import frozen_modules
+from tunebook.modeling.modes import in_eval
 from tunebook.training.batches import BatchLayout
 from tunebook.training.build import Parts, timetable_of
 from tunebook.training.cached_rows import STATES, CachedRows, Joining
@@ -204,8 +205,8 @@ def _proved(config: Config, parts: Parts, chosen: Precision) -> tuple[Computing,
     device = next(parts.model.parameters()).device
     size = config.runtime.per_device_eval_batch_size or BATCH
     try:
-        with still(parts.model):
-            batch = probe(parts.splits["train"], collate, device)
+        with in_eval(parts.model):
+            batch = probe(parts.splits.values(), collate, device)
             boundary, stand_ins = _first_proved(parts, batch)
     except ODD as error:
         # Without the cache the run goes as always; whatever is odd about the model, it must not stop here.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+from accelerate.utils.memory import should_reduce_batch_size
 
 from tunebook.modeling.cache import keys
 from tunebook.modeling.cache.filling import Computing, fill
@@ -32,38 +35,50 @@ def folder_of(said: str | None) -> Path:
     return Path(os.environ.get("TUNEBOOK_CACHE") or "~/.cache/tunebook").expanduser() / FOLDER
 
 
-def agreed(processes: Processes, work: Callable[[], Found]) -> Found:
-    """What every process finds by itself.
+def agreed(processes: Processes, work: Callable[[], Found], failing: str = "rows cannot be read") -> Found:
+    """What every process finds by itself; whatever stops one of them stops all, so that none waits for another.
+
+    Args:
+        processes: that work.
+        work: of each.
+        failing: what it means when the disk refuses.
 
     Raises:
-        NotCacheable: one of them does not.
+        NotCacheable: one of them refuses, or meets a limit of its machine.
+        RuntimeError: there was a bug in another process; in that one it is raised as it is.
     """
-    found, reason = None, ""
+    found, bug, told = None, None, ("", "")
     try:
         found = work()
-    except NotCacheable as refusal:
-        reason = str(refusal)
-    if reasons := [told for told in processes.gather([reason]) if told]:
+    except Exception as error:
+        reason = _limit(error, failing)
+        bug = None if reason else error
+        told = (reason, "" if reason else repr(error))
+    everyone = processes.gather([told])
+    if bug is not None:
+        raise bug
+    if bugs := [text for _, text in everyone if text]:
+        raise RuntimeError(f"another process failed at the frozen-trunk cache: {bugs[0]}")
+    if reasons := [text for text, _ in everyone if text]:
         raise NotCacheable(reasons[0])
     return found  # type: ignore[return-value]
 
 
-def from_main(processes: Processes, work: Callable[[], Found]) -> Found:
-    """What the main process finds, in every process.
+def from_main(processes: Processes, work: Callable[[], Found], failing: str) -> Found:
+    """What the main process finds, in every process. Arguments and what is raised: as `agreed`."""
+    return processes.from_main(agreed(processes, lambda: work() if processes.main else None, failing))
 
-    Raises:
-        NotCacheable: it refuses.
-    """
-    found, reason = None, None
-    if processes.main:
-        try:
-            found = work()
-        except NotCacheable as refusal:
-            reason = str(refusal)
-    found, reason = processes.from_main((found, reason))
-    if reason is not None:
-        raise NotCacheable(reason)
-    return found  # type: ignore[return-value]
+
+def _limit(error: Exception, failing: str) -> str:
+    """Why an error is no bug: a refusal, or a disk or memory that gives no more; empty where it is one."""
+    if isinstance(error, NotCacheable):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{failing} ({error.strerror or error})"
+    # By its message: on a processor, memory that runs out is a RuntimeError like any other.
+    if should_reduce_batch_size(error):
+        return "memory does not suffice to compute the states; a smaller runtime.per_device_eval_batch_size may do"
+    return ""
 
 
 class States:
@@ -89,6 +104,7 @@ class States:
     ) -> None:
         self.parts, self.computing, self.layouts = parts, computing, layouts
         self.folder, self.bound, self.processes = folder, bound, processes
+        self.failing = f"states cannot be kept in {folder}"
         self.shelf: Shelf | None = None
         self.found: dict[str, Stored] = {}
 
@@ -102,13 +118,13 @@ class States:
             NotCacheable: they cannot be kept, or are not worth it.
         """
         began = time.monotonic()
-        names, missing = from_main(self.processes, lambda: self._looked_for(reads))
+        names, missing = self._from_main(lambda: self._looked_for(reads))
         if missing and self.processes.main:
             rows = sum(self.layouts[split].rows for split in missing)
             logger.info("frozen-trunk cache: computing the states of %s rows once", f"{rows:,}")
         for split in missing:
             self._compute(split, names[split])
-        agreed(self.processes, lambda: self._open(names))
+        agreed(self.processes, lambda: self._open(names), self.failing)
         if self.processes.main:
             self._tell(missing, time.monotonic() - began)
         return self.found
@@ -161,28 +177,25 @@ class States:
 
     def _compute(self, split: str, name: str) -> None:
         processes = self.processes
-        drafting: Any = self.shelf.drafting(name) if self.shelf is not None else nullcontext()
-        with drafting as folder:
-            draft = Draft(Path(processes.from_main(str(folder))), self.layouts[split])
-            self._all_write(draft.begin if processes.main else lambda: None)
-            share = processes.rank, processes.count
-            self._all_write(
-                lambda: fill(draft, self.parts.splits[split], self.computing, share, f"Frozen trunk, {split}")
-            )
-            if processes.main:
-                draft.finish({"split": split, "boundary": self.computing.boundary.module})
-        if self.shelf is not None:
-            self.shelf.take(name)
-        processes.wait()
+        with contextlib.ExitStack() as drafting:  # the main process's; the others find it empty
+            folder = self._from_main(lambda: drafting.enter_context(self._own().drafting(name)))
+            draft = Draft(folder, self.layouts[split])
+            self._from_main(draft.begin)
+            share, title = (processes.rank, processes.count), f"Frozen trunk, {split}"
+            work = partial(fill, draft, self.parts.splits[split], self.computing, share, title)
+            agreed(processes, work, self.failing)
+            self._from_main(lambda: draft.finish({"split": split, "boundary": self.computing.boundary.module}))
+            self._from_main(drafting.close)
+        self._from_main(lambda: self._own().take(name))
 
-    def _all_write(self, work: Callable[[], None]) -> None:
-        problem = ""
-        try:
-            work()
-        except OSError as error:
-            problem = f"states cannot be written to {self.folder} ({error.strerror})"
-        if problems := [told for told in self.processes.gather([problem]) if told]:
-            raise NotCacheable(problems[0])
+    def _from_main(self, work: Callable[[], Found]) -> Found:
+        return from_main(self.processes, work, self.failing)
+
+    def _own(self) -> Shelf:
+        """Of the main process, which opens it first of all."""
+        if self.shelf is None:
+            raise RuntimeError("the shelf is opened by the main process alone, in _looked_for")
+        return self.shelf
 
     def _tell(self, missing: list[str], seconds: float) -> None:
         boundary = self.computing.boundary

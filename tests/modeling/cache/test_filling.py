@@ -50,13 +50,16 @@ def test_lengths_are_those_of_the_masks():
 
 
 def test_a_probe_has_the_shortest_and_the_longest_rows():
-    batch = probe(encoded().add_column("length", LENGTHS), collated, torch.device("cpu"))
+    batch = probe([encoded().add_column("length", LENGTHS)], collated, torch.device("cpu"))
     assert batch.keys() == {"input_ids", "attention_mask"}
     counts = batch["attention_mask"].sum(1).tolist()
     assert (len(counts), counts[0], counts[-1]) == (6, 9, 1)
-    few = probe(encoded().select([0, 1]), collated, torch.device("cpu"))
+    few = probe([encoded().select([0, 1])], collated, torch.device("cpu"))
     assert set(few["attention_mask"].sum(1).tolist()) == {3, 9}
     assert len(few["input_ids"]) == 6
+    longest, all_rows = [1, 4], encoded().add_column("length", LENGTHS)  # of nine tokens each
+    both = probe([all_rows.select(longest), all_rows.select([0, 3])], collated, torch.device("cpu"))
+    assert set(both["attention_mask"].sum(1).tolist()) == {9, 3, 2}
 
 
 @pytest.mark.parametrize("trains", ["head", "half"])

@@ -74,6 +74,23 @@ def test_a_model_without_dropout_is_refused(tmp_path):
             r_drop.start(r_drop.Options(), Material(model, "class", 0, never))
 
 
+@pytest.mark.parametrize("family", ["bert", "distilbert", "roberta", "modernbert", "vit", "gpt2"])
+def test_dropout_in_what_is_frozen_does_not_count(tmp_path, family):
+    kind = AutoModelForImageClassification if family == "vit" else AutoModelForSequenceClassification
+    shares = {"classifier_dropout": 0.0, "seq_classif_dropout": 0.0, "summary_first_dropout": 0.0}
+    model = kind.from_pretrained(tiny.tiny_model(family, tmp_path / family))
+    for name, share in shares.items():
+        setattr(model.config, name, share)
+    model = kind.from_config(model.config)
+    settings = model.config.to_dict().items()
+    shares = [name for name, value in settings if "drop" in name and isinstance(value, float) and value > 0]
+    assert r_drop.has_dropout(model) == bool(shares)
+    trunk = {id(parameter) for parameter in model.base_model.parameters()}
+    for parameter in model.parameters():
+        parameter.requires_grad_(id(parameter) not in trunk)
+    assert not r_drop.has_dropout(model)
+
+
 def test_a_training_batch_goes_through_twice_and_an_evaluated_one_once(first, tmp_path, monkeypatch):
     seen = []
     judge = RecipeTrainer.compute_loss

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +17,7 @@ from tunebook.modeling.cache.refusal import NotCacheable
 from tunebook.modeling.cache.serving import states_of
 from tunebook.modeling.cache.store import Draft, Layout
 from tunebook.modeling.features import BESIDE, MANY
+from tunebook.modeling.modes import in_eval
 
 PROBED = 6
 """Rows on which a boundary is looked for and proved."""
@@ -50,7 +50,7 @@ class Computing:
     def states(self, rows: list[dict[str, Any]]) -> list[torch.Tensor]:
         """Of encoded rows, one tensor a row; of each token where the boundary has states by token."""
         inputs = inputs_of(rows, self.collate, self.device)
-        with torch.no_grad(), self.arithmetic(), still(self.model):
+        with torch.no_grad(), self.arithmetic(), in_eval(self.model):
             states = states_of(self.model, self.boundary, inputs)
         if not self.boundary.by_token:
             return list(states)
@@ -66,24 +66,22 @@ def inputs_of(rows: list[dict[str, Any]], collate: Collate, device: torch.device
     return {name: values.to(device) for name, values in collate(rows).items() if name not in BESIDE}
 
 
-@contextlib.contextmanager
-def still(model: nn.Module) -> Iterator[None]:
-    """In evaluation mode; then as it was before."""
-    modes = {module: module.training for module in model.modules()}
-    try:
-        model.eval()
-        yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
+def probe(splits: Collection[Dataset], collate: Collate, device: torch.device) -> dict[str, torch.Tensor]:
+    """Inputs of a few rows of all splits, as unlike in length as they come, repeated where there are fewer.
+
+    Of all splits: training rows may all fill the longest length, and shorter ones be met in an evaluation first.
+    """
+    places = [(split, row) for split in splits for row in range(len(split))]
+    lengths = np.concatenate([_lengths_of(split) for split in splits])
+    order = np.argsort(lengths, kind="stable")
+    chosen = [places[at] for at in order[np.linspace(len(order) - 1, 0, PROBED).round().astype(int)]]
+    return inputs_of([row for split, at in chosen for row in split.__getitems__([at])], collate, device)
 
 
-def probe(encoded: Dataset, collate: Collate, device: torch.device) -> dict[str, torch.Tensor]:
-    """Inputs of a few rows, as unlike in length as they come, repeated where there are fewer."""
-    lengths = encoded.with_format(None)["length"][:] if "length" in encoded.column_names else range(PROBED)
-    order = np.argsort(np.asarray(lengths)[: len(encoded)], kind="stable")
-    chosen = order[np.linspace(len(order) - 1, 0, PROBED).round().astype(int)].tolist()
-    return inputs_of(encoded.__getitems__(chosen), collate, device)
+def _lengths_of(encoded: Dataset) -> np.ndarray:
+    if "length" in encoded.column_names:
+        return np.asarray(encoded.with_format(None)["length"][:])
+    return np.zeros(len(encoded), dtype=int)
 
 
 def layout_of(encoded: Dataset, computing: Computing) -> Layout:

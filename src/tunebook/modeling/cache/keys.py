@@ -30,7 +30,12 @@ def trunk_key(model: Any, boundary: Boundary, ever: Collection[str], about: dict
         ever: names of the parameters that train in some phase.
         about: further facts that change the figures (arithmetic, device).
     """
-    settings = {name: value for name, value in model.config.to_dict().items() if name not in UNSEEN}
+    settings = {
+        name: value
+        for name, value in model.config.to_dict().items()
+        # Shares of dropout do nothing to states, which are computed in evaluation mode.
+        if name not in UNSEEN and not ("drop" in name and isinstance(value, float))
+    }
     total = hashlib.sha256()
     facts = {
         "model": type(model).__name__,

@@ -13,6 +13,7 @@ from tunebook.modeling.cache.refusal import NotCacheable
 from tunebook.modeling.cache.serving import serving, states_of
 from tunebook.modeling.cache.standins import StandIns
 from tunebook.modeling.freezing import hold_frozen_in_eval
+from tunebook.modeling.modes import modes_kept
 
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-6}
 """How far apart figures may be for their size: what else a batch holds changes last digits, a mistake much more."""
@@ -133,14 +134,10 @@ def _nothing_noisy(model: nn.Module, boundary: Boundary, frozen: Sequence[nn.Mod
 
 @contextlib.contextmanager
 def _training(model: nn.Module, frozen: Sequence[nn.Module]) -> Iterator[None]:
-    modes = {module: module.training for module in model.modules()}
-    try:
+    with modes_kept(model):
         model.train()
         hold_frozen_in_eval(frozen)
         yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
 
 
 def _draws(module: nn.Module) -> bool:

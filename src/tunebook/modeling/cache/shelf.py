@@ -62,7 +62,8 @@ class Shelf:
             manifest = self.path(key) / MANIFEST
             if not manifest.is_file():
                 return None
-            os.utime(manifest)
+            with contextlib.suppress(PermissionError):  # another user's: it only grows old sooner
+                os.utime(manifest)
             if key not in self._held:
                 lock = FileLock(self.folder / f".{key}.used-by-{self._me}")
                 lock.acquire(timeout=0)

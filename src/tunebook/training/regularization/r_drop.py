@@ -76,10 +76,21 @@ def divergence(first: torch.Tensor, second: torch.Tensor, kind: Kind) -> torch.T
 
 
 def has_dropout(model: nn.Module) -> bool:
-    """Whether a model drops anything while it trains, by its modules or its configuration."""
+    """Whether a model drops anything while it trains: a module that is not held in evaluation mode with what is frozen.
+
+    Args:
+        model: in which `requires_grad` says what trains in some phase.
+    """
+    from tunebook.modeling.freezing import frozen_modules
+
+    still = {inner for module in frozen_modules(model) for inner in module.modules()}
+    return any(_drops(module) for module in model.modules() if module not in still)
+
+
+def _drops(module: nn.Module) -> bool:
+    """A dropout layer, or a module (attention, a dropped branch) that holds a share for the function that drops."""
     from torch import nn
 
-    modules = any(isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0 for module in model.modules())
-    settings = getattr(model, "config", None)
-    said = settings.to_dict() if settings is not None else {}
-    return modules or any("drop" in name and isinstance(value, float) and value > 0 for name, value in said.items())
+    if isinstance(module, nn.modules.dropout._DropoutNd):
+        return module.p > 0
+    return any("drop" in name and isinstance(value, float) and value > 0 for name, value in vars(module).items())
