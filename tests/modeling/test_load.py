@@ -125,6 +125,33 @@ def test_a_loaded_head_with_other_label_names_warns(tuned, saved, said):
     assert "its labels are bad, fair, good; here they are good, fair, bad" in said()
 
 
+@pytest.mark.parametrize("family", ["bert", "distilbert", "vit"])
+def test_labels_of_another_task_make_new_ones(family, saved, said, tmp_path):
+    first = load(saved, family, seed=5).model
+    first.save_pretrained(tmp_path / "first")
+    shutil.copytree(saved(family), tmp_path / "first", dirs_exist_ok=True, ignore=lambda *_: [
+        "config.json", "model.safetensors"])  # fmt: skip
+    one, again, other = (
+        load(saved, family, name_or_path=tmp_path / "first", head=None, labels=["x", "y", "z"], seed=seed)
+        for seed in (1, 1, 2)
+    )
+    assert one.head_report.new == ("classifier.weight", "classifier.bias")
+    assert "the checkpoint's labels are bad, fair, good, none of them is here" in said()
+    assert not torch.equal(head_bits(one.model), head_bits(first))
+    assert torch.equal(head_bits(one.model), head_bits(again.model))
+    assert not torch.equal(head_bits(one.model), head_bits(other.model))
+    kept = {name: value for name, value in first.state_dict().items() if not name.startswith("classifier.")}
+    now = one.model.state_dict()
+    assert all(torch.equal(value, now[name]) for name, value in kept.items()), "DistilBERT's pre_classifier too"
+    assert one.model.config.id2label == {0: "x", 1: "y", 2: "z"}
+
+
+@pytest.mark.parametrize("labels", [["GOOD", "Fair", "BAD"], ["good", "fine", "poor"]])
+def test_labels_that_are_partly_the_same_keep_the_head(labels, tuned, saved, said):
+    assert load(saved, name_or_path=tuned, labels=labels).head_report.new == ()
+    assert "predictions start out wrong (dataset.labels sets an order)" in said()
+
+
 def test_another_number_of_labels_makes_the_head_new(tuned, saved):
     loaded = load(saved, name_or_path=tuned, labels=["a", "b"])
     assert loaded.head_report.new == ("classifier.weight", "classifier.bias")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from tunebook.config.schema import ModelConfig
 
 logger = logging.getLogger("tunebook")
+MOST_NAMED = 10
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -87,6 +89,10 @@ def load_model(
         report = check_head(model, new, declared, location.described)
         if info["unexpected_keys"]:
             logger.debug("the checkpoint also holds, unused: %s", ", ".join(sorted(info["unexpected_keys"])))
+        if not report.new and _of_another_task(saved_labels, label_names):
+            new = surgery.renew_labels(model, auto, seed)
+            report = check_head(model, new, None, location.described)
+            logger.info("the checkpoint's labels are %s, none of them is here: new ones begin", _named(saved_labels))
         _compare_labels(report, saved_labels, label_names)
     drawn = surgery.reinit_layers(model, config_model.reinit_layers, seed)
     names = head_names(model, declared)
@@ -213,11 +219,23 @@ def _quiet() -> Iterator[None]:
         transformers.logging.set_verbosity(before)
 
 
+def _of_another_task(old: list[str], label_names: list[str]) -> bool:
+    """Whether labels have names and share none, however capitalised; transformers' own `LABEL_0` is no name."""
+    named = any(not re.fullmatch(r"LABEL_\d+", str(name)) for name in old)
+    before, now = ({str(name).casefold() for name in names} for names in (old, label_names))
+    return bool(now) and named and not before & now
+
+
+def _named(labels: list[str]) -> str:
+    shown = ", ".join(map(str, labels[:MOST_NAMED]))
+    return f"{shown} and {len(labels) - MOST_NAMED} others" if len(labels) > MOST_NAMED else shown
+
+
 def _compare_labels(report: HeadReport, old: list[str], label_names: list[str]) -> None:
     if not report.new and label_names and old != label_names:
         logger.warning(
             "the head came from the checkpoint, where its labels are %s; here they are %s: "
-            "if the order or the meaning differs, its predictions start out wrong",
-            ", ".join(map(str, old)),
-            ", ".join(label_names),
+            "if the order or the meaning differs, its predictions start out wrong (dataset.labels sets an order)",
+            _named(old),
+            _named(label_names),
         )

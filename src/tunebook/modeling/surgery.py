@@ -96,6 +96,27 @@ def reinit_layers(model: PreTrainedModel, count: int, seed: int) -> tuple[str, .
     return tuple(name for layer in layers[-count:] for name in layer.parameter_names)
 
 
+def renew_labels(model: PreTrainedModel, auto: Any, seed: int) -> set[str]:
+    """Draws what has a part for each label anew, as transformers does where a checkpoint has another number of them.
+
+    Args:
+        model: with its head.
+        auto: transformers class that builds such a model from its configuration.
+        seed: of the run.
+
+    Returns:
+        Names of the parameters that were drawn.
+    """
+    config = copy.deepcopy(model.config)
+    config.num_labels = len(model.config.id2label or {}) + 1
+    with torch.device("meta"):
+        other = dict(auto.from_config(config, trust_remote_code=False).named_parameters())
+    names = {name for name, own in model.named_parameters() if other.get(name, own).shape != own.shape}
+    with _seeded(seed, "head"):
+        _draw(model, names)
+    return names
+
+
 def draw_head(model: PreTrainedModel, new: Iterable[str], how: str, seed: int) -> None:
     """Draws the matrices of a newly initialised head by a named method; their biases become zero.
 
