@@ -36,6 +36,8 @@ def model_folder(run: Path) -> Path:
     folder = run if (run / "config.json").is_file() else run / "model"
     if not (folder / "config.json").is_file():
         raise RunDirectoryError(f"{run} holds no finished model; name a run directory or its model folder")
+    if (folder / "adapter_config.json").is_file():
+        raise RunDirectoryError(f"{folder} holds an adapter alone; its README.md says how to load it on its base")
     kinds = json.loads((folder / "config.json").read_text()).get("architectures") or [""]
     if not kinds[0].endswith("ForSequenceClassification"):
         raise RunDirectoryError(f"{folder} holds a {kinds[0]}, which takes no text; its README.md says how to use it")
@@ -46,6 +48,9 @@ def answered(folder: Path, text: str, pair: str | None) -> str:
     """What the model answers, by its thresholds where it has some, in words."""
     from transformers import pipeline
 
+    from tunebook.modeling.classifier import register
+
+    register()  # a head of Tunebook's own then needs no code from the folder
     model = pipeline("text-classification", model=str(folder))
     given: Any = text if pair is None else {"text": text, "text_pair": pair}
     # Softmax for one label, sigmoid for several, nothing for a number: the model's config says which.

@@ -77,10 +77,15 @@ def test_its_card_says_how_it_is_loaded_and_another_run_starts_from_it(overrides
     assert 'pipeline("text-classification", model=".", trust_remote_code=True)' in said
     assert "classifier.py beside the weights" in said
     assert (first.model / "classifier.py").read_text() == Path(classifier.__file__).read_text()
+    asked = [sys.executable, "scripts/try_model.py", str(first.path), "a good film"]
+    answered = subprocess.run(asked, capture_output=True, text=True, timeout=300, cwd=Path(__file__).parents[1])
+    assert answered.returncode == 0, answered.stderr
+    assert "%" in answered.stdout
     second = go(tmp_path / "second", *overrides, f"model.name_or_path={first.model}", "freezing=head_only")
     one, two = weights(first), weights(second)
     assert one.keys() == two.keys()
     assert all(torch.equal(one[name], two[name]) == name.startswith("trunk.") for name in one)
+    assert "README.md says how it loads" in (first.path / "log.txt").read_text()
     assert "the whole head came from the checkpoint" in (second.path / "log.txt").read_text()
 
 

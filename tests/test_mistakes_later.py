@@ -191,8 +191,8 @@ def test_folder_that_cannot_be_written(told):
 def test_run_of_another_configuration(told, bert):
     told("run.name=x", "dataset.rows.train=17")  # begins, and stops at its mistake
     said = told("run.name=x", "hyperparameters.learning_rate=1")
-    assert "was made with another configuration (dataset.rows.train: 17 → not set" in said
-    assert "hyperparameters.learning_rate: 5e-05 → 1.0" in said
+    assert "was made with another configuration (hyperparameters.learning_rate: 5e-05 → 1.0" in said, "both have it"
+    assert "dataset.rows.train: 17 → not set" in said
     assert "another run.name, or run.overwrite=true" in said
 
 

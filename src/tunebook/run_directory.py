@@ -21,6 +21,7 @@ from tunebook.errors import RunDirectoryError
 from tunebook.reporting.run_record import hardware, versions
 
 _RECORD, _LOCK = "run.json", ".lock"
+MOST_CHANGES = 8
 
 
 @dataclass
@@ -141,8 +142,9 @@ def _require_same(directory: RunDirectory, config: Config) -> None:
     if directory.record.get("fingerprint") == identity.fingerprint(config):
         return
     changed = identity.differences(directory.record.get("configuration", {}), identity.content(config))
+    more = f"; {len(changed) - MOST_CHANGES} more" if len(changed) > MOST_CHANGES else ""
     raise RunDirectoryError(
-        f"{directory.path} was made with another configuration ({'; '.join(changed[:8])}). "
+        f"{directory.path} was made with another configuration ({'; '.join(changed[:MOST_CHANGES])}{more}). "
         "Give this run another run.name, or run.overwrite=true to delete that one"
     )
 

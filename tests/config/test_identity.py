@@ -88,8 +88,8 @@ def test_a_frozen_recipe_does_not_delete_the_run_it_came_from(here):
 def test_differences_are_named():
     before, after = (identity.content(config(text)) for text in ("hyperparameters.seed=1", "freezing=last_n"))
     assert identity.differences(before, after) == [
-        "freezing.n: not set → 2",
         "freezing.policy: none → last_n",
         "hyperparameters.seed: 1 → 42",
+        "freezing.n: not set → 2",
     ]
     assert identity.differences(before, before) == []

@@ -103,6 +103,12 @@ def test_checkpoint_of_another_size_is_refused(head, saved, tmp_path):
         load(saved, name_or_path=folder, head=head)
 
 
+def test_a_runs_folder_is_told_from_its_model(tuned, saved, tmp_path):
+    shutil.copytree(tuned, tmp_path / "run" / "model")
+    with pytest.raises(ModelError, match=r"run is a run's folder; its model is in .*run/model"):
+        load(saved, name_or_path=tmp_path / "run")
+
+
 def test_checkpoint_of_another_architecture_is_refused(saved, tmp_path):
     folder = shutil.copytree(saved("bert"), tmp_path / "other")
     shutil.copy(saved("distilbert") / "model.safetensors", folder / "model.safetensors")

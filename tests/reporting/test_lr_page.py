@@ -1,5 +1,6 @@
 """The page of a sweep: suggestions, a curve with a logarithmic axis, and what to type."""
 
+import dataclasses
 import json
 import xml.etree.ElementTree as ElementTree
 from types import SimpleNamespace
@@ -39,6 +40,14 @@ def test_table_and_page_tell_the_suggestions(tmp_path):
     found = json.loads((tmp_path / "lr_finder.json").read_text())
     assert found["suggestions"] == FOUND
     assert found["curve"][1] == {"learning_rate": sweep.rates[1], "loss": 0.995, "smoothed": 0.995}
+
+
+def test_a_curve_that_hardly_falls_is_doubted():
+    sweep = sweep_of(FOUND)
+    flat = dataclasses.replace(sweep, smoothed=[1.0 + (loss - 1.0) * 0.09 for loss in sweep.smoothed])
+    assert sweep.fall == pytest.approx(0.35)
+    assert "The loss falls by 3." in lr_page.advice(flat, wanted())[-1]
+    assert "only" not in lr_page.advice(sweep, wanted())[-1]
 
 
 def test_the_curve_marks_every_suggestion_on_an_axis_of_powers_of_ten():

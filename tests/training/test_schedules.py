@@ -157,6 +157,12 @@ def test_a_warm_up_in_steps_that_fills_a_phase_is_refused():
         course("linear", WHOLE, (10, None, True), warmup=10)
 
 
+def test_a_share_of_a_phase_of_one_step_is_no_warm_up():
+    found = course("linear", WHOLE, (1, None, True), warmup=0.1)
+    assert found.rate(0) == 1
+    assert [found.rate(step) for step in (1, 5)] == pytest.approx([0, 1])  # 39 steps: up in four of them
+
+
 @pytest.mark.parametrize("name", BY_METRIC)
 @pytest.mark.parametrize("phase", [(10, 1e-4, False), (10, None, True)])
 def test_phases_that_a_metric_cannot_follow_are_refused(name, phase):

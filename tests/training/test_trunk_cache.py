@@ -223,6 +223,7 @@ def test_a_damaged_entry_is_computed_anew_and_told(models, tmp_path):
 
 REASONS = {
     "every parameter trains": ["freezing=none"],
+    "every parameter trains in some phase of the policy": ["freezing=head_then_all", "freezing.head_steps=2"],
     "no layer is frozen in front of bert.encoder.layer.0.attention.self.query.weight, which trains": [
         "freezing=embeddings"
     ],

@@ -104,6 +104,9 @@ def _existing_folder(name: str) -> Path:
     path = Path(name).expanduser()
     if path.is_dir():
         _refuse_lone_adapter(path)
+        if not (path / "config.json").exists() and (path / "model" / "config.json").is_file():
+            message = f"{name} is a run's folder; its model is in {path / 'model'}"
+            raise ModelError(Problem("model.name_or_path", message))
         return path
     if path.is_file():
         message = f"{name} is a file; name the folder that holds config.json and the weights"

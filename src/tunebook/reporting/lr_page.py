@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 JSON, PAGE = "lr_finder.json", "lr_finder.html"
 KEY = "hyperparameters.learning_rate"
+FAINT = 0.05
+"""A fall, as a share of the first loss, that batches differ by."""
 WORDS = {
     "valley": "half way down the longest fall; the one to begin with",
     "steepest": "where the loss falls fastest",
@@ -65,6 +67,10 @@ def advice(sweep: Sweep, wanted: Any) -> list[str]:
     factor = rate / (phase.learning_rate or sweep.base)
     if alike := [f"{key}={typed(value * factor)}" for key, value in shares.items() if value]:
         told.append(f"Rates that the recipe gives as figures rose alike; to keep their shares: {', '.join(alike)}.")
+    if sweep.fall < FAINT:
+        told.append(
+            f"The loss falls by {sweep.fall:.1%} only, which is noise as likely as not: try more --steps or rows."
+        )
     return told
 
 
@@ -137,7 +143,7 @@ def _draw(figure: Figure, sweep: Sweep) -> None:
     axes.plot(rates, mean, color=BLUE, linewidth=2, label="smoothed")
     # The last steps explode and would flatten everything that matters.
     low, high = float(mean.min()), float(np.max(mean[: max(len(mean) // 2, 1)]))
-    room = max(high - low, 1e-3)
+    room = max(high - low, 0.1 * abs(low), 1e-3)  # noise is not stretched until it looks like a fall
     axes.set_ylim(low - 0.3 * room, high + 0.7 * room)
     axes.set_xlim(rates[0], rates[-1])
     for level, (label, rate) in enumerate(sorted(sweep.suggestions.items(), key=lambda pair: pair[1])):

@@ -30,6 +30,7 @@ PLACES = {
     "README.md": "the model card",
 }
 
+OWN_CODE = "the best model; its head is Tunebook's own, README.md says how it loads"
 ADAPTER_ALONE = "the adapter of the best model; README.md says how it loads"
 
 
@@ -84,6 +85,8 @@ def _places(run_dir: Path) -> Table:
     for name, why in PLACES.items():
         if name == "model" and (run_dir / name / "adapter_config.json").exists():
             why = ADAPTER_ALONE
+        elif name == "model" and any((run_dir / name).glob("*.py")):
+            why = OWN_CODE
         if (run_dir / name).exists():
             table.add_row(Text(f"  {name}{'/' if (run_dir / name).is_dir() else ''}"), Text(why))
     return table

@@ -78,6 +78,11 @@ class Sweep:
     phase: TimedPhase
     base: float
 
+    @property
+    def fall(self) -> float:
+        """How far the smoothed loss falls below its first value, as a share of it."""
+        return (self.smoothed[0] - min(self.smoothed)) / abs(self.smoothed[0])
+
 
 def find_lr(
     trainer: RecipeTrainer,

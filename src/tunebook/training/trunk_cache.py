@@ -183,7 +183,8 @@ def _refuse(config: Config, parts: Parts) -> None:
     if config.freezing.cache == "off":
         raise NotCacheable("freezing.cache says")
     if len(parts.freezing.ever) == sum(1 for _ in parts.model.named_parameters()):
-        raise NotCacheable("every parameter trains")
+        phased = " in some phase of the policy" if len(parts.freezing.phases) > 1 else ""
+        raise NotCacheable(f"every parameter trains{phased}")
     if config.dataset.streaming:
         raise NotCacheable("the training rows are streamed, and kept nowhere")
     if config.augmentation.method != "none" and getattr(parts.train_rows, "varied", None) is not None:
