@@ -35,6 +35,7 @@ def logging_to(path: Path, main: bool) -> Iterator[logging.Logger]:
         console = logging.StreamHandler(sys.stdout)
         console.setFormatter(_Plain())
         handlers = [on_disk, console]
+    before = logger.level, logger.propagate
     logger.setLevel(logging.INFO if main else logging.ERROR)
     logger.propagate = False
     named = [logger, *(logging.getLogger(name) for name in _LIBRARIES)]
@@ -47,6 +48,8 @@ def logging_to(path: Path, main: bool) -> Iterator[logging.Logger]:
             yield logger
     finally:
         logging.captureWarnings(False)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]  # whoever called this has logs of its own
         for one in named:
             one.handlers = []
         for handler in handlers:
