@@ -1,4 +1,4 @@
-"""Load a finished run's model as anybody would, and ask it about a text:
+"""Load a finished run's model as anybody with Tunebook would, and ask it about a text:
 
 python scripts/try_model.py [RUN] [TEXT [PAIR]]
 """

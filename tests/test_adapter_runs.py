@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from transformers import pipeline
 
 from tests import tiny
-from tests.runs import go, stop_at
+from tests.runs import best_at, go, six_steps, stop_at
 from tests.test_two_processes import LAUNCHERS, launch
 from tests.training.test_gradients import without_dropout
 from tunebook.check import check
@@ -20,7 +20,6 @@ from tunebook.config.compose import compose
 from tunebook.data.rows import rows_of
 from tunebook.errors import RunDirectoryError
 from tunebook.training import checkpoints
-from tunebook.training.trainer import RecipeTrainer
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 LORA = "adapter_model.safetensors"
@@ -29,13 +28,13 @@ LORA = "adapter_model.safetensors"
 @pytest.fixture(scope="module")
 def overrides(tmp_path_factory):
     """Six steps an epoch, two epochs; the best of them is kept."""
-    folder = tiny.tiny_text_model("bert", tmp_path_factory.mktemp("model") / "bert")
-    return [
-        "model=auto", f"model.name_or_path={folder}", "task.max_length=24", "runtime=cpu", "run.name=x",
-        "dataset.max_rows={train: 48, validation: 24, test: 24}", "hyperparameters.effective_batch_size=8",
-        "hyperparameters.learning_rate=1e-2", "runtime.precision=float32", "hyperparameters.num_train_epochs=2",
-        "run.audit=false", "runtime.disable_tqdm=true",
-    ]  # fmt: skip
+    return six_steps(
+        tmp_path_factory.mktemp("model"),
+        "hyperparameters.learning_rate=1e-2",
+        "hyperparameters.num_train_epochs=2",
+        "run.audit=false",
+        "runtime.disable_tqdm=true",
+    )
 
 
 def files_of(folder):
@@ -152,14 +151,7 @@ def test_a_checkpoint_without_a_weight_of_the_adapter_is_no_start(overrides, tmp
 
 
 def test_the_best_adapter_is_the_one_that_is_merged(overrides, tmp_path, monkeypatch):
-    evaluate = RecipeTrainer.evaluate
-
-    def scripted(self, *args, **kwargs):
-        metrics = evaluate(self, *args, **kwargs)
-        metrics["eval_loss"] = float(abs(self.state.global_step - 6))
-        return metrics
-
-    monkeypatch.setattr(RecipeTrainer, "evaluate", scripted)
+    best_at(6, monkeypatch)
     result = go(tmp_path, *overrides, "adapter=lora", "hyperparameters.metric_for_best_model=loss")
     best = load_file(result.path / "checkpoints" / "checkpoint-6" / LORA)
     last = load_file(result.path / "checkpoints" / "checkpoint-12" / LORA)

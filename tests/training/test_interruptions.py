@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModel
 
 from tests import tiny
-from tests.runs import go, stop_at
+from tests.runs import best_at, go, six_steps, stop_at
 from tunebook import outcome
 from tunebook.errors import RunDirectoryError, TrainingDiverged
 from tunebook.training import callbacks
@@ -20,12 +20,7 @@ BY_STEPS = ["hyperparameters.eval_strategy=steps", "hyperparameters.eval_steps=2
 @pytest.fixture(scope="module")
 def overrides(tmp_path_factory):
     """Six steps an epoch."""
-    folder = tiny.tiny_text_model("bert", tmp_path_factory.mktemp("model") / "bert")
-    return [
-        "model=auto", f"model.name_or_path={folder}", "task.max_length=24", "runtime=cpu", "run.name=x",
-        "dataset.max_rows={train: 48, validation: 24, test: 24}", "hyperparameters.effective_batch_size=8",
-        "hyperparameters.learning_rate=1e-3", "runtime.precision=float32",
-    ]  # fmt: skip
+    return six_steps(tmp_path_factory.mktemp("model"))
 
 
 def weights(result):
@@ -80,14 +75,7 @@ def test_an_evaluation_on_start_is_not_repeated_when_resumed(overrides, tmp_path
 
 def test_the_best_model_is_saved_though_its_step_is_not_one_of_save_steps(overrides, tmp_path, monkeypatch):
     # The loss falls up to step 6 and rises then; checkpoints are due after 4, 8 and 10.
-    evaluate = RecipeTrainer.evaluate
-
-    def scripted(self, *args, **kwargs):
-        metrics = evaluate(self, *args, **kwargs)
-        metrics["eval_loss"] = float(abs(self.state.global_step - 6))
-        return metrics
-
-    monkeypatch.setattr(RecipeTrainer, "evaluate", scripted)
+    best_at(6, monkeypatch)
     result = go(
         tmp_path, *overrides, *BY_STEPS, "runtime.save_steps=4", "hyperparameters.max_steps=10",
         "hyperparameters.metric_for_best_model=loss",

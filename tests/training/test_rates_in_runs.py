@@ -8,8 +8,7 @@ import typing
 import pytest
 from safetensors.torch import load_file
 
-from tests import tiny
-from tests.runs import go
+from tests.runs import go, six_steps
 from tunebook.check import check
 from tunebook.config.compose import compose
 from tunebook.config.schema import Scheduler
@@ -27,13 +26,12 @@ from tunebook.training.trainer import RecipeTrainer
 @pytest.fixture(scope="module")
 def overrides(tmp_path_factory):
     """Six steps an epoch, the first logged."""
-    folder = tiny.tiny_text_model("bert", tmp_path_factory.mktemp("model") / "bert")
-    return [
-        "model=auto", f"model.name_or_path={folder}", "task.max_length=24", "runtime=cpu", "run.name=x",
-        "dataset.max_rows={train: 48, validation: 24, test: 24}", "hyperparameters.effective_batch_size=8",
-        "hyperparameters.learning_rate=1e-3", "runtime.precision=float32", "run.audit=false",
-        "runtime.logging_steps=1", "hyperparameters.num_train_epochs=2",
-    ]  # fmt: skip
+    return six_steps(
+        tmp_path_factory.mktemp("model"),
+        "run.audit=false",
+        "runtime.logging_steps=1",
+        "hyperparameters.num_train_epochs=2",
+    )
 
 
 def logged(result):

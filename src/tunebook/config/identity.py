@@ -73,8 +73,8 @@ def frozen_recipe(config: Config, precision: str, command: str, fingerprints: di
 def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     """Shaping keys whose values differ between two contents, as 'key: old → new' lines; what both have comes first."""
     old, new = _flat(before), _flat(after)
-    changed = [key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
-    changed.sort(key=lambda key: key not in old or key not in new)
+    changed = [key for key in old.keys() | new.keys() if old.get(key) != new.get(key)]
+    changed.sort(key=lambda key: (key not in old or key not in new, key))
     return [f"{key}: {old.get(key, 'not set')} → {new.get(key, 'not set')}" for key in changed]
 
 

@@ -40,7 +40,7 @@ TASK_TYPES = {
 
 @dataclass(frozen=True)
 class Base:
-    """What an adapter is for, as its own configuration names it.
+    """What an adapter is for, as its own configuration names it, and whether that says all.
 
     Args:
         name: Hub id, or the absolute path of a folder.

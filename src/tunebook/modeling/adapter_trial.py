@@ -19,7 +19,7 @@ SHORT, SHORTER = 8, 5
 IMAGE_SIZE = 64
 """For networks that take any size."""
 # What architectures raise that were never meant for it.
-REFUSED = (ValueError, TypeError, RuntimeError, IndexError, KeyError, AttributeError, NotImplementedError)
+REFUSED = (ValueError, TypeError, RuntimeError, LookupError, AttributeError)
 ABLE = {
     "prompt": "encoders (BERT, RoBERTa, DistilBERT, ELECTRA, DeBERTa, ModernBERT)",
     "prefix": "BERT, RoBERTa, ELECTRA and decoders (GPT-2, Llama, Qwen)",

@@ -198,12 +198,9 @@ def _shapes(schedule: Schedule, steps: int, rate: float, phase: str) -> tuple[Sh
 
 def _library_shape(schedule: Schedule, steps: int, rate: float, phase: str) -> Shape:
     """transformers' shape; absolute options (`min_lr`, `lr_end`) are measured by the rate."""
-    if schedule.warmup >= 1:
-        warmup = int(schedule.warmup)
-    else:  # a share of a phase of a step or two is no warm-up
-        warmup = (
-            min(math.ceil(steps * schedule.warmup), max(steps - 1, 0)) if phase else math.ceil(steps * schedule.warmup)
-        )
+    warmup = int(schedule.warmup) if schedule.warmup >= 1 else math.ceil(steps * schedule.warmup)
+    if phase and schedule.warmup < 1:
+        warmup = min(warmup, max(steps - 1, 0))  # a share of a phase of one step is no warm-up
     if phase and warmup >= steps and schedule.name != "constant":
         message = f"{warmup} are as many as the phase {phase} has or more ({steps}); give a share, such as 0.1"
         raise ConfigurationError(Problem("hyperparameters.warmup_steps", message))

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from datasets import Dataset
 from torch import nn
+from torch.utils.data import ConcatDataset
 from tqdm.auto import tqdm
 
 from tunebook.modeling.cache.boundary import TOKENS, Boundary
@@ -71,11 +72,11 @@ def probe(splits: Collection[Dataset], collate: Collate, device: torch.device) -
 
     Of all splits: training rows may all fill the longest length, and shorter ones be met in an evaluation first.
     """
-    places = [(split, row) for split in splits for row in range(len(split))]
+    rows: ConcatDataset[Any] = ConcatDataset(splits)  # type: ignore[arg-type]
     lengths = np.concatenate([_lengths_of(split) for split in splits])
     order = np.argsort(lengths, kind="stable")
-    chosen = [places[at] for at in order[np.linspace(len(order) - 1, 0, PROBED).round().astype(int)]]
-    return inputs_of([row for split, at in chosen for row in split.__getitems__([at])], collate, device)
+    chosen = order[np.linspace(len(order) - 1, 0, PROBED).round().astype(int)].tolist()
+    return inputs_of([rows[at] for at in chosen], collate, device)
 
 
 def _lengths_of(encoded: Dataset) -> np.ndarray:
