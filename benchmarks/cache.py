@@ -24,7 +24,7 @@ import torch
 from training import Ready, loaded
 
 from tunebook import outcome
-from tunebook.training import trunk_cache
+from tunebook.training import backbone_cache
 from tunebook.training.precision import Precision
 
 TARGET = "at least 8 for head_only and ten epochs, 2.5 for a quarter of the layers"
@@ -81,14 +81,14 @@ class Took:
 
 
 def one_training(ready: Ready) -> Took:
-    """A training with an evaluation after every epoch and one more, from the trunk's states or without.
+    """A training with an evaluation after every epoch and one more, from the backbone's states or without.
 
     Raises:
         SystemExit: the cache was off although it was wanted.
     """
     trainer = ready.trainer()
     began, worked = time.perf_counter(), time.process_time()
-    cache = trunk_cache.serve(trainer, ready.config, ready.parts, ready.layout, FLOAT32, ready.processes)
+    cache = backbone_cache.serve(trainer, ready.config, ready.parts, ready.layout, FLOAT32, ready.processes)
     ready.train(trainer)
     scored = outcome.evaluate(trainer, ready.parts.splits)
     seconds, worked = time.perf_counter() - began, time.process_time() - worked

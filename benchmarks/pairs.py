@@ -1,4 +1,4 @@
-"""What the benchmarks share: times taken in pairs, the line that says what came out, and tiny stand-in models.
+"""What the benchmarks share: times taken in pairs, the line that says what came out, and tiny placeholder models.
 
 Knows nothing of what is measured.
 """

@@ -18,7 +18,7 @@ from tunebook.config.schema import Config
 from tunebook.run_directory import RunDirectory
 from tunebook.training import build
 from tunebook.training.batches import BatchLayout
-from tunebook.training.callbacks import StepVote
+from tunebook.training.callbacks import StopSync
 from tunebook.training.precision import Precision
 from tunebook.training.processes import Processes
 from tunebook.training.signals import listening
@@ -50,7 +50,7 @@ class Ready:
     def train(self, trainer: RecipeTrainer, *callbacks: TrainerCallback) -> None:
         """Train as a run does: with the vote before each step, listening for signals, history and progress."""
         with listening() as wish:
-            trainer.add_callback(StepVote(self.processes, wish, trainer.step))
+            trainer.add_callback(StopSync(self.processes, wish, trainer.step))
             for callback in callbacks:
                 trainer.add_callback(callback)
             trainer.train()

@@ -48,7 +48,7 @@ def answered(folder: Path, text: str, pair: str | None) -> str:
     """What the model answers, by its thresholds where it has some, in words."""
     from transformers import pipeline
 
-    from tunebook.modeling.classifier import register
+    from tunebook.models.classifier import register
 
     register()  # a head of Tunebook's own then needs no code from the folder
     model = pipeline("text-classification", model=str(folder))

@@ -45,11 +45,11 @@ def best_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def stop_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A SIGTERM during that step."""
-    vote = callbacks.StepVote.on_pre_optimizer_step
+    vote = callbacks.StopSync.on_pre_optimizer_step
 
     def with_signal(self, args, state, control, **kwargs):
         if state.global_step + 1 == step:
             os.kill(os.getpid(), signal.SIGTERM)
         return vote(self, args, state, control, **kwargs)
 
-    monkeypatch.setattr(callbacks.StepVote, "on_pre_optimizer_step", with_signal)
+    monkeypatch.setattr(callbacks.StopSync, "on_pre_optimizer_step", with_signal)

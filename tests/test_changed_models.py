@@ -1,4 +1,4 @@
-"""Runs of models that were cut, drawn anew or given a head of ours: resumed, shared by ranks, loaded, trained on."""
+"""Runs of models that were cut, reinitialized or given a head of ours: resumed, shared by ranks, loaded, trained on."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from tests import tiny
 from tests.runs import go, stop_at
 from tests.training.test_gradients import without_dropout
 from tunebook.errors import ModelError
-from tunebook.modeling import classifier
+from tunebook.models import classifier
 
 ROOT = Path(__file__).parents[1]
 OURS = ["model.pooling=mean", "model.head_widths=[16]"]
@@ -62,10 +62,12 @@ def test_a_run_that_was_cut_off_ends_with_the_same_weights(overrides, tmp_path, 
 def test_head_only_trains_the_mlp_alone(overrides, base, tmp_path):
     result = go(tmp_path, *overrides, *OURS, "freezing=head_only")
     trained, before = weights(result), AutoModel.from_pretrained(base).state_dict()
-    trunk = {name.removeprefix("trunk."): value for name, value in trained.items() if name.startswith("trunk.")}
-    assert trunk
-    assert all(torch.equal(value, before[name]) for name, value in trunk.items())
-    assert {name for name in trained if not name.startswith("trunk.")} == {
+    backbone = {
+        name.removeprefix("backbone."): value for name, value in trained.items() if name.startswith("backbone.")
+    }
+    assert backbone
+    assert all(torch.equal(value, before[name]) for name, value in backbone.items())
+    assert {name for name in trained if not name.startswith("backbone.")} == {
         f"classifier.{layer}.{kind}" for layer in ("dense0", "out") for kind in ("weight", "bias")
     }
     assert trained["classifier.out.bias"].any(), "new biases are zero"
@@ -84,7 +86,7 @@ def test_its_card_says_how_it_is_loaded_and_another_run_starts_from_it(overrides
     second = go(tmp_path / "second", *overrides, f"model.name_or_path={first.model}", "freezing=head_only")
     one, two = weights(first), weights(second)
     assert one.keys() == two.keys()
-    assert all(torch.equal(one[name], two[name]) == name.startswith("trunk.") for name in one)
+    assert all(torch.equal(one[name], two[name]) == name.startswith("backbone.") for name in one)
     assert "README.md says how it loads" in (first.path / "log.txt").read_text()
     assert "the whole head came from the checkpoint" in (second.path / "log.txt").read_text()
 

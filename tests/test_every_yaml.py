@@ -66,7 +66,7 @@ def test_it_runs(file, models, tmp_path_factory, monkeypatch):
     Path("synonyms.txt").write_text("movie: film, picture\n")
     arguments = chosen(file)
     if Path(file).stem in {"replay", "next_task"}:
-        arguments.append(f"regularization.replay.run={an_older_run(models)}")
+        arguments.append(f"regularization.replay.run={an_previous_run(models)}")
     composed = compose(arguments).content
     arguments += [
         *small_model(composed["model"], models),
@@ -93,10 +93,10 @@ def test_it_runs(file, models, tmp_path_factory, monkeypatch):
         assert (result.path / left).is_file()
 
 
-def an_older_run(models: Path) -> Path:
+def an_previous_run(models: Path) -> Path:
     """The folder of a finished run of the default recipe, whose rows can be replayed."""
     small = [f"model.name_or_path={models / 'bert'}", "task.max_length=32", "runtime.precision=float32"]
-    return run(check(compose(["model=auto", *small, *SHORT, "run.name=older"]))).path
+    return run(check(compose(["model=auto", *small, *SHORT, "run.name=previous"]))).path
 
 
 def chosen(file: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Forgetting measured: what a run says of older tasks, by their own metrics on its trunk, before and after."""
+"""Forgetting measured: what a run says of previous tasks, by their own metrics on its backbone, before and after."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def measured(first, tmp_path_factory):
     return two_tasks.go(*said)
 
 
-def test_on_its_own_trunk_an_older_task_has_its_own_figures(first, measured):
+def test_on_its_own_backbone_an_previous_task_has_its_own_figures(first, measured):
     own = metrics(first)
     found = metrics(measured)["kept"][str(first.path)]
     assert set(found) == SPLITS
@@ -52,7 +52,7 @@ def test_it_changes_nothing_of_the_run(first, measured, tmp_path):
     assert ours == theirs
 
 
-def test_the_figures_after_are_those_of_the_finished_trunk(first, measured, tmp_path):
+def test_the_figures_after_are_those_of_the_finished_backbone(first, measured, tmp_path):
     """Measured once more before another training, which starts from that model."""
     said = two_tasks.second(
         tmp_path, measured.model, f"evaluation.keep=[{first.path}]", f"run.output_dir={tmp_path}",
@@ -64,30 +64,30 @@ def test_the_figures_after_are_those_of_the_finished_trunk(first, measured, tmp_
     for split in SPLITS:
         assert before[split]["loss"]["before"] == pytest.approx(after[split]["loss"]["after"], abs=1e-6)
     log = (again.path / "log.txt").read_text()
-    assert "as this run does not start from its trunk" in log
+    assert "as this run does not start from its backbone" in log
 
 
 def test_it_is_shown_in_the_log_the_report_and_the_model_card(first, measured):
     log = (measured.path / "log.txt").read_text()
-    assert "Older tasks, under their own heads on this run's trunk" in log
-    assert "does not start from its trunk" not in log
+    assert "Previous tasks, under their own heads on this run's backbone" in log
+    assert "does not start from its backbone" not in log
     number = f"{metrics(measured)['kept'][str(first.path)]['test']['loss']['after']:.4f}"
     for page in ("log.txt", "report.html", "README.md"):
         text = (measured.path / page).read_text()
         assert number in text, page
-        assert "Older tasks" in text, page
+        assert "Previous tasks" in text, page
 
 
 def test_a_finished_run_shows_it_again(first, measured, capsys):
     out = measured.path.parents[1]
     said = two_tasks.second(out, first.model, f"evaluation.keep=[{first.path}]", f"run.output_dir={out}")
     assert not two_tasks.go(*said).trained
-    assert "Older tasks, under their own heads" in capsys.readouterr().out
+    assert "Previous tasks, under their own heads" in capsys.readouterr().out
 
 
 def test_a_resumed_run_keeps_the_figures_of_before(first, measured, tmp_path, monkeypatch):
     said = two_tasks.second(tmp_path, first.model, f"evaluation.keep=[{first.path}]", f"run.output_dir={tmp_path}")
-    vote = callbacks.StepVote.on_pre_optimizer_step
+    vote = callbacks.StopSync.on_pre_optimizer_step
     scored = []
 
     def with_signal(self, args, state, control, **kwargs):
@@ -96,7 +96,7 @@ def test_a_resumed_run_keeps_the_figures_of_before(first, measured, tmp_path, mo
         return vote(self, args, state, control, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(callbacks.StepVote, "on_pre_optimizer_step", with_signal)
+        patch.setattr(callbacks.StopSync, "on_pre_optimizer_step", with_signal)
         with pytest.raises(SystemExit):
             two_tasks.go(*said)
     figures = forgetting._figures
@@ -105,23 +105,25 @@ def test_a_resumed_run_keeps_the_figures_of_before(first, measured, tmp_path, mo
     assert len(scored) == 1, "only after training"
 
 
-def test_thresholds_of_the_older_run_are_its_own(tmp_path):
-    older = two_tasks.first(tmp_path, "task.threshold=tuned", "hyperparameters.max_steps=12")
+def test_thresholds_of_the_previous_run_are_its_own(tmp_path):
+    previous = two_tasks.first(tmp_path, "task.threshold=tuned", "hyperparameters.max_steps=12")
     said = two_tasks.second(
-        tmp_path, older.model, f"evaluation.keep=[{older.path}]", f"run.output_dir={tmp_path}/b",
+        tmp_path, previous.model, f"evaluation.keep=[{previous.path}]", f"run.output_dir={tmp_path}/b",
         "hyperparameters.max_steps=1",
     )  # fmt: skip
-    found, own = metrics(two_tasks.go(*said))["kept"][str(older.path)], metrics(older)
+    found, own = metrics(two_tasks.go(*said))["kept"][str(previous.path)], metrics(previous)
     assert own["without_thresholds"]["validation"]["accuracy"] != own["validation"]["accuracy"]
     for split in SPLITS:
         assert found[split]["accuracy"]["before"] == pytest.approx(own[split]["accuracy"])
 
 
 def test_rows_that_have_changed_are_refused_before_training(tmp_path):
-    older = two_tasks.first(tmp_path, "hyperparameters.max_steps=1")
+    previous = two_tasks.first(tmp_path, "hyperparameters.max_steps=1")
     file = tmp_path / "mood-validation.jsonl"
     file.write_text(file.read_text().replace("good", "great", 1))
-    said = two_tasks.second(tmp_path, older.model, f"evaluation.keep=[{older.path}]", f"run.output_dir={tmp_path}/b")
+    said = two_tasks.second(
+        tmp_path, previous.model, f"evaluation.keep=[{previous.path}]", f"run.output_dir={tmp_path}/b"
+    )
     with pytest.raises(DataError, match=r"evaluation.keep +the rows of default/first have changed .*\(validation\)"):
         two_tasks.go(*said)
     assert not list((tmp_path / "b").rglob("history.jsonl"))
@@ -146,10 +148,10 @@ def test_images_are_kept_as_well(tmp_path):
         "hyperparameters.eval_steps=2", "dataset.max_rows={train: 32, validation: 20, test: 20}",
         "cleaning.leaks=report",
     ]  # fmt: skip
-    older = two_tasks.go(*common, f"model.name_or_path={tmp_path / 'vit'}", f"run.output_dir={tmp_path / 'a'}")
-    said = [*common, f"model.name_or_path={older.model}", f"run.output_dir={tmp_path / 'b'}",
-            f"evaluation.keep=[{older.path}]", "regularization=replay", f"regularization.replay.run={older.path}",
+    previous = two_tasks.go(*common, f"model.name_or_path={tmp_path / 'vit'}", f"run.output_dir={tmp_path / 'a'}")
+    said = [*common, f"model.name_or_path={previous.model}", f"run.output_dir={tmp_path / 'b'}",
+            f"evaluation.keep=[{previous.path}]", "regularization=replay", f"regularization.replay.run={previous.path}",
             "regularization.replay.share=0.4", "regularization.r_drop={}"]  # fmt: skip
-    found, own = metrics(two_tasks.go(*said))["kept"][str(older.path)], metrics(older)
+    found, own = metrics(two_tasks.go(*said))["kept"][str(previous.path)], metrics(previous)
     assert found["test"]["loss"]["before"] == pytest.approx(own["test"]["loss"], abs=1e-5)
     assert found["test"]["loss"]["after"] != found["test"]["loss"]["before"]

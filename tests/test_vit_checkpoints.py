@@ -73,7 +73,7 @@ def test_the_best_model_is_the_one_that_is_kept(said, tmp_path, monkeypatch):
 
 
 def test_a_checkpoint_that_lacks_weights_is_refused(said, tmp_path, monkeypatch):
-    """They would be drawn anew, and the run would go on as if nothing were the matter."""
+    """They would be reinitialized, and the run would go on as if nothing were the matter."""
     with monkeypatch.context() as patch:
         stop_at(5, patch)
         with pytest.raises(SystemExit):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tunebook.config import check as config_check
-from tunebook.config import older_run, registry
+from tunebook.config import previous_run, registry
 from tunebook.config.compose import Composed
 from tunebook.config.data_groups import AUXILIARY
 from tunebook.config.schema import Config
@@ -22,7 +22,7 @@ def check(composed: Composed) -> Config:
     config, problems = config_check.check(composed)
     # Each of these needs some groups only, so a mistake in another one does not keep them from being told.
     further = [*_metric_problems(config), *_data_problems(config), *_augmentation_problems(config)]
-    further += _older_problems(config)
+    further += _previous_problems(config)
     problems += [Problem(p.key, p.message, p.place or composed.places.of(p.key)) for p in further]
     if problems:
         raise ConfigurationError(dict.fromkeys(problems))
@@ -42,22 +42,20 @@ def _data_problems(config: Config) -> list[Problem]:
     return found
 
 
-def _older_problems(config: Config) -> list[Problem]:
-    """Of the finished runs that are named: whether they are there, with rows that this run's trunk can read."""
+def _previous_problems(config: Config) -> list[Problem]:
+    """Of the finished runs that are named: whether they are there, with rows that this run's backbone can read."""
     found: list[Problem] = []
-    for key, folder in dict.fromkeys(older_run.named_in(config)):
+    for key, folder in dict.fromkeys(previous_run.named_in(config)):
         try:
-            older = older_run.read(folder, key)
+            previous = previous_run.read(folder, key)
         except ConfigurationError as error:
             found += error.problems
             continue
-        if config.task is not None and (unlike := older_run.of_same_kind(older, config)):
+        if config.task is not None and (unlike := previous_run.of_same_kind(previous, config)):
             found.append(Problem(key, unlike))
-        if key.startswith("regularization") and older.config.dataset.streaming:
-            found.append(Problem(key, f"{older.title} streamed its training rows, which cannot be drawn from"))
-        roles = registry.load("task", older.config.task.name).ROLES
-        missing = preflight.problems(older.config.dataset, roles, older.cwd)
-        found += [Problem(key, f"{older.title}: {one.key} {one.message}") for one in missing]
+        roles = registry.load("task", previous.config.task.name).ROLES
+        missing = preflight.problems(previous.config.dataset, roles, previous.cwd)
+        found += [Problem(key, f"{previous.title}: {one.key} {one.message}") for one in missing]
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tunebook.answers.base import Answer
-from tunebook.config import adapter_rules, notices, rate_rules, registry, streaming_rules
+from tunebook.config import adapter_rules, notices, rate_rules, registry
 from tunebook.config.schema import Config
 from tunebook.data.audit.audit import Audit, audit
 from tunebook.data.audit.facts import facts_of
@@ -20,13 +20,13 @@ from tunebook.data.sampling.base import Sampling, TrainLabels
 from tunebook.errors import DataError, Problem
 from tunebook.evaluation import catalog
 from tunebook.evaluation.scorer import threshold_problems
-from tunebook.modeling.adapt import Base, adapt
-from tunebook.modeling.adapted import Adapted
-from tunebook.modeling.features import features
-from tunebook.modeling.load import LoadedModel, load_model
-from tunebook.modeling.plan import FreezingPlan, plan_freezing, set_trained
-from tunebook.modeling.quantized import require_gpu
-from tunebook.modeling.surgery import require_trained
+from tunebook.models.adapt import Base, adapt
+from tunebook.models.adapted import Adapted
+from tunebook.models.features import features
+from tunebook.models.load import LoadedModel, load_model
+from tunebook.models.plan import FreezingPlan, plan_freezing, set_trained
+from tunebook.models.quantized import require_gpu
+from tunebook.models.surgery import require_trained
 from tunebook.reporting.audit_page import audit_table, write_audit
 from tunebook.run_directory import RunDirectory
 from tunebook.training import build
@@ -35,7 +35,6 @@ from tunebook.training.loss import loss_of
 from tunebook.training.losses.base import Loss
 from tunebook.training.processes import Processes
 from tunebook.training.rows import TrainRows, Varied
-from tunebook.training.stream import StreamLabels, StreamRows
 
 logger = logging.getLogger("tunebook")
 
@@ -45,7 +44,7 @@ def tell_notices(config: Config, processes: Processes) -> None:
     if processes.main:
         for sentence in notices.notices(config):
             logger.warning("%s", sentence)
-        for sentence in [*streaming_rules.notices(config), *rate_rules.notices(config), *adapter_rules.notices(config)]:
+        for sentence in [*rate_rules.notices(config), *adapter_rules.notices(config)]:
             logger.info("%s", sentence)
 
 
@@ -78,7 +77,7 @@ def load_data(config: Config, directory: RunDirectory, processes: Processes) -> 
     if problems := misfits(config, data, answer):
         raise DataError(problems)
     if processes.main:
-        rows = {name: len(part) for name, part in data.splits.items() if name != "train" or data.stream is None}
+        rows = {name: len(part) for name, part in data.splits.items()}
         counts = ", ".join(f"{count:,} {split}" for split, count in rows.items())
         names = ", ".join(data.label_names[:10]) + (f", … ({len(data.label_names)})" if data.label_names[10:] else "")
         logger.info("rows: %s; labels: %s", counts, names or "numbers")
@@ -93,9 +92,8 @@ def misfits(config: Config, data: PreparedData, answer: Answer) -> list[Problem]
         *catalog.unknown_labels(config.task.metrics, data.label_names, "task.metrics"),
     ]
     if "validation" not in data.splits and config.hyperparameters.eval_strategy not in {None, "no"}:
-        carve = "" if data.stream is not None else "carve one with dataset.split.validation=0.1, "
         message = (
-            f"there is none, and evaluations were asked for: give dataset.validation, {carve}or set "
+            "there is none, and evaluations were asked for: give dataset.validation, carve one with dataset.split.validation=0.1, or set "
             "hyperparameters.eval_strategy=no hyperparameters.load_best_model_at_end=false"
         )
         found.append(Problem("validation split", message))
@@ -137,11 +135,8 @@ def load_parts(
     labels, sampling, loss = drawn_and_judged(config, data, answer)
     method = registry.load("augmentation", config.augmentation.method)
     augmentation = method.Augmentation(config.augmentation.options, seed)
-    if data.stream is not None:
-        train_rows: TrainRows | StreamRows = StreamRows(data.stream, task, processor, loaded.model.config, augmentation)
-    else:
-        varied = Varied(train, augmentation, task, processor, loaded.model.config) if augmentation.active else None
-        train_rows = TrainRows(splits["train"], data.weights, varied)
+    varied = Varied(train, augmentation, task, processor, loaded.model.config) if augmentation.active else None
+    train_rows = TrainRows(splits["train"], data.weights, varied)
     freezing, adapted = planned(config, loaded, task.auto_class, getattr(processor, "model_max_length", None))
     model = loaded.model if adapted is None else adapted.model
     require_trained(model, loaded.drawn, freezing.ever)
@@ -176,12 +171,9 @@ def planned(
     return plan_freezing(adapted.model, config.freezing, adapted.fixed), adapted
 
 
-def drawn_and_judged(config: Config, data: PreparedData, answer: Answer) -> tuple[Any, Sampling | None, Loss]:
+def drawn_and_judged(config: Config, data: PreparedData, answer: Answer) -> tuple[TrainLabels, Sampling, Loss]:
     """The training labels, how their rows are drawn and how answers are judged against them."""
     names = tuple(data.label_names)
-    if data.stream is not None:
-        unseen: Any = StreamLabels(answer.kind, names)
-        return unseen, None, loss_of(config, answer, unseen)
     labels = TrainLabels(answer.kind, names, np.asarray(data.splits["train"]["label"][:]))
     sampling = registry.load("sampling", config.sampling.method).Sampling(config.sampling.options, labels)
     return labels, sampling, loss_of(config, answer, labels)
@@ -195,7 +187,7 @@ def look_at_data(
     processes: Processes,
 ) -> Audit | None:
     """The audit of a run's data, by the main process, as a table in the log; None on the others, or not wanted."""
-    if not (config.run.audit and processes.main) or data.stream is not None:
+    if not (config.run.audit and processes.main):
         return None
     lengths = {
         name: np.asarray(split["length"][:]) for name, split in parts.splits.items() if "length" in split.column_names
@@ -211,5 +203,5 @@ def keep(config: Config, data: PreparedData, parts: build.Parts, seen: Audit | N
     if seen is not None:
         write_audit(directory.path, seen, config.run.recipe)
     treatment.write(directory.path, parts.label_noise)
-    if data.stream is None and data.dropped:  # a stream writes what it leaves out as it goes
+    if data.dropped:
         write_dropped(directory.path / build.DROPPED, data.dropped)

@@ -125,7 +125,7 @@ def write(
         scored: of `evaluate`.
         chosen: precision.
         seconds: that the run took, earlier tries included.
-        kept: figures of older tasks, before and after.
+        kept: figures of previous tasks, before and after.
     """
     metrics = {split: result.metrics for split, result in scored.items()}
     untuned = {split: result.untuned for split, result in scored.items() if result.untuned is not None}

@@ -17,8 +17,8 @@ from tunebook.errors import TunebookError
 from tunebook.loading import keep, load_data, load_parts, look_at_data, tell_notices
 from tunebook.log import logging_to
 from tunebook.run_directory import RunDirectory, opened, path_of
-from tunebook.training import build, checkpoints, trunk_cache
-from tunebook.training.callbacks import StepVote
+from tunebook.training import backbone_cache, build, checkpoints
+from tunebook.training.callbacks import StopSync
 from tunebook.training.processes import Processes
 from tunebook.training.signals import Stopped, listening
 from tunebook.training.trainer import RecipeTrainer
@@ -91,7 +91,7 @@ def run(config: Config, command: str = "tunebook.run(config)") -> RunResult:
         kept = forgetting.before_training(config, parts, layout, chosen, directory, processes)
         trainer = build.build_trainer(config, parts, layout, chosen, directory, processes)
         log.info("%s", "\n".join(trainer.freezing_lines))
-        trunk_cache.serve(trainer, config, parts, layout, chosen, processes)
+        backbone_cache.serve(trainer, config, parts, layout, chosen, processes)
         # On every rank alike, so that all of them stop; the run directory is on a file system that they share.
         averaged = config.regularization.ema is not None
         checkpoints.require_space(directory.path, build.checkpoint_bytes(parts.model, parts.adapted, averaged))
@@ -100,11 +100,11 @@ def run(config: Config, command: str = "tunebook.run(config)") -> RunResult:
             keep(config, data, parts, seen, directory)
         train(trainer, directory, processes, session)
         scored = outcome.evaluate(trainer, parts.splits)
-        older = forgetting.after_training(kept)
+        previous = forgetting.after_training(kept)
         outcome.save_model(trainer, directory.model, processes.main)
         if processes.main:
             seconds = session.total(directory)
-            outcome.write(config, command, directory, data, parts, trainer, scored, chosen, seconds, older)
+            outcome.write(config, command, directory, data, parts, trainer, scored, chosen, seconds, previous)
         processes.wait()
         return RunResult(directory.path, {split: result.metrics for split, result in scored.items()})
 
@@ -150,7 +150,7 @@ def train(trainer: RecipeTrainer, directory: RunDirectory, processes: Processes,
         outcome.tell_start(directory, trainer, start)
     start = processes.from_main(start)
     with listening() as wish:
-        trainer.add_callback(StepVote(processes, wish, trainer.step))
+        trainer.add_callback(StopSync(processes, wish, trainer.step))
         try:
             trainer.train(resume_from_checkpoint=str(start) if start else None)
         except Stopped as stopped:

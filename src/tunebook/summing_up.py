@@ -48,7 +48,7 @@ def summarize(
         scored: the evaluated splits.
         seconds: that the run took, earlier tries included.
         freezing_lines: what trains when.
-        kept: figures of older tasks, before and after.
+        kept: figures of previous tasks, before and after.
     """
     return RunSummary(
         **_run(config, directory),
@@ -208,9 +208,7 @@ def _findings(data: PreparedData) -> list[str]:
 
 
 def _rows(data: PreparedData) -> dict[str, int]:
-    """Rows of each split; of a stream, those that were read in a pass."""
-    rows = {split: len(part) for split, part in data.splits.items()}
-    return rows | ({"train": data.stream.seen} if data.stream is not None else {})
+    return {split: len(part) for split, part in data.splits.items()}
 
 
 def _warnings(data: PreparedData) -> list[str]:

@@ -80,22 +80,6 @@ def test_reentrant_checkpoints_behind_frozen_layers():
     assert problems("freezing=none", *kwargs) == {}
 
 
-def test_epochs_of_a_stream_that_nobody_has_counted(tmp_path):
-    rows = tmp_path / "rows.jsonl"
-    rows.write_text('{"text": "fine", "label": "a"}\n{"text": "bad", "label": "b"}\n')
-    stream = [
-        "dataset=files", f"dataset.train={rows}", "dataset.streaming=true", "dataset.labels=[a, b]",
-        "hyperparameters.max_steps=10", "hyperparameters.eval_strategy=no",
-        "hyperparameters.load_best_model_at_end=false",
-    ]  # fmt: skip
-    assert problems(*stream) == {}
-    for policy, key in {"gradual": "every", "head_then_all": "head"}.items():
-        found = problems(*stream, f"freezing={policy}")
-        assert list(found) == [f"freezing.{key}_epochs"]
-        assert f"give freezing.{key}_steps instead" in found[f"freezing.{key}_epochs"]
-        assert problems(*stream, f"freezing={policy}", f"freezing.{key}_steps=3") == {}
-
-
 @pytest.mark.parametrize(
     ("arguments", "key", "words"),
     [

@@ -28,7 +28,6 @@ def test_defaults_and_all_methods_together_are_fine():
         (["freezing=head_only", "regularization.l2_sp={}"], {"l2_sp"}, "freezing=head_only keeps it there"),
         (["freezing=head_only", REPLAY], {"replay"}, "lets no part of it learn"),
         (["task=image_classification", "model=resnet_small", *ALL], {"l2_sp", "mixout"}, "drawn at random here"),
-        (["dataset.streaming=true", REPLAY], {"replay"}, "not for streamed training rows"),
         (["adapter=prefix", REPLAY], {"replay"}, "use an adapter that stands in layers"),
     ],
 )
@@ -43,7 +42,7 @@ def test_what_still_has_something_to_do_is_not_refused():
     assert told("freezing=head_only", "freezing.biases=train", "regularization.l2_sp={}") == {}
 
 
-def test_older_tasks_need_an_adapter_in_layers_too():
+def test_previous_tasks_need_an_adapter_in_layers_too():
     found = told("adapter=prompt", "evaluation.keep=[somewhere]")
     assert "adapter=prompt stands in front of it" in found["evaluation.keep"]
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.reporting.test_report import read
 from tunebook.data.audit.audit import Audit
-from tunebook.data.audit.looks import Bars, Example, Histogram, Look, Row, Table
+from tunebook.data.audit.check_result import Bars, CheckResult, Example, Histogram, Row, Table
 from tunebook.reporting.audit_page import audit_table, write_audit
 
 EVIL = "<script>alert(1)</script>"
@@ -20,7 +20,7 @@ EVIL = "<script>alert(1)</script>"
 def found() -> Audit:
     image = Image.fromarray(np.zeros((8, 8, 3), dtype=np.uint8))
     looks = {
-        "leaks": Look(
+        "leaks": CheckResult(
             words=f"{EVIL} leaks",
             level="warning",
             numbers={"findings": 1},
@@ -29,14 +29,14 @@ def found() -> Audit:
                 Example(EVIL, [Row("train", 1, EVIL, EVIL), Row("test", 2, "good", "  "), Row("test", 3, image=image)])
             ],
         ),
-        "class_balance": Look(
+        "class_balance": CheckResult(
             words="2 classes",
             plots=[
                 Bars("Shares $x$", [EVIL, "good"], {"train": [40.0, 60.0], "test": [50.0, 50.0]}, "%"),
                 Histogram("Lengths", [0.0, 1.0, 2.0], {"train": [0.5, 0.5]}, "tokens", {"max_length=2": 2.0}),
             ],
         ),
-        "missing_values": Look(words="none found"),
+        "missing_values": CheckResult(words="none found"),
     }
     return Audit(looks, {"train": 1200, "test": 5}, [EVIL, "good"], f"files: {EVIL}", 7)
 

@@ -1,4 +1,4 @@
-"""Figures of older tasks as they are shown: one row a figure, a sign on every change, and nothing where none is."""
+"""Figures of previous tasks as they are shown: one row a figure, a sign on every change, and nothing where none is."""
 
 import pytest
 
@@ -40,7 +40,7 @@ def test_report_and_card_show_them_where_there_are_some(make_summary, tmp_path, 
     page = render(summary)
     write_card(tmp_path / "README.md", summary)
     card = (tmp_path / "README.md").read_text()
-    assert ("Older tasks" in page) == ("## Older tasks" in card) == bool(figures)
+    assert ("Previous tasks" in page) == ("## Previous tasks" in card) == bool(figures)
     assert ("+1.2500" in page) == ("| out/mood | test | loss | 0.2500 | 1.5000 | +1.2500 |" in card) == bool(figures)
     assert "out/<b>" not in page
     assert ("out/&lt;b&gt;" in page) == bool(figures)

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import pytest
 
 from tests.training.rates_material import wanted
-from tunebook.modeling.policies.base import Phase
+from tunebook.models.policies.base import Phase
 from tunebook.reporting import lr_page
 from tunebook.training.lr_finder import Range, Sweep
-from tunebook.training.timetable import TimedPhase
+from tunebook.training.phase_schedule import TimedPhase
 
 
 def sweep_of(suggestions, rate=None, name=""):

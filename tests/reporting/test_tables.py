@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from tunebook.reporting import run_record
+from tunebook.reporting.formatting import clock, figure
 from tunebook.reporting.tables import closing_table
-from tunebook.reporting.wording import clock, figure
 
 METRICS = {"validation": {"loss": 0.5, "accuracy": 0.87654}, "test": {"accuracy": 0.8, "mcc[x]": 0.25}}
 

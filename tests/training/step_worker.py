@@ -15,7 +15,7 @@ from tunebook.config.compose import compose
 from tunebook.log import logging_to
 from tunebook.run import opened_by_main
 from tunebook.training import build
-from tunebook.training.callbacks import StepVote
+from tunebook.training.callbacks import StopSync
 from tunebook.training.precision import Precision
 from tunebook.training.processes import Processes
 from tunebook.training.signals import StopWish
@@ -43,7 +43,7 @@ def main(out: str, mode: str, overrides: list[str]) -> None:
         if mode == "plain":  # transformers as it is, without our mend of the loss
             trainer.compute_loss_func = None
             trainer.model_accepts_loss_kwargs = True
-        trainer.add_callback(StepVote(processes, StopWish(), trainer.step))
+        trainer.add_callback(StopSync(processes, StopWish(), trainer.step))
         trainer.add_callback(SaveGradients(Path(out), processes.main))
         trainer.train()
 

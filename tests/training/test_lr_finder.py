@@ -62,7 +62,7 @@ def state_of(trainer):
         "gradients": [parameter.grad for parameter in model.parameters()],
         "modes": [module.training for module in model.modules()],
         "forward": {key for key in vars(model) if "forward" in key and not key.startswith("_b")},
-        "trainer": (trainer.optimizer, trainer.lr_scheduler, trainer.course, trainer.state, trainer.model_wrapped),
+        "trainer": (trainer.optimizer, trainer.lr_scheduler, trainer.lr_schedule, trainer.state, trainer.model_wrapped),
         "frozen": trainer.frozen,
         "arguments": trainer.args.to_dict(),
         "callbacks": trainer.callback_handler.callbacks,

@@ -8,7 +8,7 @@ from tests import tiny
 from tests.training.test_gradients import gradients, image_overrides, relative_difference, text_overrides
 from tunebook.data.augmentation.base import Mix
 from tunebook.errors import DataError, ModelError
-from tunebook.modeling.processor import set_padding
+from tunebook.models.processor import set_padding
 from tunebook.training import mixing
 
 SHORT, LONG = "a warm film", "the plot is thin and the jokes are bad"

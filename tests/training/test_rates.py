@@ -7,8 +7,8 @@ import transformers
 from tests import tiny
 from tests.training.rates_material import model_of, wanted
 from tunebook.errors import ConfigurationError, ModelError
-from tunebook.modeling.depth import find_depth
-from tunebook.modeling.kinds import norm_parameters
+from tunebook.models.depth import find_depth
+from tunebook.models.kinds import norm_parameters
 from tunebook.training.rates import base_rate_now, parameter_groups, rate_lines, rate_range, rates_of, refuse_own_groups
 from tunebook.training.trainer import RecipeTrainer
 
@@ -69,7 +69,7 @@ def test_the_depth_of_another_model_leaves_nothing_out_in_silence():
         rates_of(model, find_depth(model_of("bert", num_hidden_layers=3)), dict(model.named_parameters()), wanted())
 
 
-def test_a_model_without_layers_has_a_trunk_and_a_head():
+def test_a_model_without_layers_has_a_backbone_and_a_head():
     factors = of(model_of("mobilenet_v2"), layer_lr_decay=0.5).factors
     assert set(factors.values()) >= {1.0, 0.5}
 

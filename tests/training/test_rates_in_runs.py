@@ -16,7 +16,7 @@ from tunebook.errors import ConfigurationError
 from tunebook.loading import load_data, load_parts
 from tunebook.run_directory import RunDirectory
 from tunebook.training import build, callbacks
-from tunebook.training.callbacks import StepVote
+from tunebook.training.callbacks import StopSync
 from tunebook.training.precision import Precision
 from tunebook.training.processes import Processes
 from tunebook.training.signals import StopWish
@@ -61,7 +61,7 @@ def trained(overrides, loaded, tmp_path):
             loaded[policy] = load_parts(config, load_data(config, directory, processes), directory, processes)[1]
         chosen = Precision("float32", "test")
         trainer = build.build_trainer(config, loaded[policy], layout, chosen, directory, processes)
-        trainer.add_callback(StepVote(processes, StopWish(), trainer.step))
+        trainer.add_callback(StopSync(processes, StopWish(), trainer.step))
         trainer.train()
         return [entry["learning_rate"] for entry in trainer.state.log_history if "learning_rate" in entry]
 
@@ -119,7 +119,7 @@ CASES = {
 def test_a_run_that_is_cut_off_ends_with_the_weights_of_one_that_is_not(overrides, tmp_path, monkeypatch, case):
     said = [*overrides, *CASES[case]]
     whole = go(tmp_path / "whole", *said)
-    vote = callbacks.StepVote.on_pre_optimizer_step
+    vote = callbacks.StopSync.on_pre_optimizer_step
 
     def with_signal(self, args, state, control, **kwargs):
         if state.global_step + 1 == 8:
@@ -127,7 +127,7 @@ def test_a_run_that_is_cut_off_ends_with_the_weights_of_one_that_is_not(override
         return vote(self, args, state, control, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(callbacks.StepVote, "on_pre_optimizer_step", with_signal)
+        patch.setattr(callbacks.StopSync, "on_pre_optimizer_step", with_signal)
         with pytest.raises(SystemExit):
             go(tmp_path / "cut", *said)
     cut = go(tmp_path / "cut", *said)

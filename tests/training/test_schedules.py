@@ -1,4 +1,4 @@
-"""The learning rate's course: torch's and transformers' figures, the papers' formulas, and phase after phase."""
+"""The learning rate's lr_schedule: torch's and transformers' figures, the papers' formulas, and phase after phase."""
 
 import math
 import typing
@@ -13,23 +13,23 @@ from transformers import get_scheduler
 from tunebook.config.schedules import BY_METRIC
 from tunebook.config.schema import Scheduler
 from tunebook.errors import ConfigurationError
-from tunebook.modeling.policies.base import Phase
-from tunebook.training.schedules import Schedule, Scheduled, course_of, one_cycle, slanted_triangular
-from tunebook.training.timetable import TimedPhase, Timetable
+from tunebook.models.policies.base import Phase
+from tunebook.training.phase_schedule import PhaseSchedule, TimedPhase
+from tunebook.training.schedules import Schedule, ScheduledLR, lr_schedule_of, one_cycle, slanted_triangular
 
 BASE = 1e-3
 NEEDED = {"warmup_stable_decay": {"num_decay_steps": 5}, "cosine_with_min_lr": {"min_lr": 1e-5},
           "cosine_warmup_with_min_lr": {"min_lr": 1e-5}}  # fmt: skip
 
 
-def timetable(*phases, total=40):
+def phase_schedule(*phases, total=40):
     """Phases as (first step, learning rate, restarts)."""
     ends = [first for first, *_ in phases[1:]] + [total]
     timed = [
         TimedPhase(SimpleNamespace(phase=Phase(f"phase {at}", [], None, rate, restarts=restarts)), first, end)
         for at, ((first, rate, restarts), end) in enumerate(zip(phases, ends, strict=True))
     ]
-    return Timetable(tuple(timed), total, total)
+    return PhaseSchedule(tuple(timed), total, total)
 
 
 WHOLE = (0, None, False)
@@ -52,14 +52,16 @@ def walked(scheduler, steps=40):
     return rates, momentums
 
 
-def course(name, *phases, total=40, warmup=0.1, **options):
-    return course_of(Schedule(name, options or None, warmup), timetable(*(phases or [WHOLE]), total=total), BASE)
+def lr_schedule(name, *phases, total=40, warmup=0.1, **options):
+    return lr_schedule_of(
+        Schedule(name, options or None, warmup), phase_schedule(*(phases or [WHOLE]), total=total), BASE
+    )
 
 
 @pytest.mark.parametrize("steps", [5, 12, 40, 101])
 @pytest.mark.parametrize("said", [{}, {"pct_start": 0.4, "div": 10, "div_final": 1000, "moms": [0.9, 0.7, 0.9]}])
 def test_one_cycle_is_torchs(steps, said):
-    ours = walked(Scheduled(optimizer(), course("one_cycle", total=steps, **said)), steps)
+    ours = walked(ScheduledLR(optimizer(), lr_schedule("one_cycle", total=steps, **said)), steps)
     div, final, moms = said.get("div", 25), said.get("div_final", 1e5), said.get("moms", [0.95, 0.85, 0.95])
     torchs = OneCycleLR(
         optimizer(), [BASE * 0.1, BASE], total_steps=steps, pct_start=float(said.get("pct_start", 0.25)),
@@ -109,25 +111,25 @@ LIBRARY = [name for name in typing.get_args(Scheduler) if name not in {*BY_METRI
 @pytest.mark.parametrize("name", LIBRARY)
 def test_transformers_schedules_are_theirs_to_the_bit(name):
     options = NEEDED.get(name, {})
-    ours, _ = walked(Scheduled(optimizer(), course(name, **options)))
+    ours, _ = walked(ScheduledLR(optimizer(), lr_schedule(name, **options)))
     theirs, _ = walked(get_scheduler(name, optimizer(), 4, 40, options))
     assert ours == theirs
 
 
 @pytest.mark.parametrize("name", BY_METRIC)
 def test_schedules_by_the_metric_are_left_to_transformers(name):
-    assert course(name) is None
+    assert lr_schedule(name) is None
 
 
 def test_a_phase_with_its_own_rate_scales_all_groups_alike():
-    found, _ = walked(Scheduled(optimizer(), course("linear", WHOLE, (10, 2e-4, False), warmup=0)))
+    found, _ = walked(ScheduledLR(optimizer(), lr_schedule("linear", WHOLE, (10, 2e-4, False), warmup=0)))
     expected = [(1e-3 if step < 10 else 2e-4) * (40 - step) / 40 for step in range(40)]
     assert [pair[1] for pair in found] == pytest.approx(expected)
     assert [pair[0] for pair in found] == pytest.approx([rate / 10 for rate in expected])
 
 
 def test_a_phase_that_restarts_runs_the_shape_over_its_own_steps():
-    found = course("linear", WHOLE, (10, 5e-4, True), (25, None, False), warmup=0.2)
+    found = lr_schedule("linear", WHOLE, (10, 5e-4, True), (25, None, False), warmup=0.2)
     first = [found.rate(step) for step in range(10)]
     assert first == pytest.approx([0, 0.5, 1, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8])
     # 30 steps: up in 6 of them at half the rate, and the third phase goes on where the second was.
@@ -139,14 +141,14 @@ def test_a_phase_that_restarts_runs_the_shape_over_its_own_steps():
 
 
 def test_momentum_begins_anew_with_the_phase():
-    _, momentums = walked(Scheduled(optimizer(), course("one_cycle", WHOLE, (20, None, True))))
+    _, momentums = walked(ScheduledLR(optimizer(), lr_schedule("one_cycle", WHOLE, (20, None, True))))
     assert momentums[0] == momentums[20] == pytest.approx(0.95)
     assert momentums[4] == momentums[24] == pytest.approx(0.85)
     assert momentums[:20] == momentums[20:]
 
 
 def test_an_absolute_lowest_rate_is_measured_by_the_phases_own():
-    found = course("cosine_with_min_lr", WHOLE, (20, 1e-4, True), warmup=0, min_lr=1e-5)
+    found = lr_schedule("cosine_with_min_lr", WHOLE, (20, 1e-4, True), warmup=0, min_lr=1e-5)
     assert found.rate(40) * BASE == pytest.approx(1e-5)
     assert found.rate(19) * BASE > 1e-5
     assert found.rate(20) * BASE == pytest.approx(1e-4)
@@ -154,11 +156,11 @@ def test_an_absolute_lowest_rate_is_measured_by_the_phases_own():
 
 def test_a_warm_up_in_steps_that_fills_a_phase_is_refused():
     with pytest.raises(ConfigurationError, match=r"warmup_steps .* as many as the phase phase 0 has or more \(10\)"):
-        course("linear", WHOLE, (10, None, True), warmup=10)
+        lr_schedule("linear", WHOLE, (10, None, True), warmup=10)
 
 
 def test_a_share_of_a_phase_of_one_step_is_no_warm_up():
-    found = course("linear", WHOLE, (1, None, True), warmup=0.1)
+    found = lr_schedule("linear", WHOLE, (1, None, True), warmup=0.1)
     assert found.rate(0) == 1
     assert [found.rate(step) for step in (1, 5)] == pytest.approx([0, 1])  # 39 steps: up in four of them
 
@@ -167,39 +169,39 @@ def test_a_share_of_a_phase_of_one_step_is_no_warm_up():
 @pytest.mark.parametrize("phase", [(10, 1e-4, False), (10, None, True)])
 def test_phases_that_a_metric_cannot_follow_are_refused(name, phase):
     with pytest.raises(ConfigurationError, match=f"{name} follows the metric, but phase 1"):
-        course(name, WHOLE, phase)
+        lr_schedule(name, WHOLE, phase)
 
 
 def test_an_optimizer_with_groups_of_its_own_knows_no_phases():
     with pytest.raises(ConfigurationError, match="hyperparameters.optim .*lomo .* knows no phases"):
-        course_of(Schedule(), timetable(WHOLE, (10, None, False)), BASE, "lomo")
+        lr_schedule_of(Schedule(), phase_schedule(WHOLE, (10, None, False)), BASE, "lomo")
 
 
 @pytest.mark.parametrize(("name", "options"), [("cosine_with_min_lr", {}), ("polynomial", {"lr_end": 1}),
                                            ("cosine", {"num_cycles": "x"})])  # fmt: skip
 def test_options_that_transformers_refuses_are_told_before_training(name, options):
     with pytest.raises(ConfigurationError, match=f"lr_scheduler_kwargs .*{name} does not take these"):
-        course(name, **options)
+        lr_schedule(name, **options)
 
 
 def test_momentum_of_sgd_moves_only_where_it_has_some():
     with_momentum = optimizer(torch.optim.SGD, momentum=0.9)
-    assert walked(Scheduled(with_momentum, course("one_cycle")))[1][9] == pytest.approx(0.85)
+    assert walked(ScheduledLR(with_momentum, lr_schedule("one_cycle")))[1][9] == pytest.approx(0.85)
     without = optimizer(torch.optim.SGD)
-    assert set(walked(Scheduled(without, course("one_cycle")))[1]) == {0}
+    assert set(walked(ScheduledLR(without, lr_schedule("one_cycle")))[1]) == {0}
 
 
 def test_momentum_that_was_asked_for_needs_an_optimizer_that_has_it():
-    asked = course("one_cycle", moms=[0.9, 0.8, 0.9])
+    asked = lr_schedule("one_cycle", moms=[0.9, 0.8, 0.9])
     with pytest.raises(ConfigurationError, match="moms .*no momentum"):
-        Scheduled(optimizer(torch.optim.SGD), asked)
-    assert course("one_cycle", moms=None).momentum is None
+        ScheduledLR(optimizer(torch.optim.SGD), asked)
+    assert lr_schedule("one_cycle", moms=None).momentum is None
 
 
 @pytest.mark.parametrize("name", ["one_cycle", "slanted_triangular", "cosine"])
 def test_a_saved_course_goes_on_to_the_bit(name, tmp_path):
     def fresh():
-        return Scheduled(optimizer(), course(name, WHOLE, (25, 5e-4, True)))
+        return ScheduledLR(optimizer(), lr_schedule(name, WHOLE, (25, 5e-4, True)))
 
     whole = walked(fresh())
     cut = fresh()

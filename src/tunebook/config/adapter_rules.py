@@ -87,7 +87,7 @@ def _freezing(config: Config, at_input: bool) -> list[Finding]:
     freezing, method = config.freezing, config.adapter.method
     for key in ("norms", "biases", "embeddings"):
         if getattr(freezing, key) == "train":
-            message = "under an adapter the weights of the trunk stay as they are; set it to policy, or adapter=none"
+            message = "under an adapter the weights of the backbone stay as they are; set it to policy, or adapter=none"
             found.append((f"freezing.{key}", message))
     if freezing.policy == "head_only":
         message = f"trains the head alone, so {method} has nowhere to go; use freezing=none, or adapter=none"

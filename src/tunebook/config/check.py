@@ -10,9 +10,9 @@ from pydantic import BaseModel, ValidationError
 
 from tunebook.config import registry, rules, schema
 from tunebook.config.compose import Composed
+from tunebook.config.messages import describe, joined, key_of
 from tunebook.config.places import Places
 from tunebook.config.training_fields import RENAMED, RESERVED, group_of, training_fields
-from tunebook.config.wording import describe, joined, key_of
 from tunebook.errors import Problem, did_you_mean
 
 

@@ -50,8 +50,7 @@ class DatasetConfig(Options):
         rows: rows per split that there should be; loading checks them.
         licence: of the data.
         max_rows: at most so many rows of a split, drawn by `split.seed`, each class by its share.
-        streaming: training rows are read from the source as they are needed and never kept.
-        streaming_buffer: rows that a stream holds to shuffle them, or to group them by length.
+        streaming: false; rows are memory-mapped, whatever their number.
         fingerprints: SHA-256 of each split's content, in frozen recipes; other rows are refused.
     """
 
@@ -66,7 +65,6 @@ class DatasetConfig(Options):
     max_rows: dict[Literal["train", "validation", "test"], Annotated[int, Field(ge=1)]] | None = None
     fingerprints: dict[Literal["train", "validation", "test"], str] | None = None
     streaming: bool = False
-    streaming_buffer: int = Field(default=10_000, ge=1)
     options: Options
 
     @field_validator("labels", mode="before")
@@ -76,6 +74,16 @@ class DatasetConfig(Options):
         if not isinstance(value, dict):
             return value
         return {str(key).lower() if isinstance(key, bool) else key: name for key, name in value.items()}
+
+    @field_validator("streaming")
+    @classmethod
+    def _rows_lie_on_disk(cls, value: bool) -> bool:
+        if value:
+            raise ValueError(
+                "is not needed any more: rows of every source are kept on disk and mapped into memory, whatever their "
+                "number; take it out"
+            )
+        return value
 
     @field_validator("max_rows", mode="before")
     @classmethod

@@ -39,18 +39,7 @@ def _in_phases(config: Config) -> list[Finding]:
             if getattr(config.runtime, key):
                 message = f"lays the optimizer out when training begins, and {by} thaws later; take it out"
                 found.append((f"runtime.{key}", message))
-    if config.dataset and config.hyperparameters and _epochs_are_unknown(config):
-        by_epochs = _key(config, "epochs")
-        if by_epochs:
-            other = f"freezing.{by_epochs.removesuffix('epochs')}steps"
-            message = f"how many rows the stream has is not known, nor what an epoch is; give {other} instead"
-            found.append((f"freezing.{by_epochs}", message))
     return found
-
-
-def _epochs_are_unknown(config: Config) -> bool:
-    unknown = not (config.dataset.rows or {}).get("train") or (config.cleaning and config.cleaning.missing == "drop")
-    return bool(config.dataset.streaming and unknown)
 
 
 def _key(config: Config, unit: str) -> str | None:

@@ -42,13 +42,13 @@ class ModelConfig(Options):
         dtype: of the weights while training.
         attn_implementation: as in `from_pretrained` (`sdpa`, `eager`, …).
         drop_layers: how many of the top layers are taken out (Sajjad et al. 2020, arXiv 2004.03844).
-        reinit_layers: how many of the top layers are drawn anew (Zhang et al. 2021, arXiv 2006.05987).
+        reinit_layers: how many of the top layers are reinitialized (Zhang et al. 2021, arXiv 2006.05987).
         init: how the weights of the new head are drawn; `default`: as the architecture does.
         dropout: settings of the architecture that are dropout shares, e.g. `{hidden_dropout_prob: 0.2}`, and
             `head_dropout` of a head that the next two make.
         pooling: what the head sees of the last hidden states; `default`: as the architecture does. Anything else puts
-            a head of ours on the trunk, unless the architecture's own head has a setting for it.
-        head_widths: hidden layers of an MLP head of ours, from the trunk on; `[]`: one linear layer; None: the
+            a head of ours on the backbone, unless the architecture's own head has a setting for it.
+        head_widths: hidden layers of an MLP head of ours, from the backbone on; `[]`: one linear layer; None: the
             architecture's own head. `head` then says nothing, as all of a head of ours is new.
     """
 
@@ -116,7 +116,7 @@ class EvaluationConfig(Options):
     """What is measured beside the recipe's own splits.
 
     Args:
-        keep: finished runs (their folders), whose tasks are scored with this run's trunk before and after training.
+        keep: finished runs (their folders), whose tasks are scored with this run's backbone before and after training.
     """
 
     keep: list[str] = []

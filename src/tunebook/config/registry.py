@@ -20,8 +20,8 @@ FOLDERS = {
     "sampling": "tunebook.data.sampling",
     "augmentation": "tunebook.data.augmentation",
     "loss": "tunebook.training.losses",
-    "policy": "tunebook.modeling.policies",
-    "adapter": "tunebook.modeling.adapters",
+    "policy": "tunebook.models.policies",
+    "adapter": "tunebook.models.adapters",
     "regularization": "tunebook.training.regularization",
 }
 

@@ -7,13 +7,13 @@ from tunebook.config.schema import Config
 
 Finding = tuple[str, str]
 FROM_START = ("l2_sp", "mixout")
-"""Methods that hold the trunk's weights to those that training starts from."""
+"""Methods that hold the backbone's weights to those that training starts from."""
 
 
 def problems(config: Config) -> list[Finding]:
     """Keys with what is wrong. Groups that are None are not judged."""
     wanted = _wanted(config)
-    found = _shares_a_trunk(config, wanted)
+    found = _shares_a_backbone(config, wanted)
     if not wanted:
         return found
     if config.adapter and config.adapter.method != "none":
@@ -21,11 +21,8 @@ def problems(config: Config) -> list[Finding]:
     if config.model and config.model.config is not None:
         message = "holds to the weights that training starts from, which are drawn at random here; set it to null"
         found += [(_key(name), message) for name in FROM_START if name in wanted]
-    if config.freezing and _trunk_is_frozen(config) and _without_adapter(config):
+    if config.freezing and _backbone_is_frozen(config) and _without_adapter(config):
         found += _nothing_moves(config, wanted)
-    if config.dataset and config.dataset.streaming and "replay" in wanted:
-        message = "is not for streamed training rows; set dataset.streaming=false, or regularization.replay=null"
-        found.append((_key("replay"), message))
     if config.runtime:
         found += _spread_out(config, wanted)
     return found
@@ -46,37 +43,37 @@ def _without_adapter(config: Config) -> bool:
 
 def _beside_adapter(name: str, method: str) -> str:
     return (
-        f"holds the trunk's own weights to where training starts, and with adapter={method} they never leave it; set "
+        f"holds the backbone's own weights to where training starts, and with adapter={method} they never leave it; set "
         f"regularization.{name}=null"
     )
 
 
-def _trunk_is_frozen(config: Config) -> bool:
+def _backbone_is_frozen(config: Config) -> bool:
     freezing = config.freezing
     lets_move = "train" in (freezing.norms, freezing.biases, freezing.embeddings)
     return freezing.policy == "head_only" and not lets_move
 
 
 def _nothing_moves(config: Config, wanted: list[str]) -> list[Finding]:
-    message = "holds the trunk to where training starts, and freezing=head_only keeps it there; set it to null"
+    message = "holds the backbone to where training starts, and freezing=head_only keeps it there; set it to null"
     group = config.regularization
     idle = [name for name in FROM_START if name in wanted and not getattr(getattr(group, name), "beta", 0)]
     found = [(_key(name), message) for name in idle]
     if "replay" in wanted:
-        message = "teaches the trunk older rows, and freezing=head_only lets no part of it learn; set it to null"
+        message = "teaches the backbone previous rows, and freezing=head_only lets no part of it learn; set it to null"
         found.append((_key("replay"), message))
     return found
 
 
-def _shares_a_trunk(config: Config, wanted: list[str]) -> list[Finding]:
-    """Adapters whose inputs are no part of the trunk, so that another head on it would not see them."""
+def _shares_a_backbone(config: Config, wanted: list[str]) -> list[Finding]:
+    """Adapters whose inputs are no part of the backbone, so that another head on it would not see them."""
     adapter = config.adapter
     if adapter is None or getattr(registry.load("adapter", adapter.method), "STANDS", "layers") == "layers":
         return []
     keys = ["evaluation.keep"] if config.evaluation and config.evaluation.keep else []
     keys += [_key("replay")] if "replay" in wanted else []
     message = (
-        f"puts an older head on this run's trunk, and adapter={adapter.method} stands in front of it, for this task "
+        f"puts a previous head on this run's backbone, and adapter={adapter.method} stands in front of it, for this task "
         "alone; use an adapter that stands in layers, such as adapter=lora"
     )
     return [(key, message) for key in keys]

@@ -12,7 +12,6 @@ from tunebook.config import (
     rate_rules,
     registry,
     regularization_rules,
-    streaming_rules,
 )
 from tunebook.config.data_groups import AUXILIARY
 from tunebook.config.places import Places
@@ -40,7 +39,7 @@ def problems(config: Config, places: Places) -> list[Problem]:
     found += model_rules.problems(config)
     found += regularization_rules.problems(config)
     told = [Problem(key, message, places.of(key)) for key, message in found]
-    return [*told, *streaming_rules.problems(config, places)]
+    return told
 
 
 Finding = tuple[str, str]

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from tunebook.config.library_schedules import options_of
+from tunebook.config.messages import describe, joined, key_of
 from tunebook.config.options import Options
-from tunebook.config.wording import describe, joined, key_of
 from tunebook.errors import did_you_mean
 
 BY_METRIC = ("reduce_lr_on_plateau", "greedy")

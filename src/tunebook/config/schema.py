@@ -133,7 +133,7 @@ class _RuntimeBase(Options):
 
     Args:
         precision: of the arithmetic; `auto` takes the launcher's, else bf16 where the device gains from it.
-        cache_dir: of computed outputs of frozen layers (`freezing.cache`), shared by runs; None: `trunk-cache` in
+        cache_dir: of computed outputs of frozen layers (`freezing.cache`), shared by runs; None: `backbone-cache` in
             `TUNEBOOK_CACHE`, else in ~/.cache/tunebook.
         cache_gb: how many GB (1e9 bytes) all of them may take; the ones that were not used for longest go first.
     """

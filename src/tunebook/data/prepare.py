@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from datasets import DatasetDict
@@ -18,9 +18,6 @@ from tunebook.data.cleaning import duplicates, leaks, missing, text, weights
 from tunebook.data.cleaning.contents import Contents
 from tunebook.data.cleaning.findings import Dropped, Finding, Record, dropped_rows
 from tunebook.errors import DataError, Problem
-
-if TYPE_CHECKING:
-    from tunebook.data.streaming.stream import Stream
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,6 @@ class PreparedData:
         weights: (training rows,), above 0 with mean 1; None: every row counts 1.
         findings: what cleaning found, in the order in which it looked.
         dropped: the rows that it left out.
-        stream: of the training rows, of which `splits` then holds the first ones alone; None: it holds all.
     """
 
     splits: DatasetDict
@@ -50,7 +46,6 @@ class PreparedData:
     weights: np.ndarray | None = None
     findings: list[Finding] = field(default_factory=list)
     dropped: list[Dropped] = field(default_factory=list)
-    stream: Stream | None = None
 
 
 def prepare(

@@ -1,14 +1,12 @@
-"""The rows of a whole recipe, whole or streamed, with those that an augmentation adds. Knows no model and no run."""
+"""The rows of a whole recipe, with those that an augmentation adds. Knows no model and no run."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from tunebook.config import registry
 from tunebook.config.schema import Config
 from tunebook.data.prepare import PreparedData, prepare
-from tunebook.data.streaming.prepare import prepare_streamed
 
 
 def rows_of(config: Config, cwd: Path | None = None) -> PreparedData:
@@ -25,9 +23,6 @@ def rows_of(config: Config, cwd: Path | None = None) -> PreparedData:
     module = registry.load("task", config.task.name)
     kind = module.Task(config.task.options).answer.kind
     method = registry.load("augmentation", config.augmentation.method)
-    if config.dataset.streaming:
-        data, stream = prepare_streamed(config.dataset, module.ROLES, config.cleaning, kind, cwd)
-        return replace(data, stream=stream)
     data = prepare(config.dataset, module.ROLES, config.cleaning, kind, cwd=cwd)
     if hasattr(method, "add_rows"):
         return method.add_rows(data, config.augmentation.options, config.cleaning)

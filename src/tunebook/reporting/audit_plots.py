@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from tunebook.data.audit.looks import Bars, Histogram
+from tunebook.data.audit.check_result import Bars, Histogram
 from tunebook.reporting import plots
 
 COLOURS = {"train": plots.BLUE, "validation": "#4a9a62", "test": plots.ORANGE}

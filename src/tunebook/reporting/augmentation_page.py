@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from tunebook.data.audit.looks import Row
+from tunebook.data.audit.check_result import Row
 from tunebook.files import write_text
 from tunebook.reporting.audit_page import printed
 from tunebook.reporting.pages import rendered, shortened

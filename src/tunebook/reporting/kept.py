@@ -1,4 +1,4 @@
-"""How figures of older tasks are written: for the terminal, for pages and for metrics.json. Computes nothing."""
+"""How figures of previous tasks are written: for the terminal, for pages and for metrics.json. Computes nothing."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tunebook.reporting.formatting import figure
 from tunebook.reporting.summary import KeptFigure
-from tunebook.reporting.wording import figure
 
-COLUMNS = ("older task", "split", "metric", "before", "after", "change")
+COLUMNS = ("previous task", "split", "metric", "before", "after", "change")
 WIDTH = 110
 
 
@@ -22,8 +22,8 @@ def cells(figures: list[KeptFigure]) -> list[tuple[str, ...]]:
 
 
 def kept_table(figures: list[KeptFigure]) -> str:
-    """The table on the terminal: older tasks on this run's trunk, before training and after it."""
-    table = Table(title="Older tasks, under their own heads on this run's trunk", title_justify="left")
+    """The table on the terminal: previous tasks on this run's backbone, before training and after it."""
+    table = Table(title="Previous tasks, under their own heads on this run's backbone", title_justify="left")
     for name in COLUMNS:
         number = name in {"before", "after", "change"}
         table.add_column(Text(name), justify="right" if number else "left", overflow="fold", no_wrap=number)

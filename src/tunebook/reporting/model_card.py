@@ -14,8 +14,8 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from tunebook.evaluation import catalog
 from tunebook.files import write_text
 from tunebook.reporting import kept
+from tunebook.reporting.formatting import clock, figure, metric_names, side_by_side
 from tunebook.reporting.summary import AdapterKept, RunSummary
-from tunebook.reporting.wording import clock, figure, metric_names, side_by_side
 
 # owner/name: a bare word may be a folder or a kind of architecture, and a card must not claim a wrong parent.
 _KINDS = {
@@ -26,7 +26,7 @@ _KINDS = {
 _OWN_CODE = (
     "The head is of a class that transformers does not have. Its code is the file {0} beside the weights: read it, "
     "then `trust_remote_code=True` lets transformers run it. Where Tunebook is installed, it does without: "
-    "`from tunebook.modeling.classifier import register; register()` in front."
+    "`from tunebook.models.classifier import register; register()` in front."
 )
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
@@ -40,8 +40,8 @@ def write_card(path: str | Path, summary: RunSummary, model: str = "model") -> N
         model: the model's folder, as seen from the card.
     """
     use = usage(summary, model)
-    older = [_kept(summary)] if summary.kept else []
-    parts = [_what(summary), _data(summary), _figures(summary), *older, use, _again(summary)]
+    previous = [_kept(summary)] if summary.kept else []
+    parts = [_what(summary), _data(summary), _figures(summary), *previous, use, _again(summary)]
     header = card_data(summary).to_yaml()
     card = ModelCard(f"---\n{header}\n---\n\n" + "\n\n".join(parts) + "\n")
     write_text(Path(path), str(card))
@@ -135,8 +135,8 @@ def _figures(summary: RunSummary) -> str:
 
 def _kept(summary: RunSummary) -> str:
     rows = [kept.COLUMNS, ("---", "---", "---", "---:", "---:", "---:"), *kept.cells(summary.kept)]
-    told = "Each under its own head, as its run left it, on this run's trunk before and after training."
-    return "\n".join(["## Older tasks", "", told, "", *(f"| {' | '.join(row)} |" for row in rows)])
+    told = "Each under its own head, as its run left it, on this run's backbone before and after training."
+    return "\n".join(["## Previous tasks", "", told, "", *(f"| {' | '.join(row)} |" for row in rows)])
 
 
 def usage(summary: RunSummary, model: str) -> str:

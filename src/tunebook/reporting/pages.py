@@ -11,7 +11,7 @@ import io
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
-from tunebook.reporting.wording import clock, figure
+from tunebook.reporting.formatting import clock, figure
 
 MOST_LETTERS = 600
 MOST_PIXELS = 128

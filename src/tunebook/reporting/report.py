@@ -9,9 +9,9 @@ from markupsafe import Markup
 
 from tunebook.files import write_text
 from tunebook.reporting import kept, plots
+from tunebook.reporting.formatting import figure, metric_names, side_by_side
 from tunebook.reporting.pages import inline, rendered, shortened
 from tunebook.reporting.summary import RunSummary
-from tunebook.reporting.wording import figure, metric_names, side_by_side
 
 MOST_MISTAKES = 10
 

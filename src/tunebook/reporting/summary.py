@@ -74,7 +74,7 @@ class AdapterKept:
 
 @dataclass(frozen=True, kw_only=True)
 class KeptFigure:
-    """One figure of an older task, on this run's trunk under that task's own head.
+    """One figure of a previous task, on this run's backbone under that task's own head.
 
     Args:
         run: folder of the run that learned it.
@@ -119,7 +119,7 @@ class RunSummary:
         parameters: number of parameters.
         trainable: how many of them trained.
         metrics: final numbers per split, by the thresholds of the run; keys without the 'eval_' of the Trainer.
-        kept: figures of older tasks, before and after; empty where none was measured.
+        kept: figures of previous tasks, before and after; empty where none was measured.
         untuned: the same without thresholds; empty where the run has none.
         monitor: the metric that chose the best checkpoint, or "" when none did.
         history: what the Trainer logged, in its own form (`log_history`).

@@ -11,7 +11,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from tunebook.reporting.wording import clock, figure, metric_names, side_by_side
+from tunebook.reporting.formatting import clock, figure, metric_names, side_by_side
 
 # What a run directory may hold, and why one would open it.
 PLACES = {

@@ -56,7 +56,7 @@ class Texts:
         Raises:
             ConfigurationError: `max_length` is more than the model has positions for.
         """
-        from tunebook.modeling.processor import load_tokenizer
+        from tunebook.models.processor import load_tokenizer
 
         processor = load_tokenizer(model)
         if self.options.max_length > processor.model_max_length:
@@ -68,7 +68,7 @@ class Texts:
 
     def encode(self, split: Dataset, processor: PreTrainedTokenizerBase, model: Any) -> Dataset:
         """Token ids with their length, `labels` and `row`."""
-        from tunebook.modeling.processor import set_padding
+        from tunebook.models.processor import set_padding
 
         set_padding(model, processor)
 

@@ -35,7 +35,7 @@ class Task:
 
     def load_processor(self, model: ModelConfig) -> BaseImageProcessor:
         """The model's image processor."""
-        from tunebook.modeling.processor import load_image_processor
+        from tunebook.models.processor import load_image_processor
 
         return load_image_processor(model)
 

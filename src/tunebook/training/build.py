@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import datasets
 import torch
@@ -24,8 +23,8 @@ from tunebook.config.schema import Config
 from tunebook.data.sampling.base import Sampling, TrainLabels
 from tunebook.evaluation import catalog
 from tunebook.evaluation.scorer import Scorer
-from tunebook.modeling.adapted import Adapted
-from tunebook.modeling.plan import FreezingPlan
+from tunebook.models.adapted import Adapted
+from tunebook.models.plan import FreezingPlan
 from tunebook.run_directory import RunDirectory
 from tunebook.tasks.base import Task
 from tunebook.training import precision
@@ -33,17 +32,16 @@ from tunebook.training.arguments import training_arguments
 from tunebook.training.batches import BatchLayout, EffectiveBatches, batch_layout
 from tunebook.training.callbacks import Bar, History, Progress
 from tunebook.training.losses.base import Loss
+from tunebook.training.phase_schedule import PhaseSchedule, phase_schedule
 from tunebook.training.phase_table import freezing_lines
 from tunebook.training.precision import Precision
 from tunebook.training.processes import Processes
 from tunebook.training.rates import base_rate, rate_lines, rates_of
 from tunebook.training.regularized import Averaging, refuse_pieces, regularized
 from tunebook.training.rows import TrainRows
-from tunebook.training.schedules import course_of, schedule_of
-from tunebook.training.stream import StreamBatches, StreamRows
-from tunebook.training.thawing import LastPhasePatience, Thawing
-from tunebook.training.timetable import Timetable, timetable
+from tunebook.training.schedules import lr_schedule_of, schedule_of
 from tunebook.training.trainer import RecipeTrainer, mean_over_batch
+from tunebook.training.unfreezing import LastPhasePatience, UnfreezeCallback
 
 logger = logging.getLogger("tunebook")
 
@@ -62,7 +60,7 @@ class Parts:
         splits: encoded.
         train_rows: the training rows as the loader asks for them.
         labels: of the training rows.
-        sampling: which rows an epoch holds; None where the training rows are streamed.
+        sampling: which rows an epoch holds.
         loss: that is minimized.
         freezing: what trains, and when.
         adapted: the model with its adapter; None: without one.
@@ -73,9 +71,9 @@ class Parts:
     model: PreTrainedModel
     processor: Any
     splits: dict[str, datasets.Dataset]
-    train_rows: TrainRows | StreamRows
+    train_rows: TrainRows
     labels: TrainLabels
-    sampling: Sampling | None
+    sampling: Sampling
     loss: Loss
     freezing: FreezingPlan
     adapted: Adapted | None = None
@@ -112,7 +110,7 @@ def with_effective_batch(config: Config, layout: BatchLayout) -> Config:
     return config.model_copy(update={"hyperparameters": config.hyperparameters.model_copy(update=said)})
 
 
-def timetable_of(config: Config, parts: Parts, layout: BatchLayout) -> Timetable:
+def phase_schedule_of(config: Config, parts: Parts, layout: BatchLayout) -> PhaseSchedule:
     """The phases of the run in optimizer steps.
 
     Raises:
@@ -121,24 +119,18 @@ def timetable_of(config: Config, parts: Parts, layout: BatchLayout) -> Timetable
     per_epoch = math.ceil(len(batches_of(config, parts, layout, 0)) / layout.accumulation)
     wanted = config.hyperparameters
     if wanted.max_steps is not None and wanted.max_steps > 0:
-        return timetable(parts.freezing, per_epoch, wanted.max_steps, base_rate(wanted))
+        return phase_schedule(parts.freezing, per_epoch, wanted.max_steps, base_rate(wanted))
     epochs = TrainingArguments.num_train_epochs if wanted.num_train_epochs is None else wanted.num_train_epochs
-    return timetable(parts.freezing, per_epoch, math.ceil(epochs * per_epoch), base_rate(wanted))
+    return phase_schedule(parts.freezing, per_epoch, math.ceil(epochs * per_epoch), base_rate(wanted))
 
 
-def batches_of(
-    config: Config, parts: Parts, layout: BatchLayout, rank: int, dropped: Path | None = None
-) -> EffectiveBatches | StreamBatches:
+def batches_of(config: Config, parts: Parts, layout: BatchLayout, rank: int) -> EffectiveBatches:
     """This process's micro-batches. Length grouping needs lengths, which only some tasks have."""
     train = parts.splits["train"]
     wanted = config.hyperparameters
     seed = wanted.seed if wanted.data_seed is None else wanted.data_seed
-    if isinstance(parts.train_rows, StreamRows):
-        stream, strategy = parts.train_rows.stream, wanted.train_sampling_strategy
-        buffer = config.dataset.streaming_buffer
-        return StreamBatches(stream, layout, rank, strategy, seed, buffer, wanted.max_steps, dropped)
     lengths = list(train["length"][:]) if "length" in train.column_names else None
-    return EffectiveBatches(cast(Sampling, parts.sampling), layout, rank, wanted.train_sampling_strategy, seed, lengths)
+    return EffectiveBatches(parts.sampling, layout, rank, wanted.train_sampling_strategy, seed, lengths)
 
 
 def choose_precision(
@@ -184,7 +176,7 @@ def build_trainer(
     metric, higher = best_metric(config)
     device = processes.state.device
     arguments = training_arguments(config, directory.checkpoints, layout, chosen.name, metric, higher, device)
-    steps = timetable_of(config, parts, layout)
+    steps = phase_schedule_of(config, parts, layout)
     if len(steps.phases) > 1:
         # Parameters of other phases get no gradient, also where layers are checkpointed.
         arguments.ddp_find_unused_parameters = True
@@ -192,8 +184,8 @@ def build_trainer(
     rates = rates_of(parts.model, parts.freezing.depth, parts.freezing.ever, wanted)
     trainer = RecipeTrainer(
         rates=rates,
-        course=course_of(schedule_of(wanted), steps, rates.base, wanted.optim or ""),
-        batches=batches_of(config, parts, layout, processes.rank, directory.path / DROPPED if processes.main else None),
+        lr_schedule=lr_schedule_of(schedule_of(wanted), steps, rates.base, wanted.optim or ""),
+        batches=batches_of(config, parts, layout, processes.rank),
         model=parts.model,
         adapted=parts.adapted,
         args=arguments,
@@ -206,7 +198,7 @@ def build_trainer(
         preprocess_logits_for_metrics=parts.task.answer.row_scores,
         callbacks=_callbacks(config, directory, processes, steps),
     )
-    trainer.add_callback(Thawing(trainer, steps))
+    trainer.add_callback(UnfreezeCallback(trainer, steps))
     trainer.freezing_lines = [*freezing_lines(steps, rates), *rate_lines(rates)]
     refuse_pieces(config, trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled)
     trainer.regularized = regularized(config, parts.model, parts.processor, parts.task.answer.kind, processes)
@@ -230,7 +222,7 @@ def checkpoint_bytes(model: nn.Module, adapted: Adapted | None = None, averaged:
 
 
 def _callbacks(
-    config: Config, directory: RunDirectory, processes: Processes, steps: Timetable
+    config: Config, directory: RunDirectory, processes: Processes, steps: PhaseSchedule
 ) -> list[TrainerCallback]:
     callbacks: list[TrainerCallback] = []
     if processes.main:

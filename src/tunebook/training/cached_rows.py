@@ -1,4 +1,4 @@
-"""Encoded rows that bring the states of the frozen trunk with them. Knows the store of states and collated batches.
+"""Encoded rows that bring the states of the frozen backbone with them. Knows the store of states and collated batches.
 
 A row carries the number of its states: whatever draws, orders, repeats or shares out rows needs to know nothing.
 """
@@ -13,9 +13,9 @@ import torch
 from torch.utils.data import Dataset
 
 from tunebook.answers.base import Answer
-from tunebook.modeling.cache.boundary import TOKENS
-from tunebook.modeling.cache.standins import StandIns
-from tunebook.modeling.cache.store import Stored
+from tunebook.models.cache.boundary import TOKENS
+from tunebook.models.cache.placeholders import Placeholders
+from tunebook.models.cache.store import Stored
 from tunebook.tasks.base import beside
 
 STATES, STATE_OF, SPLIT = "states", "state_of", "split"
@@ -60,7 +60,7 @@ class Joining:
     Args:
         collate: the task's.
         stored: split -> its states.
-        stand_ins: for bare rows; None: rows have their inputs.
+        placeholders: for bare rows; None: rows have their inputs.
         answer: of the task.
         by_token: whether states have a vector for each token.
     """
@@ -69,11 +69,11 @@ class Joining:
         self,
         collate: Callable[[list[dict[str, Any]]], Mapping[str, torch.Tensor]],
         stored: Mapping[str, Stored],
-        stand_ins: StandIns | None,
+        placeholders: Placeholders | None,
         answer: Answer,
         by_token: bool,
     ) -> None:
-        self.collate, self.stored, self.stand_ins = collate, stored, stand_ins
+        self.collate, self.stored, self.placeholders = collate, stored, placeholders
         self.answer, self.by_token = answer, by_token
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
@@ -83,11 +83,11 @@ class Joining:
         stored = self.stored[rows[0][SPLIT]]
         places = [row[STATE_OF] for row in rows]
         lengths = stored.lengths(places)
-        if self.stand_ins is None:
+        if self.placeholders is None:
             plain = [{name: row[name] for name in row if name not in {STATE_OF, SPLIT}} for row in rows]
             batch = dict(self.collate(plain))
         else:
-            batch = {**self.stand_ins(lengths, int(lengths.max())), **beside(rows, self.answer)}
+            batch = {**self.placeholders(lengths, int(lengths.max())), **beside(rows, self.answer)}
         return {**batch, STATES: self._states(stored.rows(places), batch)}
 
     def _states(self, found: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:

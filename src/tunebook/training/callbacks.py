@@ -40,7 +40,7 @@ class StepFacts:
     gradient: float | None = None
 
 
-class StepVote(TrainerCallback):
+class StopSync(TrainerCallback):
     """Before each optimizer step the processes agree: are loss and gradient finite, has a signal come?
 
     One exchange of two numbers. A loss or gradient that is not finite stops the run before it reaches the

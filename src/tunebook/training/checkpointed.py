@@ -14,7 +14,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import ExportableState
 
 from tunebook.errors import ConfigurationError, Problem, RunDirectoryError
-from tunebook.modeling.adapted import Adapted
+from tunebook.models.adapted import Adapted
 from tunebook.training import checkpoints
 
 
@@ -84,11 +84,11 @@ class CheckpointedTrainer(Trainer):
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         """The weights of a checkpoint, through `from_pretrained`.
 
-        transformers 5.23 saves some models (ViT) under the names of older versions, which its own loading of
+        transformers 5.23 saves some models (ViT) under the names of previous versions, which its own loading of
         checkpoints does not translate back: it keeps the weights as they are and only warns of missing keys.
 
         Raises:
-            RunDirectoryError: the checkpoint lacks weights of the model, which would be drawn anew.
+            RunDirectoryError: the checkpoint lacks weights of the model, which would be reinitialized.
         """
         if self.is_fsdp_enabled or self.is_deepspeed_enabled:
             super()._load_from_checkpoint(resume_from_checkpoint, model)

@@ -18,16 +18,16 @@ from torch import nn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from tunebook.errors import ConfigurationError, Problem, TrainingDiverged
-from tunebook.modeling.freezing import frozen_modules
-from tunebook.modeling.modes import modes_kept
-from tunebook.modeling.plan import set_trained
+from tunebook.models.freezing import frozen_modules
+from tunebook.models.modes import modes_kept
+from tunebook.models.plan import set_trained
+from tunebook.training.phase_schedule import TimedPhase
 from tunebook.training.processes import Processes
 from tunebook.training.rate_suggestions import smoothed, suggestions
-from tunebook.training.schedules import Course
+from tunebook.training.schedules import LRSchedule
 from tunebook.training.signals import Stopped, StopWish
-from tunebook.training.thawing import Thawing
-from tunebook.training.timetable import TimedPhase
 from tunebook.training.trainer import RecipeTrainer
+from tunebook.training.unfreezing import UnfreezeCallback
 
 DIVERGED = 4.0
 """How many times the lowest smoothed loss ends the sweep."""
@@ -117,7 +117,7 @@ def find_lr(
         set_trained(trainer.plain_model, phase.planned.trained)
         trainer.frozen = frozen_modules(trainer.plain_model)
         trainer.optimizer = trainer.lr_scheduler = None
-        trainer.course = Course(lambda step: wanted.rate(step) / base)
+        trainer.lr_schedule = LRSchedule(lambda step: wanted.rate(step) / base)
         trainer.args.max_steps = wanted.steps
         trainer.args.eval_on_start = trainer.args.load_best_model_at_end = False
         trainer.train()
@@ -165,7 +165,9 @@ class _Watch(TrainerCallback):
 
 
 def _phase(trainer: RecipeTrainer, number: int) -> TimedPhase:
-    phases = next(c.timetable.phases for c in trainer.callback_handler.callbacks if isinstance(c, Thawing))
+    phases = next(
+        c.phase_schedule.phases for c in trainer.callback_handler.callbacks if isinstance(c, UnfreezeCallback)
+    )
     if not 1 <= number <= len(phases):
         named = ", ".join(f"{at} ({phase.name})" for at, phase in enumerate(phases, start=1))
         raise ConfigurationError(Problem("--phase", f"there is no phase {number}; this freezing policy has {named}"))
@@ -221,7 +223,7 @@ def _trainer_as_found(trainer: RecipeTrainer) -> Iterator[None]:
     kept = {
         name: getattr(trainer, name)
         for name in (
-            "optimizer", "lr_scheduler", "_created_lr_scheduler", "optimizer_cls_and_kwargs", "course", "state",
+            "optimizer", "lr_scheduler", "_created_lr_scheduler", "optimizer_cls_and_kwargs", "lr_schedule", "state",
             "control", "model_wrapped", "frozen", "is_in_train",
         )
     }  # fmt: skip

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
+from tunebook.training.phase_schedule import PhaseSchedule, TimedPhase
 from tunebook.training.rates import Rates, rate_range
-from tunebook.training.timetable import TimedPhase, Timetable
 
 HEADINGS = ("phase", "epochs", "steps", "trains", "parameters", "share", "learning rate")
 RIGHT = {"parameters", "share"}
 
 
-def freezing_lines(timetable: Timetable, rates: Rates) -> list[str]:
+def freezing_lines(phase_schedule: PhaseSchedule, rates: Rates) -> list[str]:
     """The table of phases; of a run with a single one, what each freezing rule decided.
 
     Args:
-        timetable: of the run.
+        phase_schedule: of the run.
         rates: of its parameters.
     """
-    if len(timetable.phases) == 1:
-        return [*timetable.phases[0].planned.table.lines(), *_left_out(timetable)]
-    rows = [HEADINGS, *(_row(phase, timetable.steps_per_epoch, rates) for phase in timetable.phases)]
+    if len(phase_schedule.phases) == 1:
+        return [*phase_schedule.phases[0].planned.table.lines(), *_left_out(phase_schedule)]
+    rows = [HEADINGS, *(_row(phase, phase_schedule.steps_per_epoch, rates) for phase in phase_schedule.phases)]
     widths = [max(len(row[at]) for row in rows) for at in range(len(HEADINGS))]
     columns = [
         [row[at].rjust(width) if heading in RIGHT else row[at].ljust(width) for row in rows]
         for at, (width, heading) in enumerate(zip(widths, HEADINGS, strict=True))
     ]
     lines = ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
-    return [*lines, *_left_out(timetable)]
+    return [*lines, *_left_out(phase_schedule)]
 
 
 def _row(phase: TimedPhase, steps_per_epoch: int, rates: Rates) -> tuple[str, ...]:
@@ -48,10 +48,10 @@ def restarts(phase: TimedPhase) -> str:
     return ", schedule anew" if phase.planned.phase.restarts and phase.first else ""
 
 
-def _left_out(timetable: Timetable) -> list[str]:
-    if not timetable.left_out:
+def _left_out(phase_schedule: PhaseSchedule) -> list[str]:
+    if not phase_schedule.left_out:
         return []
-    others = "; ".join(timetable.left_out)
-    if len(timetable.phases) == 1:
+    others = "; ".join(phase_schedule.left_out)
+    if len(phase_schedule.phases) == 1:
         return [f"nothing thaws: training ends before these phases begin, so shorten them or train longer: {others}"]
     return [f"training ends before these phases begin: {others}"]

@@ -15,8 +15,8 @@ from transformers import TrainingArguments
 from transformers.trainer_optimizer import is_optimizer_factory
 
 from tunebook.errors import ConfigurationError, ModelError, Problem
-from tunebook.modeling.depth import Depth
-from tunebook.modeling.freezing import all_names, nearest
+from tunebook.models.depth import Depth
+from tunebook.models.freezing import all_names, nearest
 
 MOST_TOLD = 10
 

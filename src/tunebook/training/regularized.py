@@ -11,13 +11,13 @@ import torch
 from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from tunebook.answers.base import Kind
-from tunebook.config import older_run, registry
+from tunebook.config import previous_run, registry
 from tunebook.config.schema import Config
 from tunebook.errors import ConfigurationError, Problem
 from tunebook.training.losses.base import Loss
-from tunebook.training.older import load_older
+from tunebook.training.previous_task import load_previous
 from tunebook.training.processes import Processes
-from tunebook.training.regularization.base import Averages, Collate, Material, Method, Rows, tensors_twice
+from tunebook.training.regularization.base import Averages, Collate, Method, MethodContext, Rows, tensors_twice
 
 ONCE = ("labels", "weight")
 """What the loss takes once, however often the batch goes through the model."""
@@ -163,13 +163,13 @@ def regularized(
 
     Raises:
         ModelError: a method does not fit the model.
-        DataError: the rows of an older run are not there any more.
+        DataError: the rows of a previous run are not there any more.
     """
 
-    def older(folder: str) -> Any:
+    def previous(folder: str) -> Any:
         key = "regularization.replay.run"
-        return load_older(older_run.read(folder, key), model, processor, processes, ["train"], key)
+        return load_previous(previous_run.read(folder, key), model, processor, processes, ["train"], key)
 
-    material = Material(model, kind, config.hyperparameters.seed, older)
+    context = MethodContext(model, kind, config.hyperparameters.seed, previous)
     modules = {name: registry.load("regularization", name) for name in _wanted(config)}
-    return Regularized([modules[name].start(options, material) for name, options in _wanted(config).items()])
+    return Regularized([modules[name].start(options, context) for name, options in _wanted(config).items()])

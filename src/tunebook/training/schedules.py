@@ -18,7 +18,7 @@ from transformers import get_scheduler
 from tunebook.config.rate_rules import OWN_GROUPS
 from tunebook.config.schedules import BY_METRIC, KEY, OneCycle, SlantedTriangular
 from tunebook.errors import ConfigurationError, Problem
-from tunebook.training.timetable import TimedPhase, Timetable
+from tunebook.training.phase_schedule import PhaseSchedule, TimedPhase
 
 Shape = Callable[[int], float]
 """From the number of optimizer steps that were made to a share of the base rate, or to a momentum."""
@@ -26,7 +26,7 @@ Shape = Callable[[int], float]
 
 @dataclass(frozen=True)
 class Schedule:
-    """What a recipe says of the learning rate's course.
+    """What a recipe says of the learning rate's lr_schedule.
 
     Args:
         name: transformers', or one of our own.
@@ -40,7 +40,7 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class Course:
+class LRSchedule:
     """The way of the learning rate and, where it moves too, of the momentum through a training.
 
     Args:
@@ -59,15 +59,17 @@ def schedule_of(wanted: Any) -> Schedule:
     return Schedule(wanted.lr_scheduler_type or "linear", wanted.lr_scheduler_kwargs, wanted.warmup_steps or 0.0)
 
 
-def course_of(schedule: Schedule, timetable: Timetable, base: float, optimizer: str = "") -> Course | None:
-    """The course through the phases of a training.
+def lr_schedule_of(
+    schedule: Schedule, phase_schedule: PhaseSchedule, base: float, optimizer: str = ""
+) -> LRSchedule | None:
+    """The lr_schedule through the phases of a training.
 
     In a phase with its own `learning_rate` that stands for the base rate. A phase that `restarts` begins the shape
     anew, over the steps up to the next one that does; a warm-up that is a share is one of these steps.
 
     Args:
         schedule: of the recipe.
-        timetable: of the run.
+        phase_schedule: of the run.
         base: the base rate.
         optimizer: its name, for what it cannot do.
 
@@ -77,14 +79,14 @@ def course_of(schedule: Schedule, timetable: Timetable, base: float, optimizer: 
     Raises:
         ConfigurationError: the schedule or the optimizer knows no phases, or the options do not fit.
     """
-    _refuse(schedule, timetable, optimizer)
+    _refuse(schedule, phase_schedule, optimizer)
     if schedule.name in BY_METRIC:
         return None
-    starts = [at for at, phase in enumerate(timetable.phases) if at == 0 or phase.planned.phase.restarts]
+    starts = [at for at, phase in enumerate(phase_schedule.phases) if at == 0 or phase.planned.phase.restarts]
     runs = []
     for number, at in enumerate(starts):
-        phase = timetable.phases[at]
-        end = timetable.phases[starts[number + 1]].first if number + 1 < len(starts) else timetable.total
+        phase = phase_schedule.phases[at]
+        end = phase_schedule.phases[starts[number + 1]].first if number + 1 < len(starts) else phase_schedule.total
         name = phase.name if len(starts) > 1 else ""
         runs.append((phase.first, *_shapes(schedule, end - phase.first, _rate(phase, base), name)))
 
@@ -93,36 +95,36 @@ def course_of(schedule: Schedule, timetable: Timetable, base: float, optimizer: 
 
     def rate(step: int) -> float:
         first, shape, _ = run_of(step)
-        return shape(step - first) * (_rate(timetable.at(step), base) / base)
+        return shape(step - first) * (_rate(phase_schedule.at(step), base) / base)
 
     def momentum(step: int) -> float:
         first, _, shape = run_of(step)
         return shape(step - first) if shape else 0.0
 
     moves = runs[0][2] is not None
-    return Course(rate, momentum if moves else None, must=moves and "moms" in (schedule.options or {}))
+    return LRSchedule(rate, momentum if moves else None, must=moves and "moms" in (schedule.options or {}))
 
 
-class Scheduled(LambdaLR):
-    """A course over all groups of an optimizer, each scaled from its own rate.
+class ScheduledLR(LambdaLR):
+    """A lr_schedule over all groups of an optimizer, each scaled from its own rate.
 
     Args:
         optimizer: with groups at their base rates.
-        course: of rate and momentum.
+        lr_schedule: of rate and momentum.
 
     Raises:
         ConfigurationError: momentum was asked for, and the optimizer has none.
     """
 
-    def __init__(self, optimizer: Optimizer, course: Course) -> None:
-        self.momentum = course.momentum
-        if course.must and not any(_has_momentum(group) for group in optimizer.param_groups):
+    def __init__(self, optimizer: Optimizer, lr_schedule: LRSchedule) -> None:
+        self.momentum = lr_schedule.momentum
+        if lr_schedule.must and not any(_has_momentum(group) for group in optimizer.param_groups):
             message = "this optimizer has no momentum; set it to null, or choose another hyperparameters.optim"
             raise ConfigurationError(Problem(f"{KEY}.moms", message))
 
         # torch would save the attributes of any other callable than a function in the checkpoint.
         def rate(step: int) -> float:
-            return course.rate(step)
+            return lr_schedule.rate(step)
 
         super().__init__(optimizer, rate)
 
@@ -136,7 +138,7 @@ class Scheduled(LambdaLR):
         return super().get_lr()
 
     def state_dict(self) -> dict[str, Any]:
-        """Without the momentum's course, which follows from the configuration."""
+        """Without the momentum's lr_schedule, which follows from the configuration."""
         return {key: value for key, value in super().state_dict().items() if key != "momentum"}
 
 
@@ -224,8 +226,8 @@ def _has_momentum(group: dict[str, Any]) -> bool:
     return "betas" in group or bool(group.get("momentum"))
 
 
-def _refuse(schedule: Schedule, timetable: Timetable, optimizer: str) -> None:
-    phases = timetable.phases
+def _refuse(schedule: Schedule, phase_schedule: PhaseSchedule, optimizer: str) -> None:
+    phases = phase_schedule.phases
     own = [p.name for p in phases if p.planned.phase.restarts or p.planned.phase.learning_rate is not None]
     problems = []
     if schedule.name in BY_METRIC and own:

@@ -20,9 +20,9 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedModel
 from transformers.trainer_utils import seed_worker
 
-from tunebook.modeling.adapter_names import is_factor
-from tunebook.modeling.freezing import frozen_modules, hold_frozen_in_eval
-from tunebook.modeling.kinds import norm_parameters
+from tunebook.models.adapter_names import is_factor
+from tunebook.models.freezing import frozen_modules, hold_frozen_in_eval
+from tunebook.models.kinds import norm_parameters
 from tunebook.training import mixing
 from tunebook.training.batches import EffectiveBatches
 from tunebook.training.callbacks import StepFacts
@@ -31,8 +31,7 @@ from tunebook.training.losses.base import Loss
 from tunebook.training.rates import Rates, base_rate_now, parameter_groups, refuse_own_groups
 from tunebook.training.regularized import Regularized
 from tunebook.training.rows import TrainRows
-from tunebook.training.schedules import Course, Scheduled
-from tunebook.training.stream import StreamBatches
+from tunebook.training.schedules import LRSchedule, ScheduledLR
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ class RecipeTrainer(CheckpointedTrainer):
         batches: the micro-batches of this process.
         around: contexts for every forward pass, the first outermost.
         rates: of the parameters; None: `learning_rate` for all.
-        course: of the learning rate; None: as transformers' Trainer does.
+        lr_schedule: of the learning rate; None: as transformers' Trainer does.
         kwargs: of `transformers.Trainer`.
 
     Attributes:
@@ -113,14 +112,14 @@ class RecipeTrainer(CheckpointedTrainer):
     def __init__(
         self,
         *,
-        batches: EffectiveBatches | StreamBatches,
+        batches: EffectiveBatches,
         around: Sequence[Around] = (),
         rates: Rates | None = None,
-        course: Course | None = None,
+        lr_schedule: LRSchedule | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.batches, self.around, self.rates, self.course = batches, around, rates, course
+        self.batches, self.around, self.rates, self.lr_schedule = batches, around, rates, lr_schedule
         self._unwrapped: tuple[Any, PreTrainedModel] | None = None
         self.frozen = frozen_modules(self.plain_model)
         self.regularized = Regularized()
@@ -193,9 +192,13 @@ class RecipeTrainer(CheckpointedTrainer):
         return super().create_optimizer(model)
 
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> Any:
-        """The course of the recipe, over all groups."""
-        if self.lr_scheduler is None and self.course is not None and not str(self.args.optim).endswith("layerwise"):
-            self.lr_scheduler = Scheduled(optimizer or cast(torch.optim.Optimizer, self.optimizer), self.course)
+        """The lr_schedule of the recipe, over all groups."""
+        if (
+            self.lr_scheduler is None
+            and self.lr_schedule is not None
+            and not str(self.args.optim).endswith("layerwise")
+        ):
+            self.lr_scheduler = ScheduledLR(optimizer or cast(torch.optim.Optimizer, self.optimizer), self.lr_schedule)
             self._created_lr_scheduler = True
         return super().create_scheduler(num_training_steps, optimizer)
 

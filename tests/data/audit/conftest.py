@@ -12,8 +12,8 @@ import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, List, Value
 from PIL import Image as Pictures
 
+from tunebook.data.audit.context import AuditContext
 from tunebook.data.audit.facts import AuditFacts
-from tunebook.data.audit.material import Material
 
 NAMES = ["bad", "good"]
 WORDS = ["plot", "film", "actor", "scene", "slow", "funny", "dull", "warm", "loud", "quiet", "short", "long"]
@@ -38,10 +38,10 @@ def png(pixels: np.ndarray) -> dict[str, Any]:
 
 
 @pytest.fixture
-def made() -> Callable[..., Material]:
+def made() -> Callable[..., AuditContext]:
     """`made({"train": {"text": […], "label": […]}}, kind="class", findings=[…], effective_batch=8, …)`."""
 
-    def make(splits: dict[str, dict[str, list[Any]]], names: list[str] | None = None, **more: Any) -> Material:
+    def make(splits: dict[str, dict[str, list[Any]]], names: list[str] | None = None, **more: Any) -> AuditContext:
         kind = more.pop("kind", "class")
         names = NAMES if names is None else names
         label = {"class": ClassLabel(names=names) if names else None, "classes": List(Value("int8"))}
@@ -65,6 +65,6 @@ def made() -> Callable[..., Material]:
             dropped=more.pop("dropped", []),
             source="made by hand",
         )
-        return Material(data, AuditFacts(label_kind=kind, **more))
+        return AuditContext(data, AuditFacts(label_kind=kind, **more))
 
     return make

@@ -39,8 +39,8 @@ def test_checks_that_do_not_apply_are_left_out(made):
 
 
 def test_warnings_come_first(made):
-    material = made({"train": {"text": sentences(30), "label": [0] * 25 + [1] * 5}})
-    levels = [look.level for look in audit(material.data, material.facts).looks.values()]
+    context = made({"train": {"text": sentences(30), "label": [0] * 25 + [1] * 5}})
+    levels = [look.level for look in audit(context.data, context.facts).looks.values()]
     assert levels == sorted(levels, key=["warning", "note", "fine"].index)
     assert levels[0] == "warning"
 
@@ -75,11 +75,11 @@ def test_plain_values():
 
 def test_texts_without_any_word_are_audited(made):
     rows = {"text": ["", "?", "!"] * 20, "label": [0, 1, 0] * 20}
-    material = made({"train": rows, "test": rows})
-    assert audit(material.data, material.facts).looks["lengths"].numbers["splits"]["train"]["without_words"] == 60
+    context = made({"train": rows, "test": rows})
+    assert audit(context.data, context.facts).looks["lengths"].numbers["splits"]["train"]["without_words"] == 60
 
 
 def test_several_labels_and_pairs_are_audited(made):
     rows = {"text": sentences(40), "text_pair": sentences(40, 1), "label": [[1, 0], [1, 1]] * 20}
-    material = made({"train": rows, "validation": rows}, kind="classes")
-    assert set(audit(material.data, material.facts).looks) == EVERY | {"alignment", "giveaways", "lengths"}
+    context = made({"train": rows, "validation": rows}, kind="classes")
+    assert set(audit(context.data, context.facts).looks) == EVERY | {"alignment", "giveaways", "lengths"}

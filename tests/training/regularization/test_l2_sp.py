@@ -6,11 +6,11 @@ from transformers import AutoModelForSequenceClassification
 
 from tests import tiny
 from tunebook.training.regularization import l2_sp
-from tunebook.training.regularization.base import Material
+from tunebook.training.regularization.base import MethodContext
 
 
 def never(folder):
-    raise AssertionError("no older run is needed")
+    raise AssertionError("no previous run is needed")
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def moved(model):
 
 @pytest.mark.parametrize("scale", [1.0, 1024.0])
 def test_it_adds_the_gradient_of_the_papers_penalty(model, scale):
-    method = l2_sp.start(l2_sp.Options(alpha=0.3, beta=0.05), Material(model, "class", 0, never))
+    method = l2_sp.start(l2_sp.Options(alpha=0.3, beta=0.05), MethodContext(model, "class", 0, never))
     began = moved(model)
     before = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
     method.gradients(scale)
@@ -49,7 +49,7 @@ def test_it_adds_the_gradient_of_the_papers_penalty(model, scale):
 
 
 def test_what_is_frozen_gets_no_gradient(model):
-    method = l2_sp.start(l2_sp.Options(alpha=0.3, beta=0.05), Material(model, "class", 0, never))
+    method = l2_sp.start(l2_sp.Options(alpha=0.3, beta=0.05), MethodContext(model, "class", 0, never))
     moved(model)
     name, frozen = next(iter(model.named_parameters()))
     frozen.grad = None
@@ -58,7 +58,7 @@ def test_what_is_frozen_gets_no_gradient(model):
 
 
 def test_a_strength_of_nothing_adds_nothing(model):
-    method = l2_sp.start(l2_sp.Options(alpha=0.0, beta=0.0), Material(model, "class", 0, never))
+    method = l2_sp.start(l2_sp.Options(alpha=0.0, beta=0.0), MethodContext(model, "class", 0, never))
     moved(model)
     before = [parameter.grad.clone() for parameter in model.parameters()]
     method.gradients(1.0)

@@ -9,11 +9,11 @@ from tests import tiny
 from tests.training.test_gradients import without_dropout
 from tunebook.errors import ModelError
 from tunebook.training.regularization import mixout
-from tunebook.training.regularization.base import Material
+from tunebook.training.regularization.base import MethodContext
 
 
 def never(folder):
-    raise AssertionError("no older run is needed")
+    raise AssertionError("no previous run is needed")
 
 
 def loaded(folder, family):
@@ -63,7 +63,7 @@ def test_its_mean_is_the_trained_weight():
 def test_only_a_training_forward_is_mixed_and_names_stay(tmp_path, family):
     model, plain = (loaded(tmp_path / family, family) for _ in range(2))
     names = list(model.state_dict()), [name for name, _ in model.named_parameters()]
-    mixout.start(mixout.Options(p=0.5), Material(model, "class", 0, never))
+    mixout.start(mixout.Options(p=0.5), MethodContext(model, "class", 0, never))
     model.train()
     assert logits(model).allclose(logits(plain.train()), atol=1e-6), "at home there is nothing to mix"
     moved(model)
@@ -77,7 +77,7 @@ def test_only_a_training_forward_is_mixed_and_names_stay(tmp_path, family):
 
 def test_gradients_reach_the_weights_through_the_inputs_that_were_kept(tmp_path):
     model = loaded(tmp_path, "bert")
-    mixout.start(mixout.Options(p=0.5), Material(model, "class", 0, never))
+    mixout.start(mixout.Options(p=0.5), MethodContext(model, "class", 0, never))
     layer = model.bert.encoder.layer[0].attention.self.query
     torch.manual_seed(3)
     layer.train()(torch.randn(2, 32)).sum().backward()
@@ -88,7 +88,7 @@ def test_gradients_reach_the_weights_through_the_inputs_that_were_kept(tmp_path)
 
 def test_frozen_layers_are_not_mixed(tmp_path):
     model = loaded(tmp_path, "bert")
-    mixout.start(mixout.Options(p=0.5), Material(model, "class", 0, never))
+    mixout.start(mixout.Options(p=0.5), MethodContext(model, "class", 0, never))
     moved(model)
     layer = model.bert.encoder.layer[0].attention.self.query.train()
     states = torch.randn(2, 32)
@@ -100,7 +100,7 @@ def test_activation_checkpointing_gives_the_same_gradients(tmp_path):
     found = []
     for checkpointed in (False, True):
         model = loaded(tmp_path / str(checkpointed), "bert").train()
-        mixout.start(mixout.Options(p=0.5), Material(model, "class", 0, never))
+        mixout.start(mixout.Options(p=0.5), MethodContext(model, "class", 0, never))
         moved(model)
         if checkpointed:
             model.activation_checkpointing_enable()
@@ -112,7 +112,7 @@ def test_activation_checkpointing_gives_the_same_gradients(tmp_path):
 
 def test_a_forward_that_fails_leaves_the_weight_in_its_place(tmp_path):
     model = loaded(tmp_path, "bert")
-    mixout.start(mixout.Options(), Material(model, "class", 0, never))
+    mixout.start(mixout.Options(), MethodContext(model, "class", 0, never))
     layer = model.bert.encoder.layer[0].attention.self.query.train()
     own = layer.weight
     with pytest.raises(RuntimeError, match="mat1 and mat2"):
@@ -120,10 +120,10 @@ def test_a_forward_that_fails_leaves_the_weight_in_its_place(tmp_path):
     assert layer.weight is own
 
 
-def test_a_trunk_without_linear_layers_is_refused(tmp_path):
+def test_a_backbone_without_linear_layers_is_refused(tmp_path):
     tiny.tiny_model("resnet", tmp_path)
     from transformers import AutoModelForImageClassification
 
     model = AutoModelForImageClassification.from_pretrained(tmp_path)
     with pytest.raises(ModelError, match="has no linear layers"):
-        mixout.start(mixout.Options(), Material(model, "class", 0, never))
+        mixout.start(mixout.Options(), MethodContext(model, "class", 0, never))

@@ -11,12 +11,12 @@ from tunebook.data.sampling.base import TrainLabels
 from tunebook.errors import ModelError
 from tunebook.training.losses import cross_entropy
 from tunebook.training.regularization import r_drop
-from tunebook.training.regularization.base import Material
+from tunebook.training.regularization.base import MethodContext
 from tunebook.training.trainer import RecipeTrainer
 
 
 def never(folder):
-    raise AssertionError("no older run is needed")
+    raise AssertionError("no previous run is needed")
 
 
 def pair(labels):
@@ -54,7 +54,7 @@ def model(tmp_path):
 
 
 def test_both_passes_are_judged_and_each_row_by_itself(model):
-    judged = r_drop.start(r_drop.Options(alpha=0.7), Material(model, "class", 0, never)).twice
+    judged = r_drop.start(r_drop.Options(alpha=0.7), MethodContext(model, "class", 0, never)).twice
     labels = torch.tensor([0, 2, 1, 1, 0])
     loss = cross_entropy.Loss(cross_entropy.Options(), TrainLabels("class", ("a", "b", "c"), labels.numpy()), 0.0)
     first, second = pair(3)
@@ -71,7 +71,7 @@ def test_a_model_without_dropout_is_refused(tmp_path):
     still = AutoModelForSequenceClassification.from_pretrained(without_dropout(tmp_path / "bert"))
     for model in (AutoModelForImageClassification.from_pretrained(tmp_path / "resnet"), still):
         with pytest.raises(ModelError, match="has no dropout here.*regularization.r_drop=null"):
-            r_drop.start(r_drop.Options(), Material(model, "class", 0, never))
+            r_drop.start(r_drop.Options(), MethodContext(model, "class", 0, never))
 
 
 @pytest.mark.parametrize("family", ["bert", "distilbert", "roberta", "modernbert", "vit", "gpt2"])
@@ -85,9 +85,9 @@ def test_dropout_in_what_is_frozen_does_not_count(tmp_path, family):
     settings = model.config.to_dict().items()
     shares = [name for name, value in settings if "drop" in name and isinstance(value, float) and value > 0]
     assert r_drop.has_dropout(model) == bool(shares)
-    trunk = {id(parameter) for parameter in model.base_model.parameters()}
+    backbone = {id(parameter) for parameter in model.base_model.parameters()}
     for parameter in model.parameters():
-        parameter.requires_grad_(id(parameter) not in trunk)
+        parameter.requires_grad_(id(parameter) not in backbone)
     assert not r_drop.has_dropout(model)
 
 

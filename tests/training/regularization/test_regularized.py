@@ -64,12 +64,12 @@ def test_it_changes_the_weights_and_a_run_that_was_cut_off_ends_with_the_same(
     assert ours == theirs
 
 
-def test_the_l2_pull_keeps_the_trunk_nearer_to_where_it_began(first, plain, tmp_path):
+def test_the_l2_pull_keeps_the_backbone_nearer_to_where_it_began(first, plain, tmp_path):
     said = two_tasks.second(tmp_path, first.model, "regularization=l2_sp", "regularization.l2_sp.alpha=1.0")
     held = weights(two_tasks.go(*said, f"run.output_dir={tmp_path}"))
     began, free = load_file(first.model / "model.safetensors"), weights(plain)
-    trunk = [name for name in began if name.startswith("bert")]
-    away = [sum(float((ended[name] - began[name]).square().sum()) for name in trunk) for ended in (held, free)]
+    backbone = [name for name in began if name.startswith("bert")]
+    away = [sum(float((ended[name] - began[name]).square().sum()) for name in backbone) for ended in (held, free)]
     assert away[0] < 0.7 * away[1]
 
 
@@ -98,7 +98,7 @@ def test_frozen_layers_stay_and_the_cache_of_them_changes_nothing(first, tmp_pat
         said = [*said, "regularization.r_drop=null"] if name == "all" else said
         result = two_tasks.go(*said, f"run.output_dir={tmp_path / cache}")
         log = (result.path / "log.txt").read_text()
-        assert ("frozen-trunk cache: off" in log) == (cache == "off"), log
+        assert ("frozen-backbone cache: off" in log) == (cache == "off"), log
         found.append(weights(result))
     began = load_file(first.model / "model.safetensors")
     lower = [name for name in began if ".layer.0." in name or ".layer.1." in name or "embeddings" in name]

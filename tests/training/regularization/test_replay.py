@@ -25,12 +25,12 @@ def test_what_accompanies_a_row_follows_from_its_key_and_the_seed():
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.8])
-def test_the_share_of_older_rows_is_as_wanted(share):
+def test_the_share_of_previous_rows_is_as_wanted(share):
     count = sum(len(replay.drawn(RowKey(row), 50, share / (1 - share), 0)) for row in range(4000))
     assert count / (4000 + count) == pytest.approx(share, abs=0.02)
 
 
-def test_every_older_row_is_drawn_alike_and_a_filler_brings_none():
+def test_every_previous_row_is_drawn_alike_and_a_filler_brings_none():
     found = np.bincount([one.row for row in range(3000) for one in replay.drawn(RowKey(row), 10, 1.0, 0)])
     assert len(found) == 10
     assert found.min() > 220
@@ -38,39 +38,39 @@ def test_every_older_row_is_drawn_alike_and_a_filler_brings_none():
 
 
 @pytest.fixture(scope="module")
-def older(tmp_path_factory):
+def previous(tmp_path_factory):
     """The first task, learned by a model without dropout, so that layouts can be compared."""
-    folder = tmp_path_factory.mktemp("older")
+    folder = tmp_path_factory.mktemp("previous")
     still = "{hidden_dropout_prob: 0.0, attention_probs_dropout_prob: 0.0}"
     return two_tasks.first(folder, f"model.dropout={still}")
 
 
-def eight_rows(tmp_path, older, *further):
+def eight_rows(tmp_path, previous, *further):
     rows = two_tasks.written(tmp_path, "word-train", 8, ["cold", "loud", "quick"], ["c", "l", "q"])
     said = [text for text in two_tasks.COMMON if not text.startswith(("hyperparameters.effective", "runtime=cpu"))]
     return [
-        *said, f"dataset.train={rows}", f"model.name_or_path={older.model}", "regularization=replay",
-        f"regularization.replay.run={older.path}", "regularization.replay.share=0.6", *further,
+        *said, f"dataset.train={rows}", f"model.name_or_path={previous.model}", "regularization=replay",
+        f"regularization.replay.run={previous.path}", "regularization.replay.share=0.6", *further,
     ]  # fmt: skip
 
 
-def test_every_layout_gives_the_same_gradient(tmp_path, older):
-    said = eight_rows(tmp_path, older, "regularization.l2_sp.beta=0.1")
+def test_every_layout_gives_the_same_gradient(tmp_path, previous):
+    said = eight_rows(tmp_path, previous, "regularization.l2_sp.beta=0.1")
     whole, split = (gradients(tmp_path, said, layout) for layout in ("8x1", "2x4"))  # ranks: test_regularized.py
     assert relative_difference(whole, split) < 1e-5
     plain = gradients(tmp_path, [*said, "regularization.replay=null", "run.recipe=plain"], "8x1")
     assert relative_difference(whole, plain) > 1e-2
 
 
-def test_the_gradient_is_that_of_the_stated_loss(tmp_path, older):
-    """Sum over new rows plus weight times the sum over older ones, both over the number of new rows."""
-    said = eight_rows(tmp_path, older, "regularization.replay.weight=0.3", "hyperparameters.seed=5")
+def test_the_gradient_is_that_of_the_stated_loss(tmp_path, previous):
+    """Sum over new rows plus weight times the sum over previous ones, both over the number of new rows."""
+    said = eight_rows(tmp_path, previous, "regularization.replay.weight=0.3", "hyperparameters.seed=5")
     found = gradients(tmp_path, said, "2x4")
     without = gradients(tmp_path, [*said, "regularization.replay=null", "run.recipe=without"], "2x4")
-    model = AutoModelForSequenceClassification.from_pretrained(older.model).train()
-    rows = [json.loads(line) for line in (older.path.parents[2] / "mood-train.jsonl").read_text().splitlines()]
+    model = AutoModelForSequenceClassification.from_pretrained(previous.model).train()
+    rows = [json.loads(line) for line in (previous.path.parents[2] / "mood-train.jsonl").read_text().splitlines()]
     drawn = [one.row for row in range(8) for one in replay.drawn(RowKey(row), len(rows), 1.5, 5)]
-    texts = AutoTokenizer.from_pretrained(older.model)(
+    texts = AutoTokenizer.from_pretrained(previous.model)(
         [rows[at]["text"] for at in drawn], return_tensors="pt", padding=True, truncation=True, max_length=32
     )
     labels = torch.tensor([["down", "up"].index(rows[at]["label"]) for at in drawn])
@@ -82,28 +82,28 @@ def test_the_gradient_is_that_of_the_stated_loss(tmp_path, older):
     assert all(found[name].equal(without[name]) for name in found if name.startswith("classifier"))
 
 
-def test_the_older_head_stays_as_it_was_and_the_trunk_moves(tmp_path, older, monkeypatch):
+def test_the_previous_head_stays_as_it_was_and_the_backbone_moves(tmp_path, previous, monkeypatch):
     kept = []
     start = replay.start
 
-    def watched(options, material):
-        load = material.older
+    def watched(options, context):
+        load = context.previous
 
-        def older_task(folder):
-            kept.append((load(folder), material.model))
+        def previous_task(folder):
+            kept.append((load(folder), context.model))
             return kept[-1][0]
 
-        object.__setattr__(material, "older", older_task)
-        return start(options, material)
+        object.__setattr__(context, "previous", previous_task)
+        return start(options, context)
 
     monkeypatch.setattr(replay, "start", watched)
     said = two_tasks.second(
-        tmp_path, older.model, "regularization=replay", f"regularization.replay.run={older.path}",
+        tmp_path, previous.model, "regularization=replay", f"regularization.replay.run={previous.path}",
         "hyperparameters.max_steps=3", f"run.output_dir={tmp_path}",
     )  # fmt: skip
     two_tasks.go(*said)
     [(task, model)] = kept
-    ended = load_file(older.model / "model.safetensors")
+    ended = load_file(previous.model / "model.safetensors")
     now = task.model.state_dict()
     assert task.model.base_model is model.base_model
     assert all(now[name].equal(ended[name]) for name in ended if name.startswith("classifier"))
@@ -112,23 +112,23 @@ def test_the_older_head_stays_as_it_was_and_the_trunk_moves(tmp_path, older, mon
     )
 
 
-def test_batches_where_no_row_brings_another_are_fine(tmp_path, older):
+def test_batches_where_no_row_brings_another_are_fine(tmp_path, previous):
     said = two_tasks.second(
-        tmp_path, older.model, "regularization=replay", f"regularization.replay.run={older.path}",
+        tmp_path, previous.model, "regularization=replay", f"regularization.replay.run={previous.path}",
         "regularization.replay.share=0.02", "hyperparameters.max_steps=3", f"run.output_dir={tmp_path}",
     )  # fmt: skip
     assert two_tasks.go(*said).metrics["validation"]["loss"] > 0
 
 
-def test_older_rows_keep_the_older_task(tmp_path, older):
+def test_previous_rows_keep_the_previous_task(tmp_path, previous):
     losses = {}
-    for name, method in {"plain": [], "replay": ["regularization=replay", f"regularization.replay.run={older.path}",
+    for name, method in {"plain": [], "replay": ["regularization=replay", f"regularization.replay.run={previous.path}",
                                                  "regularization.replay.share=0.5"]}.items():  # fmt: skip
         said = two_tasks.second(
-            tmp_path, older.model, *method, f"evaluation.keep=[{older.path}]", f"run.output_dir={tmp_path / name}",
+            tmp_path, previous.model, *method, f"evaluation.keep=[{previous.path}]", f"run.output_dir={tmp_path / name}",
             "hyperparameters.num_train_epochs=6",
         )  # fmt: skip
-        figures = json.loads((two_tasks.go(*said).path / "metrics.json").read_text())["kept"][str(older.path)]
+        figures = json.loads((two_tasks.go(*said).path / "metrics.json").read_text())["kept"][str(previous.path)]
         losses[name] = figures["test"]["loss"]
     # The numbers of two machines differ; over six seeds and lengths the change was -0.07 to -0.16.
     assert losses["replay"]["after"] < losses["plain"]["after"]

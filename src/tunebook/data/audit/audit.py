@@ -15,9 +15,9 @@ from tqdm.auto import tqdm
 
 from tunebook import files
 from tunebook.data.audit import checks
+from tunebook.data.audit.check_result import LEVELS, CheckResult
+from tunebook.data.audit.context import AuditContext
 from tunebook.data.audit.facts import AuditFacts
-from tunebook.data.audit.looks import LEVELS, Look
-from tunebook.data.audit.material import Material
 
 if TYPE_CHECKING:
     from tunebook.data.prepare import PreparedData
@@ -37,7 +37,7 @@ class Audit:
         seed: that samples were drawn by.
     """
 
-    looks: dict[str, Look]
+    looks: dict[str, CheckResult]
     rows: dict[str, int]
     label_names: list[str]
     source: str
@@ -75,16 +75,16 @@ def audit(data: PreparedData, facts: AuditFacts) -> Audit:
         data: prepared.
         facts: what the rows do not say.
     """
-    material = Material(data, facts)
+    context = AuditContext(data, facts)
     looks = {}
     bar = tqdm(names(), desc="Audit", disable=None, leave=False)
     for name in bar:
         bar.set_postfix_str(title(name))
-        look: Callable[[Material], Look | None] = importlib.import_module(f"{checks.__name__}.{name}").look
-        if material.splits and (found := look(material)) is not None:
+        check: Callable[[AuditContext], CheckResult | None] = importlib.import_module(f"{checks.__name__}.{name}").check
+        if context.splits and (found := check(context)) is not None:
             looks[name] = found
     order = sorted(looks, key=lambda name: LEVELS.index(looks[name].level))
-    rows = {name: len(split) for name, split in material.splits.items()}
+    rows = {name: len(split) for name, split in context.splits.items()}
     return Audit({name: looks[name] for name in order}, rows, data.label_names, data.source, facts.seed)
 
 

@@ -1,4 +1,4 @@
-"""Simple features of texts and images that tell one split from another. Knows the material, no labels and no model."""
+"""Simple features of texts and images that tell one split from another. Knows the context, no labels and no model."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tunebook.data.audit.looks import quoted
-from tunebook.data.audit.material import Material
+from tunebook.data.audit.check_result import quoted
+from tunebook.data.audit.context import AuditContext
 
 LEAST_ROWS = 3
 TEXT_STRENGTH, IMAGE_STRENGTH = 1.0, 0.01
@@ -35,21 +35,21 @@ class Features:
     strength: float
 
 
-def of_texts(material: Material, parts: list[tuple[str, np.ndarray]]) -> Features:
+def of_texts(context: AuditContext, parts: list[tuple[str, np.ndarray]]) -> Features:
     """TF-IDF of the words that stand in three rows or more, and the style: length, capitals, digits, signs.
 
     Args:
-        material: with texts.
+        context: with texts.
         parts: two splits, each with positions of its rows.
     """
     from scipy.sparse import csr_matrix, hstack, vstack
     from sklearn.feature_extraction.text import TfidfTransformer
     from sklearn.preprocessing import StandardScaler
 
-    words = vstack([material.words.rows[split][at] for split, at in parts]).tocsr()
+    words = vstack([context.words.rows[split][at] for split, at in parts]).tocsr()
     kept = np.flatnonzero(np.asarray(words.sum(axis=0)).ravel() >= LEAST_ROWS)
     words = words[:, kept]
-    texts = [text for split, at in parts for text in _chosen(material.texts(split), at)]
+    texts = [text for split, at in parts for text in _chosen(context.texts(split), at)]
     names, values, shares = style(texts)
     # Shrunk so that the style of a row weighs about as much as its words, whose vector has length 1.
     scaled = StandardScaler().fit_transform(values) / np.sqrt(len(names))
@@ -57,7 +57,7 @@ def of_texts(material: Material, parts: list[tuple[str, np.ndarray]]) -> Feature
     keys = {text: at for at, text in enumerate(dict.fromkeys(" ".join(text.lower().split()) for text in texts))}
     return Features(
         matrix=hstack([matrix, csr_matrix(scaled)]).tocsr(),
-        names=[quoted(name) for name in material.words.names[kept]] + names,
+        names=[quoted(name) for name in context.words.names[kept]] + names,
         values=hstack([words, csr_matrix(values)]).tocsr(),
         shares=np.concatenate([np.ones(len(kept), dtype=bool), shares]),
         groups=np.asarray([keys[" ".join(text.lower().split())] for text in texts]),
@@ -90,11 +90,11 @@ def style(texts: list[str]) -> tuple[list[str], np.ndarray, np.ndarray]:
     return list(columns), np.stack([np.asarray(part, dtype=np.float64) for part in columns.values()], axis=1), shares
 
 
-def of_images(material: Material, parts: list[tuple[str, np.ndarray]]) -> Features:
+def of_images(context: AuditContext, parts: list[tuple[str, np.ndarray]]) -> Features:
     """Pixels of 8 x 8 thumbnails, size, mode and file format; see `of_texts`. Positions are those among thumbnails."""
     from sklearn.preprocessing import StandardScaler
 
-    found = [(material.images(split), at) for split, at in parts]
+    found = [(context.images(split), at) for split, at in parts]
     pixels = np.concatenate([one.pixels[at] for one, at in found])
     sizes = np.concatenate([one.sizes[at] for one, at in found])
     kinds = [(f"mode {one.modes[at]}", f"format {one.formats[at]}") for one, ats in found for at in ats.tolist()]

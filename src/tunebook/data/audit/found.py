@@ -4,44 +4,44 @@ from __future__ import annotations
 
 from typing import Any
 
-from tunebook.data.audit.looks import Example, Level, Look, Row, Table, percent
-from tunebook.data.audit.material import Material
+from tunebook.data.audit.check_result import CheckResult, Example, Level, Row, Table, percent
+from tunebook.data.audit.context import AuditContext
 
 SHOWN = 5
 
 
-def look(
-    material: Material, kinds: dict[str, str], severe: float, none: str = "none found", again: str = "repeats"
-) -> Look:
+def check(
+    context: AuditContext, kinds: dict[str, str], severe: float, none: str = "none found", again: str = "repeats"
+) -> CheckResult:
     """One line, counts and examples for some kinds of findings.
 
     Args:
-        material: rows and findings.
+        context: rows and findings.
         kinds: of findings (which are fields of `cleaning` too), each with its name in the line, or "".
         severe: share of a split that is left from which on the finding is a warning.
         none: said where nothing was found.
         again: what a row does to its partner, for the titles of examples.
     """
-    findings = [one for one in material.data.findings if one.kind in kinds and one.rows]
-    ignored = [f"cleaning.{key}" for key in kinds if getattr(material.facts.cleaning, key) == "ignore"]
+    findings = [one for one in context.data.findings if one.kind in kinds and one.rows]
+    ignored = [f"cleaning.{key}" for key in kinds if getattr(context.facts.cleaning, key) == "ignore"]
     said = [
-        _words(material, kind, findings, name)
+        _words(context, kind, findings, name)
         for kind, name in kinds.items()
         if any(one.kind == kind for one in findings)
     ]
     said = said or ([none] if len(ignored) < len(kinds) else [])
     said += [f"not looked for: {', '.join(ignored)}=ignore"] if ignored else []
     rows: list[list[str | int | float]] = [[one.words, one.dropped, one.policy] for one in findings]
-    return Look(
+    return CheckResult(
         words="; ".join(said),
-        level=_level(material, findings, severe),
+        level=_level(context, findings, severe),
         numbers={"findings": [_numbers(one) for one in findings], "ignored": ignored},
         tables=[Table("", ["finding", "left out", "policy"], rows)] if rows else [],
-        examples=[example for one in findings for example in _examples(material, one, again)],
+        examples=[example for one in findings for example in _examples(context, one, again)],
     )
 
 
-def _words(material: Material, kind: str, findings: list[Any], name: str) -> str:
+def _words(context: AuditContext, kind: str, findings: list[Any], name: str) -> str:
     """A kind's counts in all splits: 'near: 9 of train (1 %), left out, 1 of test (0.5 %)'."""
     of_kind = [one for one in findings if one.kind == kind]
     gone = all(one.dropped for one in of_kind)
@@ -49,31 +49,31 @@ def _words(material: Material, kind: str, findings: list[Any], name: str) -> str
     for one in of_kind:
         into = {split for split, _ in one.partners} - {one.split}
         where = f"{len(one.rows):,} of {one.split}" + (f" in {' and '.join(sorted(into))}" if into else "")
-        share = percent(len(one.rows) / _size(material, one))
+        share = percent(len(one.rows) / _size(context, one))
         parts.append(f"{where} ({share})" + (", left out" if one.dropped and not gone else ""))
     end = "" if not gone else ", left out" if len(parts) == 1 else ", all left out"
     return (f"{name}: " if name else "") + ", ".join(parts) + end
 
 
-def _size(material: Material, finding: Any) -> int:
+def _size(context: AuditContext, finding: Any) -> int:
     """Rows that the split had when it was looked at.
 
     Where the finding does not say, those that are there now, with those that were left out or carved.
     """
     if finding.of:
         return int(finding.of)
-    data, split = material.data, finding.split
-    carved = material.facts.carved if split == "train" and "leaks" not in finding.kind else ()
-    there = sum(len(material.splits.get(name, [])) for name in (split, *carved))
+    data, split = context.data, finding.split
+    carved = context.facts.carved if split == "train" and "leaks" not in finding.kind else ()
+    there = sum(len(context.splits.get(name, [])) for name in (split, *carved))
     return max(there + sum(one.split in {split, *carved} for one in data.dropped), len(finding.rows))
 
 
-def _level(material: Material, findings: list[Any], severe: float) -> Level:
+def _level(context: AuditContext, findings: list[Any], severe: float) -> Level:
     if not findings:
         return "fine"
     for one in findings:
         left = len(one.rows) - one.dropped
-        if left and left >= severe * _size(material, one):
+        if left and left >= severe * _size(context, one):
             return "warning"
     return "note"
 
@@ -88,12 +88,12 @@ def _numbers(finding: Any) -> dict[str, Any]:
     }
 
 
-def _examples(material: Material, finding: Any, again: str) -> list[Example]:
+def _examples(context: AuditContext, finding: Any, again: str) -> list[Example]:
     shown = []
     for at, row in enumerate(finding.rows[:SHOWN]):
         partner = finding.partners[at] if finding.partners else None
-        rows: list[Row | None] = [material.row(finding.split, row)]
-        rows += [material.row(*partner)] if partner else []
+        rows: list[Row | None] = [context.row(finding.split, row)]
+        rows += [context.row(*partner)] if partner else []
         there = [one for one in rows if one is not None]
         if there:
             kind = finding.kind.replace("_", " ")

@@ -7,7 +7,7 @@ A method is a file `tunebook/data/augmentation/NAME.py` (or an entry point `augm
   heavy is imported;
 - `COLUMNS`, the auxiliary columns that it reads: the check wants each named in `dataset.columns`;
 - `add_rows(data, options, cleaning)`, for rows of its own: the prepared data with further training rows, in every
-  process, after splits are carved and leaks taken out. `dataset.streaming` cannot be combined with it.
+  process, after splits are carved and leaks taken out.
 """
 
 from __future__ import annotations

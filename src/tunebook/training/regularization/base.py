@@ -1,7 +1,7 @@
 """What a method against forgetting and overfitting is: hooks that the Trainer calls, each optional. Knows no method.
 
 A method is a file `tunebook/training/regularization/NAME.py` (or an entry point `regularization.NAME`) with `Options`
-and `start(options, material) -> Method`. Its name is then a key of the group `regularization`. The file imports no
+and `start(options, context) -> Method`. Its name is then a key of the group `regularization`. The file imports no
 torch at the top, so that checking a recipe stays quick.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from tunebook.training.losses.base import Loss
-    from tunebook.training.older import OlderTask
+    from tunebook.training.previous_task import PreviousTask
 
 Collate = Callable[[list[dict[str, Any]]], dict[str, Any]]
 
@@ -43,20 +43,20 @@ class RegularizationOptions(Options):
 
 
 @dataclass(frozen=True)
-class Material:
+class MethodContext:
     """What a method is made from; the model has the weights that training starts from, after a resume too.
 
     Args:
         model: on its device, with its head and adapter, before a checkpoint is read.
         kind: of label.
         seed: of the run.
-        older: loads the training rows and the head of the finished run in a folder.
+        previous: loads the training rows and the head of the finished run in a folder.
     """
 
     model: PreTrainedModel
     kind: Kind
     seed: int
-    older: Callable[[str], OlderTask]
+    previous: Callable[[str], PreviousTask]
 
 
 @dataclass(frozen=True)
@@ -105,10 +105,10 @@ class Averages(Protocol):
         """Read what `save` wrote."""
 
 
-def trunk_parameters(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
-    """The parameters of a model's trunk, with their names in the model; those that a head ties to count too."""
-    trunk: Any = getattr(model, "base_model", model)
-    inside = {id(parameter) for parameter in trunk.parameters()}
+def backbone_parameters(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """The parameters of a model's backbone, with their names in the model; those that a head ties to count too."""
+    backbone: Any = getattr(model, "base_model", model)
+    inside = {id(parameter) for parameter in backbone.parameters()}
     return ((name, parameter) for name, parameter in model.named_parameters() if id(parameter) in inside)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from tunebook.errors import RunDirectoryError
-from tunebook.training.regularization.base import Material, Method, RegularizationOptions
+from tunebook.training.regularization.base import Method, MethodContext, RegularizationOptions
 
 if TYPE_CHECKING:
     import torch
@@ -33,9 +33,9 @@ class Options(RegularizationOptions):
     warm_up: bool = True
 
 
-def start(options: Options, material: Material) -> Method:
+def start(options: Options, context: MethodContext) -> Method:
     """Averages every parameter that ever trains; the others are equal, and buffers are the model's own."""
-    return Method(averages=Average(material.model, options.decay, options.warm_up))
+    return Method(averages=Average(context.model, options.decay, options.warm_up))
 
 
 class Average:

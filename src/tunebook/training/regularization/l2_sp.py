@@ -1,4 +1,4 @@
-"""Pulls the weights of the trunk to where training began (L2-SP). Knows parameters and gradients only."""
+"""Pulls the weights of the backbone to where training began (L2-SP). Knows parameters and gradients only."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from tunebook.training.regularization.base import Material, Method, RegularizationOptions, trunk_parameters
+from tunebook.training.regularization.base import Method, MethodContext, RegularizationOptions, backbone_parameters
 
 if TYPE_CHECKING:
     import torch
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Options(RegularizationOptions):
-    """L2-SP (Li et al. 2018, arXiv 1802.01483): alpha/2 · ‖w − w₀‖² of the trunk and beta/2 · ‖w‖² of the new head.
+    """L2-SP (Li et al. 2018, arXiv 1802.01483): alpha/2 · ‖w − w₀‖² of the backbone and beta/2 · ‖w‖² of the new head.
 
     Its gradient is added once an optimizer step, before clipping; the logged loss is without it.
 
@@ -29,14 +29,14 @@ class Options(RegularizationOptions):
     beta: float = Field(default=0.0, ge=0)
 
 
-def start(options: Options, material: Material) -> Method:
-    """Keeps a copy of the trunk's weights, and adds alpha · (w − w₀) to their gradients."""
-    trunk = dict(trunk_parameters(material.model))
+def start(options: Options, context: MethodContext) -> Method:
+    """Keeps a copy of the backbone's weights, and adds alpha · (w − w₀) to their gradients."""
+    backbone = dict(backbone_parameters(context.model))
     pulls: list[Pull] = []
-    for name, parameter in material.model.named_parameters():
-        strength = options.alpha if name in trunk else options.beta
+    for name, parameter in context.model.named_parameters():
+        strength = options.alpha if name in backbone else options.beta
         if strength and parameter.requires_grad:
-            pulls.append((parameter, strength, parameter.detach().clone() if name in trunk else None))
+            pulls.append((parameter, strength, parameter.detach().clone() if name in backbone else None))
     return Method(gradients=lambda scale: _pull(pulls, scale))
 
 

@@ -1,4 +1,4 @@
-"""Mixes the trunk's weights with those that training began from (Mixout). Knows linear layers, no losses.
+"""Mixes the backbone's weights with those that training began from (Mixout). Knows linear layers, no losses.
 
 The mixing happens inside each layer's own forward, so that names of weights, DDP and activation checkpointing see the
 model that they know.
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from tunebook.errors import ModelError, Problem
-from tunebook.training.regularization.base import Material, Method, RegularizationOptions, trunk_parameters
+from tunebook.training.regularization.base import Method, MethodContext, RegularizationOptions, backbone_parameters
 
 if TYPE_CHECKING:
     import torch
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Options(RegularizationOptions):
-    """Mixout (Lee et al. 2020, arXiv 1909.11299), for linear layers of the trunk, while training.
+    """Mixout (Lee et al. 2020, arXiv 1909.11299), for linear layers of the backbone, while training.
 
     Args:
         p: share of a layer's inputs whose weights are, in each forward, those that training began from; the others
@@ -29,23 +29,23 @@ class Options(RegularizationOptions):
     p: float = Field(default=0.7, ge=0, lt=1)
 
 
-def start(options: Options, material: Material) -> Method:
-    """Puts the mixing into every linear layer of the trunk.
+def start(options: Options, context: MethodContext) -> Method:
+    """Puts the mixing into every linear layer of the backbone.
 
     Raises:
-        ModelError: the trunk has none.
+        ModelError: the backbone has none.
     """
     from torch import nn
     from transformers.pytorch_utils import Conv1D
 
-    inside = {id(parameter) for _, parameter in trunk_parameters(material.model)}
+    inside = {id(parameter) for _, parameter in backbone_parameters(context.model)}
     layers: list[nn.Module] = [
         module
-        for module in material.model.modules()
+        for module in context.model.modules()
         if isinstance(module, nn.Linear | Conv1D) and id(module.weight) in inside
     ]
     if not layers:
-        message = f"{type(material.model).__name__} has no linear layers in its trunk to mix; set it to null"
+        message = f"{type(context.model).__name__} has no linear layers in its backbone to mix; set it to null"
         raise ModelError(Problem("regularization.mixout", message))
     for layer in layers:
         # A Linear's weight is (outputs, inputs), a Conv1D's (GPT-2) (inputs, outputs).

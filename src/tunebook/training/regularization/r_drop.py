@@ -8,7 +8,7 @@ from pydantic import Field
 
 from tunebook.answers.base import Kind
 from tunebook.errors import ModelError, Problem
-from tunebook.training.regularization.base import Material, Method, RegularizationOptions
+from tunebook.training.regularization.base import Method, MethodContext, RegularizationOptions
 
 if TYPE_CHECKING:
     import torch
@@ -30,19 +30,19 @@ class Options(RegularizationOptions):
     alpha: float = Field(default=1.0, ge=0)
 
 
-def start(options: Options, material: Material) -> Method:
+def start(options: Options, context: MethodContext) -> Method:
     """Judges both passes.
 
     Raises:
         ModelError: the model has no dropout, so that both passes would be one.
     """
-    if not has_dropout(material.model):
+    if not has_dropout(context.model):
         message = (
-            f"{type(material.model).__name__} has no dropout here, so that both passes give the same; set some with "
+            f"{type(context.model).__name__} has no dropout here, so that both passes give the same; set some with "
             "model.dropout, or regularization.r_drop=null"
         )
         raise ModelError(Problem("regularization.r_drop", message))
-    kind = material.kind
+    kind = context.kind
 
     def judged(loss: Loss, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         first, second = logits.float().chunk(2)
@@ -81,7 +81,7 @@ def has_dropout(model: nn.Module) -> bool:
     Args:
         model: in which `requires_grad` says what trains in some phase.
     """
-    from tunebook.modeling.freezing import frozen_modules
+    from tunebook.models.freezing import frozen_modules
 
     still = {inner for module in frozen_modules(model) for inner in module.modules()}
     return any(_drops(module) for module in model.modules() if module not in still)

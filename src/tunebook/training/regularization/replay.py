@@ -1,5 +1,5 @@
-"""Rows of an older task among the new ones, learned under that task's own frozen head (replay). Knows older tasks only
-by what `Material.older` gives."""
+"""Rows of a previous task among the new ones, learned under that task's own frozen head (replay). Knows previous tasks only
+by what `MethodContext.previous` gives."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from tunebook.data.row_key import RowKey
-from tunebook.training.regularization.base import Collate, Material, Method, RegularizationOptions, Rows
+from tunebook.training.regularization.base import Collate, Method, MethodContext, RegularizationOptions, Rows
 
 if TYPE_CHECKING:
     import torch
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("tunebook")
 
-OLDER = "older"
+PREVIOUS = "previous"
 DRAW = 7919
 """Beside a row's own seeds, so that what accompanies it has nothing to do with how it is varied."""
 
 
 class Options(RegularizationOptions):
-    """Replay of an older task (Robins 1995; Chaudhry et al. 2019, arXiv 1902.10486).
+    """Replay of a previous task (Robins 1995; Chaudhry et al. 2019, arXiv 1902.10486).
 
-    Each counted row brings older training rows with it, share / (1 − share) of them on average, drawn from the seed
-    and the row alone. They go through this run's trunk and the older run's head, which stays as it is. A step's loss is
-    (the sum over its own rows + weight · the sum over the older ones) / its own rows.
+    Each counted row brings previous training rows with it, share / (1 − share) of them on average, drawn from the seed
+    and the row alone. They go through this run's backbone and the previous run's head, which stays as it is. A step's loss is
+    (the sum over its own rows + weight · the sum over the previous ones) / its own rows.
 
     Args:
-        run: folder of the finished run that learned the older task.
-        share: of the older rows among all rows, in (0, 1).
-        weight: of an older row against a new one, more than 0.
+        run: folder of the finished run that learned the previous task.
+        share: of the previous rows among all rows, in (0, 1).
+        weight: of a previous row against a new one, more than 0.
     """
 
     run: str
@@ -42,34 +42,34 @@ class Options(RegularizationOptions):
     weight: float = Field(default=1.0, gt=0)
 
 
-def start(options: Options, material: Material) -> Method:
-    """Loads the older task, and lets its rows come with the new ones."""
+def start(options: Options, context: MethodContext) -> Method:
+    """Loads the previous task, and lets its rows come with the new ones."""
     from tunebook.training.rows import TrainRows
 
-    older = material.older(options.run)
-    rows = TrainRows(older.splits["train"], older.data.weights)
+    previous = context.previous(options.run)
+    rows = TrainRows(previous.splits["train"], previous.data.weights)
     rate = options.share / (1 - options.share)
-    loss = older.loss()
+    loss = previous.loss()
     words = "replay: each training row brings %.2g of the %d of %s with it on average"
-    logger.info(words, rate, len(rows), older.run.title)
+    logger.info(words, rate, len(rows), previous.run.title)
 
     def beside(batch: dict[str, Any]) -> torch.Tensor | None:
-        found = batch.pop(OLDER, None)
-        return None if found is None else options.weight * summed(older.model, loss, found)
+        found = batch.pop(PREVIOUS, None)
+        return None if found is None else options.weight * summed(previous.model, loss, found)
 
     return Method(
-        rows=lambda own: Accompanied(own, rows, rate, material.seed),
-        collated=lambda own: joining(own, older.collate),
+        rows=lambda own: Accompanied(own, rows, rate, context.seed),
+        collated=lambda own: joining(own, previous.collate),
         beside=beside,
     )
 
 
 def drawn(key: RowKey, rows: int, rate: float, seed: int) -> list[RowKey]:
-    """The older rows that accompany one training row: the same ones whatever else its batch holds.
+    """The previous rows that accompany one training row: the same ones whatever else its batch holds.
 
     Args:
         key: of the training row; a filler brings none.
-        rows: how many older ones there are.
+        rows: how many previous ones there are.
         rate: of them on average, above 0.
         seed: of the run.
     """
@@ -83,17 +83,17 @@ def drawn(key: RowKey, rows: int, rate: float, seed: int) -> list[RowKey]:
 
 
 class Accompanied:
-    """Training rows, each with the older ones that accompany it in `OLDER`.
+    """Training rows, each with the previous ones that accompany it in `PREVIOUS`.
 
     Args:
         own: the training rows, by `RowKey`.
-        older: likewise.
-        rate: older rows a row, on average.
+        previous: likewise.
+        rate: previous rows a row, on average.
         seed: of the run.
     """
 
-    def __init__(self, own: Rows, older: Rows, rate: float, seed: int) -> None:
-        self.own, self.older, self.rate, self.seed = own, older, rate, seed
+    def __init__(self, own: Rows, previous: Rows, rate: float, seed: int) -> None:
+        self.own, self.previous, self.rate, self.seed = own, previous, rate, seed
 
     def __len__(self) -> int:
         return len(self.own)
@@ -103,26 +103,26 @@ class Accompanied:
 
     def __getitems__(self, keys: list[RowKey]) -> list[dict[str, Any]]:
         found = self.own.__getitems__(keys)
-        wanted = [drawn(key, len(self.older), self.rate, self.seed) for key in keys]
+        wanted = [drawn(key, len(self.previous), self.rate, self.seed) for key in keys]
         flat = [one for some in wanted for one in some]
-        older = iter(self.older.__getitems__(flat) if flat else [])
+        previous = iter(self.previous.__getitems__(flat) if flat else [])
         for row, some in zip(found, wanted, strict=True):
-            row[OLDER] = [next(older) for _ in some]
+            row[PREVIOUS] = [next(previous) for _ in some]
         return found
 
 
-def joining(own: Collate, older: Collate) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
-    """A collator of accompanied rows: the older ones are a batch of their own in `OLDER`, where there are any."""
+def joining(own: Collate, previous: Collate) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
+    """A collator of accompanied rows: the previous ones are a batch of their own in `PREVIOUS`, where there are any."""
 
     def collate(rows: list[dict[str, Any]]) -> dict[str, Any]:
-        beside = [one for row in rows for one in row.pop(OLDER)]
-        return {**own(rows), **({OLDER: dict(older(beside))} if beside else {})}
+        beside = [one for row in rows for one in row.pop(PREVIOUS)]
+        return {**own(rows), **({PREVIOUS: dict(previous(beside))} if beside else {})}
 
     return collate
 
 
 def summed(model: Any, loss: Loss, batch: dict[str, Any]) -> torch.Tensor:
-    """The losses of older rows, each by its weight, summed."""
+    """The losses of previous rows, each by its weight, summed."""
     labels, weights = batch["labels"], batch["weight"]
     inputs = {name: value for name, value in batch.items() if name not in {"labels", "weight", "row"}}
     return (loss(model(**inputs)["logits"], labels) * weights).sum()

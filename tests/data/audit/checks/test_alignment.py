@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.data.audit.conftest import WORDS, png, sentences
-from tunebook.data.audit.checks.alignment import look
+from tunebook.data.audit.checks.alignment import check
 
 
 def split_of(texts):
@@ -14,7 +14,7 @@ def split_of(texts):
 
 def test_a_random_split_is_aligned(made):
     texts = sentences(1500)
-    told = look(made({"train": split_of(texts[:1000]), "test": split_of(texts[1000:])}))
+    told = check(made({"train": split_of(texts[:1000]), "test": split_of(texts[1000:])}))
     pair = told.numbers["pairs"]["train and test"]
     assert abs(pair["auc"] - 0.5) < 0.05
     assert pair["low"] < 0.5 < pair["high"]
@@ -26,8 +26,8 @@ def test_a_random_split_is_aligned(made):
 
 def test_another_source_is_told_and_what_tells_it(made):
     other = ["lorem", "ipsum", "dolor", "sit", "amet"]
-    material = made({"train": split_of(sentences(300)), "test": split_of(sentences(200, 1, other))})
-    told = look(material)
+    context = made({"train": split_of(sentences(300)), "test": split_of(sentences(200, 1, other))})
+    told = check(context)
     pair = told.numbers["pairs"]["train and test"]
     assert pair["auc"] > 0.99
     assert told.level == "warning"
@@ -42,7 +42,7 @@ def test_another_source_is_told_and_what_tells_it(made):
 def test_a_little_drift_lies_between(made):
     texts = sentences(800)
     drifted = [f"{text} lol" if at % 2 == 0 else text for at, text in enumerate(sentences(400, 1))]
-    told = look(made({"train": split_of(texts), "validation": split_of(drifted)}))
+    told = check(made({"train": split_of(texts), "validation": split_of(drifted)}))
     pair = told.numbers["pairs"]["train and validation"]
     assert 0.55 < pair["low"] < pair["auc"] < pair["high"] < 0.85
     assert told.level == "note"
@@ -54,14 +54,14 @@ def test_a_little_drift_lies_between(made):
 def test_style_alone_is_seen(made):
     texts = sentences(600)
     loud = [text.upper() for text in texts[300:]]
-    told = look(made({"train": split_of(texts[:300]), "test": split_of(loud)}))
+    told = check(made({"train": split_of(texts[:300]), "test": split_of(loud)}))
     assert told.numbers["pairs"]["train and test"]["auc"] > 0.99
     assert told.numbers["pairs"]["train and test"]["features"][0]["feature"] == "capital letters"
 
 
 def test_rows_in_both_splits_do_not_tell_them_apart(made):
     texts = [f"{text} {at}" for at, text in enumerate(sentences(300))]
-    told = look(made({"train": split_of(texts), "test": split_of(texts)}))
+    told = check(made({"train": split_of(texts), "test": split_of(texts)}))
     assert told.numbers["pairs"]["train and test"]["auc"] == 0.5
 
 
@@ -70,13 +70,13 @@ def test_many_copies_of_a_few_texts_in_each_split_are_not_learned_by_heart(made)
     generator = np.random.default_rng(0)
     signs = [f"w{at}" for at in range(4000)]
     texts = [" ".join(generator.choice(signs, 6)) for _ in range(120)]
-    told = look(made({"train": split_of(texts[:60] * 20), "test": split_of(texts[60:] * 20)}))
+    told = check(made({"train": split_of(texts[:60] * 20), "test": split_of(texts[60:] * 20)}))
     assert told.numbers["pairs"]["train and test"]["auc"] < 0.7
 
 
 def test_few_rows_say_nothing(made):
-    assert look(made({"train": split_of(sentences(50)), "test": split_of(sentences(19))})) is None
-    assert look(made({"train": split_of(sentences(50))})) is None
+    assert check(made({"train": split_of(sentences(50)), "test": split_of(sentences(19))})) is None
+    assert check(made({"train": split_of(sentences(50))})) is None
 
 
 def pictures(count, seed, shift=0):
@@ -86,8 +86,8 @@ def pictures(count, seed, shift=0):
 
 
 def test_images_of_one_source_and_of_two(made):
-    same = look(made({"train": pictures(200, 0), "test": pictures(120, 1)})).numbers["pairs"]["train and test"]
-    lighter = look(made({"train": pictures(200, 0), "test": pictures(120, 1, 55)})).numbers["pairs"]["train and test"]
+    same = check(made({"train": pictures(200, 0), "test": pictures(120, 1)})).numbers["pairs"]["train and test"]
+    lighter = check(made({"train": pictures(200, 0), "test": pictures(120, 1, 55)})).numbers["pairs"]["train and test"]
     assert same["low"] < 0.5 < same["high"]
     assert lighter["auc"] > 0.99
     assert "column" in lighter["features"][0]["feature"]

@@ -14,7 +14,7 @@ def rows(*labels, seed=0):
 
 
 def test_balance_counts_every_split(made):
-    told = class_balance.look(made({"train": rows(*[0] * 60, *[1] * 20), "test": rows(*[0] * 30, *[1] * 10)}))
+    told = class_balance.check(made({"train": rows(*[0] * 60, *[1] * 20), "test": rows(*[0] * 30, *[1] * 10)}))
     assert told.numbers["rows"] == {"train": {"bad": 60, "good": 20}, "test": {"bad": 30, "good": 10}}
     assert told.numbers["imbalance_ratio"] == 3
     assert told.numbers["entropy_of_1"] == pytest.approx(0.8112781)  # -(3/4 ld 3/4 + 1/4 ld 1/4)
@@ -24,12 +24,12 @@ def test_balance_counts_every_split(made):
 
 
 def test_equal_classes_and_strong_imbalance(made):
-    assert class_balance.look(made({"train": rows(0, 0, 1, 1)})).words == "2 classes with 2 rows each"
-    assert class_balance.look(made({"train": rows(*[0] * 50, *[1] * 10)})).level == "note"
+    assert class_balance.check(made({"train": rows(0, 0, 1, 1)})).words == "2 classes with 2 rows each"
+    assert class_balance.check(made({"train": rows(*[0] * 50, *[1] * 10)})).level == "note"
 
 
 def test_drifted_shares_are_told(made):
-    told = class_balance.look(made({"train": rows(*[0, 1] * 200), "test": rows(*[0] * 90, *[1] * 10)}))
+    told = class_balance.check(made({"train": rows(*[0, 1] * 200), "test": rows(*[0] * 90, *[1] * 10)}))
     assert told.numbers["drift"]["test"]["p"] < 1e-10
     assert told.numbers["drift"]["test"]["largest_change"] == pytest.approx(0.4)
     assert told.level == "note"
@@ -38,7 +38,7 @@ def test_drifted_shares_are_told(made):
 
 def test_balance_of_several_labels(made):
     label = [[1, 0, 1]] * 6 + [[0, 1, 0]] * 3 + [[0, 0, 0]]
-    told = class_balance.look(made({"train": rows(*label)}, ["a", "b", "c"], kind="classes"))
+    told = class_balance.check(made({"train": rows(*label)}, ["a", "b", "c"], kind="classes"))
     assert told.numbers["rows"]["train"] == {"a": 6, "b": 3, "c": 6}
     assert told.numbers["labels_per_row"] == 1.5
     assert told.numbers["share_without_labels"] == 0.1
@@ -47,7 +47,7 @@ def test_balance_of_several_labels(made):
 
 def test_balance_of_numbers(made):
     train, test = np.linspace(0, 5, 300).tolist(), np.linspace(3, 5, 100).tolist()
-    told = class_balance.look(made({"train": rows(*train), "test": rows(*test)}, kind="number"))
+    told = class_balance.check(made({"train": rows(*train), "test": rows(*test)}, kind="number"))
     assert told.numbers["spread"]["train"]["mean"] == pytest.approx(2.5)
     assert told.numbers["drift"]["test"]["p"] < 1e-10
     assert told.level == "note"
@@ -57,20 +57,20 @@ def test_balance_of_numbers(made):
 
 def test_rare_classes_against_the_batch(made):
     labels = rows(*[0] * 190, *[1] * 10)
-    told = rare_classes.look(made({"train": labels}, effective_batch=8))
+    told = rare_classes.check(made({"train": labels}, effective_batch=8))
     assert told.numbers["rows_per_batch"] == {"bad": pytest.approx(7.6), "good": pytest.approx(0.4)}
     assert told.numbers["less_than_1_per_batch"] == ["good"]
     assert (told.level, told.numbers["fewer_than_10_rows"]) == ("note", [])
     assert told.words == "not in every batch of 8: “good” in one of 2 batches"
-    enough = rare_classes.look(made({"train": labels}, effective_batch=40))
+    enough = rare_classes.check(made({"train": labels}, effective_batch=40))
     assert (enough.level, enough.words) == ("fine", "a batch of 40 holds 2 rows of the rarest class, “good”")
 
 
 def test_a_class_of_nine_rows_is_warned_of(made):
-    told = rare_classes.look(made({"train": rows(*[0] * 20, *[1] * 9)}, effective_batch=32))
+    told = rare_classes.check(made({"train": rows(*[0] * 20, *[1] * 9)}, effective_batch=32))
     assert (told.level, told.words) == ("warning", "fewer than 10 training rows: “good” (9)")
     several = rows(*[[1, 0]] * 20, *[[0, 1]] * 9)
-    assert rare_classes.look(made({"train": several}, kind="classes")).numbers["fewer_than_10_rows"] == ["good"]
+    assert rare_classes.check(made({"train": several}, kind="classes")).numbers["fewer_than_10_rows"] == ["good"]
 
 
 def measure(texts, seconds):
@@ -83,13 +83,13 @@ def of_words(*counts):
 
 def test_what_just_fills_the_length_is_not_cut(made):
     """Encoded rows of 10 tokens held 8, 8, 9 and 18 words: two of five rows lose 1 and 10 tokens."""
-    material = made(
+    context = made(
         {"train": of_words(8, 8, 9, 18, 3)},
         max_length=10,
         lengths={"train": np.array([10, 10, 10, 10, 5])},
         measure=measure,
     )
-    told = lengths.look(material)
+    told = lengths.check(context)
     found = told.numbers["splits"]["train"]
     assert (found["cut"], found["cut_share"], found["measured"]) == (2, 0.4, 4)
     assert found["tokens_lost_share"] == pytest.approx(11 / 56)
@@ -108,14 +108,14 @@ def test_of_a_pair_both_texts_are_measured(made):
 
     columns = {"text": ["a b c", "a"], "text_pair": ["d e f", "b"], "label": [0, 1]}
     lengths_of = {"train": np.array([4, 2])}
-    found = lengths.look(made({"train": columns}, max_length=4, lengths=lengths_of, measure=both)).numbers
+    found = lengths.check(made({"train": columns}, max_length=4, lengths=lengths_of, measure=both)).numbers
     assert asked == [(["a b c"], ["d e f"])]
     assert found["splits"]["train"]["cut"] == 1
 
 
 def test_nothing_is_cut_and_percentiles_are_lengths_of_rows(made):
-    material = made({"train": of_words(*range(1, 101))}, max_length=200, lengths={"train": np.arange(1, 101)})
-    found = lengths.look(material)
+    context = made({"train": of_words(*range(1, 101))}, max_length=200, lengths={"train": np.arange(1, 101)})
+    found = lengths.check(context)
     assert {name: found.numbers["splits"]["train"][name] for name in ("p1", "p25", "p95", "longest")} == {
         "p1": 1,
         "p25": 25,
@@ -127,8 +127,8 @@ def test_nothing_is_cut_and_percentiles_are_lengths_of_rows(made):
 
 
 def test_rows_without_a_word_are_told_and_shown(made):
-    material = made({"train": {"text": ["fine", " \t", "?!", ""], "label": [0, 0, 1, 1]}})
-    told = lengths.look(material)
+    context = made({"train": {"text": ["fine", " \t", "?!", ""], "label": [0, 0, 1, 1]}})
+    told = lengths.check(context)
     assert (told.numbers["unit"], told.numbers["splits"]["train"]["without_words"]) == ("words", 3)
     assert (told.level, told.words) == (
         "note",
@@ -138,5 +138,5 @@ def test_rows_without_a_word_are_told_and_shown(made):
 
 
 def test_signs_of_scripts_without_blanks_count_as_words(made):
-    material = made({"train": {"text": ["映画はとても good", "単"], "label": [0, 1]}})
-    assert lengths.look(material).numbers["splits"]["train"]["longest"] == 7
+    context = made({"train": {"text": ["映画はとても good", "単"], "label": [0, 1]}})
+    assert lengths.check(context).numbers["splits"]["train"]["longest"] == 7

@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 
 from tests.data.audit.conftest import png
-from tunebook.data.audit import material as material_module
-from tunebook.data.audit.checks.images import look
+from tunebook.data.audit import context as material_module
+from tunebook.data.audit.checks.images import check
 
 
 def noise(height, width, channels=3, seed=0):
@@ -24,7 +24,7 @@ def jpeg(pixels):
 
 
 def test_equal_images_in_a_line(made):
-    told = look(made({"train": {"image": [png(noise(8, 10, seed=at)) for at in range(4)], "label": [0, 1, 0, 1]}}))
+    told = check(made({"train": {"image": [png(noise(8, 10, seed=at)) for at in range(4)], "label": [0, 1, 0, 1]}}))
     assert (told.level, told.words) == ("fine", "all 10 x 8 pixels; mode RGB")
     assert told.numbers["width"] == {"least": 10, "median": 10.0, "most": 10}
     assert [plot.title for plot in told.plots] == ["Mean brightness"]
@@ -32,7 +32,7 @@ def test_equal_images_in_a_line(made):
 
 def test_sizes_modes_formats_and_odd_images_are_counted(made):
     images = [png(noise(8, 8)), png(noise(16, 8)), png(noise(8, 8, 1)), jpeg(noise(8, 40)), png(np.zeros((8, 8), "u1"))]
-    told = look(made({"train": {"image": images, "label": [0] * 5}}))
+    told = check(made({"train": {"image": images, "label": [0] * 5}}))
     assert told.numbers["modes"] == {"RGB": 3, "L": 2}
     assert told.numbers["formats"] == {"PNG": 4, "JPEG": 1}
     assert (told.numbers["elongated"], told.numbers["one_colour"]) == (1, {"train": 1})
@@ -48,8 +48,8 @@ def test_a_large_split_is_sampled_and_says_so(made, monkeypatch):
     first, again = made(rows).images("train"), made(rows).images("train")
     assert len(first.at) == 3
     assert (first.at == again.at).all()
-    assert look(made(rows)).words.endswith("3 of train looked at")
+    assert check(made(rows)).words.endswith("3 of train looked at")
 
 
 def test_texts_have_no_images(made):
-    assert look(made({"train": {"text": ["a"], "label": [0]}})) is None
+    assert check(made({"train": {"text": ["a"], "label": [0]}})) is None

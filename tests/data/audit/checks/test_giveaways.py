@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from tests.data.audit.conftest import png, sentences
-from tunebook.data.audit.checks.giveaways import look
+from tunebook.data.audit.checks.giveaways import check
 
 
 def labelled(count=400, planted="", share=0.5, seed=0, where="{mark} {text}"):
@@ -20,13 +20,13 @@ def labelled(count=400, planted="", share=0.5, seed=0, where="{mark} {text}"):
     return {"text": texts, "label": labels}
 
 
-def found(material):
-    return {(one["what"], one["label"]): one for one in look(material).numbers["found"]}
+def found(context):
+    return {(one["what"], one["label"]): one for one in check(context).numbers["found"]}
 
 
 def test_a_planted_word_is_found_and_innocent_ones_are_not(made):
     rows = labelled(planted="zebra", share=0.5, where="the {mark} {text}")
-    told = look(made({"train": rows}))
+    told = check(made({"train": rows}))
     assert [(one["what"], one["label"]) for one in told.numbers["found"]] == [("“zebra”", "good")]
     assert told.numbers["found"][0] == {"what": "“zebra”", "label": "good", "rows": 100, "precision": 1.0, "cover": 0.5}
     assert (told.level, told.tables[0].head[0]) == ("note", "word")
@@ -36,12 +36,12 @@ def test_a_planted_word_is_found_and_innocent_ones_are_not(made):
 
 
 def test_a_word_of_four_fifths_of_a_label_is_a_warning(made):
-    levels = [look(made({"train": labelled(planted="zebra", share=share)})).level for share in (0.75, 0.85)]
+    levels = [check(made({"train": labelled(planted="zebra", share=share)})).level for share in (0.75, 0.85)]
     assert levels == ["note", "warning"]
 
 
 def test_nothing_planted_nothing_found(made):
-    told = look(made({"train": labelled()}))
+    told = check(made({"train": labelled()}))
     assert (told.level, told.numbers["found"]) == ("fine", [])
 
 
@@ -77,7 +77,7 @@ def test_labels_of_a_row_with_several_are_judged_each(made):
 
 def test_numbers_have_no_giveaways(made):
     rows = labelled(planted="zebra")
-    assert look(made({"train": {**rows, "label": [0.5 * one for one in rows["label"]]}}, kind="number")) is None
+    assert check(made({"train": {**rows, "label": [0.5 * one for one in rows["label"]]}}, kind="number")) is None
 
 
 def pictures(change, count=120):

@@ -1,1 +1,1 @@
-"""The checks of the audit, found by their files; each has `look(material)`, see `tunebook.data.audit.looks`."""
+"""The checks of the audit, found by their files; each has `check(context)`, see `tunebook.data.audit.check_result`."""

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from tunebook.data.audit import features, separability
+from tunebook.data.audit.check_result import Bars, CheckResult, Histogram, Level, Table, number, percent
+from tunebook.data.audit.context import AuditContext
 from tunebook.data.audit.features import Features
-from tunebook.data.audit.looks import Bars, Histogram, Level, Look, Table, number, percent
-from tunebook.data.audit.material import Material
 from tunebook.data.audit.separability import Separability
 
 MOST_ROWS, MOST_IMAGES, FEWEST = 5000, 2000, 20
@@ -42,37 +42,37 @@ class Pair:
     means: np.ndarray
 
 
-def look(material: Material) -> Look | None:
+def check(context: AuditContext) -> CheckResult | None:
     """AUC of train against test and against validation, each with its interval."""
-    if "train" not in material.splits or not (material.text_roles or material.image_role):
+    if "train" not in context.splits or not (context.text_roles or context.image_role):
         return None
-    others = [split for split in ("test", "validation") if split in material.splits]
-    pairs = [pair for split in others if (pair := _pair(material, split)) is not None]
+    others = [split for split in ("test", "validation") if split in context.splits]
+    pairs = [pair for split in others if (pair := _pair(context, split)) is not None]
     if not pairs:
         return None
     numbers = {f"train and {pair.other}": _numbers(pair) for pair in pairs}
     apart = [pair for pair in pairs if _level(pair.found) != "fine"]
     levels = [_level(pair.found) for pair in pairs]
-    return Look(
+    return CheckResult(
         words="; ".join(_words(pair) for pair in pairs),
         level="warning" if "warning" in levels else "note" if "note" in levels else "fine",
-        numbers={"method": _method(material), "pairs": numbers},
+        numbers={"method": _method(context), "pairs": numbers},
         tables=[_table(pair) for pair in apart],
         plots=[plot for pair in pairs for plot in _plots(pair)],
     )
 
 
-def _pair(material: Material, other: str) -> Pair | None:
-    images = not material.text_roles
-    counts = [len(material.images(split).at) if images else len(material.splits[split]) for split in ("train", other)]
+def _pair(context: AuditContext, other: str) -> Pair | None:
+    images = not context.text_roles
+    counts = [len(context.images(split).at) if images else len(context.splits[split]) for split in ("train", other)]
     if min(counts) < FEWEST:
         return None
     most = MOST_IMAGES if images else MOST_ROWS
-    parts = [(split, material.sample(count, most)) for split, count in zip(("train", other), counts, strict=True)]
-    seen = features.of_images(material, parts) if images else features.of_texts(material, parts)
+    parts = [(split, context.sample(count, most)) for split, count in zip(("train", other), counts, strict=True)]
+    seen = features.of_images(context, parts) if images else features.of_texts(context, parts)
     rows = (len(parts[0][1]), len(parts[1][1]))
     second = np.repeat([0, 1], rows)
-    found = separability.tell_apart(seen.matrix, second, seen.groups, seen.strength, material.facts.seed)
+    found = separability.tell_apart(seen.matrix, second, seen.groups, seen.strength, context.facts.seed)
     if found is None:
         return None
     means = np.stack([np.asarray(seen.values[second == which].mean(axis=0)).ravel() for which in (0, 1)])
@@ -107,11 +107,11 @@ def _numbers(pair: Pair) -> dict[str, Any]:
     }
 
 
-def _method(material: Material) -> str:
-    kind = "8 x 8 thumbnails, size, mode and format" if not material.text_roles else "TF-IDF of words and style"
-    most = MOST_IMAGES if not material.text_roles else MOST_ROWS
+def _method(context: AuditContext) -> str:
+    kind = "8 x 8 thumbnails, size, mode and format" if not context.text_roles else "TF-IDF of words and style"
+    most = MOST_IMAGES if not context.text_roles else MOST_ROWS
     return (
-        f"logistic regression on {kind}, at most {most:,} rows a split (seed {material.facts.seed}), mean AUC of "
+        f"logistic regression on {kind}, at most {most:,} rows a split (seed {context.facts.seed}), mean AUC of "
         "5 grouped folds, 95 % interval by DeLong, corrected for training rows that folds share"
     )
 

@@ -6,26 +6,26 @@ from typing import Any
 
 import numpy as np
 
-from tunebook.data.audit.looks import Bars, Histogram, Look, Table, number, percent, quoted
-from tunebook.data.audit.material import LABEL, Material
+from tunebook.data.audit.check_result import Bars, CheckResult, Histogram, Table, number, percent, quoted
+from tunebook.data.audit.context import LABEL, AuditContext
 
 IMBALANCED = 5
 DRIFT_P, DRIFT_SHARE = 0.001, 0.02
 MOST_BARS, MOST_ROWS = 30, 200
 
 
-def look(material: Material) -> Look | None:
+def check(context: AuditContext) -> CheckResult | None:
     """Shares of the classes, imbalance and drift."""
-    if "train" not in material.splits or LABEL not in material.splits["train"].features:
+    if "train" not in context.splits or LABEL not in context.splits["train"].features:
         return None
-    if material.facts.label_kind == "number":
-        return _numbers(material)
-    return _classes(material) if material.has_classes else None
+    if context.facts.label_kind == "number":
+        return _numbers(context)
+    return _classes(context) if context.has_classes else None
 
 
-def _classes(material: Material) -> Look:
-    names = material.data.label_names
-    indicators = {split: material.indicators(split) for split in material.splits}
+def _classes(context: AuditContext) -> CheckResult:
+    names = context.data.label_names
+    indicators = {split: context.indicators(split) for split in context.splits}
     counts = {split: part.sum(axis=0).astype(int) for split, part in indicators.items()}
     rows = {split: len(part) for split, part in indicators.items()}
     train = counts["train"]
@@ -33,9 +33,9 @@ def _classes(material: Material) -> Look:
     largest, smallest = int(order[0]), int(order[-1])
     ratio = train[largest] / max(train[smallest], 1)
     entropy = _entropy(train)
-    drift = {split: _drift(counts, rows, split, names, material) for split in counts if split != "train"}
+    drift = {split: _drift(counts, rows, split, names, context) for split in counts if split != "train"}
     drifted = [split for split, one in drift.items() if one["p"] < DRIFT_P and one["largest_change"] > DRIFT_SHARE]
-    multi = material.facts.label_kind == "classes"
+    multi = context.facts.label_kind == "classes"
     words = f"{len(names)} {'labels' if multi else 'classes'}"
     if train[largest] == train[smallest]:
         words += f" with {train[largest]:,} rows each"
@@ -56,7 +56,7 @@ def _classes(material: Material) -> Look:
         at = drift[split]
         words += f"; {split} has {percent(at['share'])} {quoted(at['label'])}, train {percent(at['train_share'])}"
     shown = order[:MOST_BARS]
-    return Look(
+    return CheckResult(
         words=words,
         level="note" if ratio >= IMBALANCED or drifted else "fine",
         numbers=numbers,
@@ -79,7 +79,7 @@ def _entropy(counts: np.ndarray) -> float:
 
 
 def _drift(
-    counts: dict[str, np.ndarray], rows: dict[str, int], split: str, names: list[str], material: Material
+    counts: dict[str, np.ndarray], rows: dict[str, int], split: str, names: list[str], context: AuditContext
 ) -> dict[str, Any]:
     """How far a split's shares lie from those of train; p of the chi-square test that both come from one source."""
     from scipy.stats import chi2_contingency
@@ -87,7 +87,7 @@ def _drift(
     shares = {name: counts[name] / rows[name] for name in ("train", split)}
     changes = np.abs(shares["train"] - shares[split])
     at = int(changes.argmax())
-    if material.facts.label_kind == "class":
+    if context.facts.label_kind == "class":
         table = np.stack([counts["train"], counts[split]])
         table = table[:, table.sum(axis=0) > 0]
         p = float(chi2_contingency(table, correction=False).pvalue) if table.shape[1] > 1 else 1.0
@@ -120,10 +120,10 @@ def _table(names: list[str], order: np.ndarray, counts: dict[str, np.ndarray], r
     return Table(title, ["label", *counts], cells)
 
 
-def _numbers(material: Material) -> Look:
+def _numbers(context: AuditContext) -> CheckResult:
     from scipy.stats import ks_2samp
 
-    values = {split: material.labels(split).astype(np.float64) for split in material.splits}
+    values = {split: context.labels(split).astype(np.float64) for split in context.splits}
     spread = {
         split: {"mean": part.mean(), "deviation": part.std(), "least": part.min(), "most": part.max()}
         for split, part in values.items()
@@ -144,7 +144,7 @@ def _numbers(material: Material) -> Look:
     words += "".join(f"; {split} {spread[split]['mean']:.3g} ± {spread[split]['deviation']:.3g}" for split in drifted)
     low, high = min(part.min() for part in values.values()), max(part.max() for part in values.values())
     edges = np.linspace(low, high if high > low else low + 1, 31)
-    return Look(
+    return CheckResult(
         words=words,
         level="note" if drifted else "fine",
         numbers={"spread": spread, "drift": drift},

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from tunebook.data.audit import found
-from tunebook.data.audit.looks import Look
-from tunebook.data.audit.material import Material
+from tunebook.data.audit.check_result import CheckResult
+from tunebook.data.audit.context import AuditContext
 
 
-def look(material: Material) -> Look:
+def check(context: AuditContext) -> CheckResult:
     """Which rows count twice."""
-    return found.look(material, {"duplicates": "exact", "near_duplicates": "near"}, severe=0.05)
+    return found.check(context, {"duplicates": "exact", "near_duplicates": "near"}, severe=0.05)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from tunebook.data.audit.looks import Example, Look, Table, percent, quoted
-from tunebook.data.audit.material import Material
+from tunebook.data.audit.check_result import CheckResult, Example, Table, percent, quoted
+from tunebook.data.audit.context import AuditContext
 
 LEAST_ROWS, LEAST_COVER, LEAST_PRECISION = 20, 0.2, 0.98
 LEAST_OTHERS, FEWER_OTHERS = 10, 10
@@ -41,21 +41,21 @@ class Giveaway:
     first: int
 
 
-def look(material: Material) -> Look | None:
+def check(context: AuditContext) -> CheckResult | None:
     """Constants that tell at least a fifth of a label's training rows, and 98 % rightly; of four fifths, a warning."""
-    if not material.has_classes or not (material.text_roles or material.image_role):
+    if not context.has_classes or not (context.text_roles or context.image_role):
         return None
     found: list[Giveaway] = []
-    if material.text_roles:
-        labels = material.indicators("train")
-        found += _telling(material.words.rows["train"], [quoted(name) for name in material.words.names], labels)
-        for names, has in _edges(material.texts("train")):
+    if context.text_roles:
+        labels = context.indicators("train")
+        found += _telling(context.words.rows["train"], [quoted(name) for name in context.words.names], labels)
+        for names, has in _edges(context.texts("train")):
             found += _telling(has, names, labels)
-    if material.image_role:
-        found += _in_images(material)
+    if context.image_role:
+        found += _in_images(context)
     found.sort(key=lambda one: -one.cover * one.precision)
-    names = material.data.label_names
-    words = "no word, beginning or ending" if material.text_roles else "no size, mode or pixel"
+    names = context.data.label_names
+    words = "no word, beginning or ending" if context.text_roles else "no size, mode or pixel"
     words += " gives a label away"
     if found:
         words = "; ".join(_words(one, names) for one in found[:NAMED])
@@ -64,13 +64,13 @@ def look(material: Material) -> Look | None:
         [one.what, names[one.label], one.rows, percent(one.precision), percent(one.cover)] for one in found[:LISTED]
     ]
     head = [
-        "word" if material.text_roles else "constant",
+        "word" if context.text_roles else "constant",
         "label",
         "rows with it",
         "of them with the label",
         "of the label's rows",
     ]
-    return Look(
+    return CheckResult(
         words=words,
         level="fine" if not found else "warning" if any(one.cover >= SEVERE_COVER for one in found) else "note",
         numbers={
@@ -83,7 +83,7 @@ def look(material: Material) -> Look | None:
         },
         tables=[Table("", head, rows)] if found else [],
         examples=[
-            Example(f"{one.what} gives {quoted(names[one.label])} away", [material.shown("train", one.first)])
+            Example(f"{one.what} gives {quoted(names[one.label])} away", [context.shown("train", one.first)])
             for one in found[:SHOWN]
         ],
     )
@@ -147,9 +147,9 @@ def _coded(values: list[Any], words: str) -> tuple[list[str], Any]:
     return [words.format(value) for value in numbers], has
 
 
-def _in_images(material: Material) -> list[Giveaway]:
-    images = material.images("train")
-    labels = material.indicators("train")[images.at]
+def _in_images(context: AuditContext) -> list[Giveaway]:
+    images = context.images("train")
+    labels = context.indicators("train")[images.at]
     sizes = [f"{width} x {height}" for width, height in images.sizes.tolist()]
     found = []
     for values, words in ((sizes, "the size {}"), (images.modes, "the mode {}"), (images.formats, "the format {}")):

@@ -7,19 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from tunebook.data.audit.looks import Bars, Histogram, Look, Table
-from tunebook.data.audit.material import Material
+from tunebook.data.audit.check_result import Bars, CheckResult, Histogram, Table
+from tunebook.data.audit.context import AuditContext
 from tunebook.data.audit.thumbnails import Thumbnails
 
 MOST = 8
 ELONGATED = 3.0
 
 
-def look(material: Material) -> Look | None:
+def check(context: AuditContext) -> CheckResult | None:
     """How images differ before the processor brings them to one size."""
-    if material.image_role is None:
+    if context.image_role is None:
         return None
-    images = {split: material.images(split) for split in material.splits}
+    images = {split: context.images(split) for split in context.splits}
     sizes = np.concatenate([one.sizes for one in images.values()])
     modes = Counter(mode for one in images.values() for mode in one.modes)
     formats = Counter(kind for one in images.values() for kind in one.formats)
@@ -29,13 +29,13 @@ def look(material: Material) -> Look | None:
     else:
         words = f"{low[0]} x {low[1]} to {high[0]} x {high[1]} pixels, median {middle[0]} x {middle[1]}"
     words += f"; mode {_listed(modes)}" + (f"; {_listed(formats)}" if len(formats) > 1 else "")
-    sampled = {split: len(one.at) for split, one in images.items() if len(one.at) < len(material.splits[split])}
+    sampled = {split: len(one.at) for split, one in images.items() if len(one.at) < len(context.splits[split])}
     words += f"; {', '.join(f'{count:,} of {split}' for split, count in sampled.items())} looked at" if sampled else ""
     long = int((sizes.max(axis=1) > ELONGATED * sizes.min(axis=1)).sum())
     words += f"; {long:,} are more than {ELONGATED:g} times as long as wide" if long else ""
     flat = {split: int((np.ptp(one.pixels, axis=(1, 2, 3)) == 0).sum()) for split, one in images.items()}
     words += f"; {sum(flat.values()):,} of one colour only" if any(flat.values()) else ""
-    return Look(
+    return CheckResult(
         words=words,
         level="note" if len(modes) > 1 or long or any(flat.values()) else "fine",
         numbers={

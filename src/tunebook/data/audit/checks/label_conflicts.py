@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from tunebook.data.audit import found
-from tunebook.data.audit.looks import Look
-from tunebook.data.audit.material import Material
+from tunebook.data.audit.check_result import CheckResult
+from tunebook.data.audit.context import AuditContext
 
 
-def look(material: Material) -> Look:
+def check(context: AuditContext) -> CheckResult:
     """Which rows contradict each other."""
-    return found.look(material, {"conflicts": ""}, severe=0.01, again="contradicts")
+    return found.check(context, {"conflicts": ""}, severe=0.01, again="contradicts")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from tunebook.data.audit import found
-from tunebook.data.audit.looks import Look
-from tunebook.data.audit.material import Material
+from tunebook.data.audit.check_result import CheckResult
+from tunebook.data.audit.context import AuditContext
 
 
-def look(material: Material) -> Look | None:
+def check(context: AuditContext) -> CheckResult | None:
     """Which labels to look at."""
-    if material.facts.cleaning.label_noise == "ignore":
+    if context.facts.cleaning.label_noise == "ignore":
         return None
-    return found.look(material, {"label_noise": ""}, severe=0.05)
+    return found.check(context, {"label_noise": ""}, severe=0.05)

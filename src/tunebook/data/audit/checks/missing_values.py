@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from tunebook.data.audit import found
-from tunebook.data.audit.looks import Look
-from tunebook.data.audit.material import Material
+from tunebook.data.audit.check_result import CheckResult
+from tunebook.data.audit.context import AuditContext
 
 
-def look(material: Material) -> Look:
+def check(context: AuditContext) -> CheckResult:
     """Which rows miss something."""
-    return found.look(material, {"missing": ""}, severe=0.05)
+    return found.check(context, {"missing": ""}, severe=0.05)

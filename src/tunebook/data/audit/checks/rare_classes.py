@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from tunebook.data.audit.looks import Look, Table, number, quoted
-from tunebook.data.audit.material import Material
+from tunebook.data.audit.check_result import CheckResult, Table, number, quoted
+from tunebook.data.audit.context import AuditContext
 
 FEW_ROWS = 10
 NAMED = 3
 
 
-def look(material: Material) -> Look | None:
+def check(context: AuditContext) -> CheckResult | None:
     """How many rows of each class an effective batch holds on average, when rows are drawn evenly."""
-    if not material.has_classes:
+    if not context.has_classes:
         return None
-    names, batch = material.data.label_names, material.facts.effective_batch
-    indicators = material.indicators("train")
+    names, batch = context.data.label_names, context.facts.effective_batch
+    indicators = context.indicators("train")
     counts = indicators.sum(axis=0).astype(int)
     expected = batch * counts / len(indicators)
     rare = [at for at in _rare_first(counts) if expected[at] < 1]
@@ -33,7 +33,7 @@ def look(material: Material) -> Look | None:
         more = f" and {len(few) - NAMED} more" if len(few) > NAMED else ""
         words = f"fewer than {FEW_ROWS} training rows: {shown}{more}" + (f"; {words}" if rare else "")
     head = ["label", "training rows", f"rows in a batch of {batch}"]
-    return Look(
+    return CheckResult(
         words=words,
         level="warning" if few else "note" if rare else "fine",
         numbers={

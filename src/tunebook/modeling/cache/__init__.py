@@ -1,1 +1,0 @@
-"""What a frozen trunk gives is computed once: where it ends, how its states are kept, and how they are served."""

@@ -1,0 +1,141 @@
+"""Computes the states of a split once, rows of like length together; knows models and encoded rows, not training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset
+from torch import nn
+from torch.utils.data import ConcatDataset
+from tqdm.auto import tqdm
+
+from tunebook.models.cache.boundary import TOKENS, Boundary
+from tunebook.models.cache.refusal import NotCacheable
+from tunebook.models.cache.serving import states_of
+from tunebook.models.cache.store import Draft, Layout
+from tunebook.models.features import BESIDE, MANY
+from tunebook.models.modes import in_eval
+
+PROBED = 6
+"""Rows on which a boundary is looked for and proved."""
+
+Collate = Callable[[list[dict[str, Any]]], Mapping[str, torch.Tensor]]
+
+
+@dataclass(frozen=True)
+class Computing:
+    """How states are computed.
+
+    Args:
+        model: without wrappers, on its device.
+        boundary: of the model.
+        names: of the model's inputs.
+        collate: joins encoded rows into a batch of tensors.
+        device: of the model.
+        dtype: of autocast; None: without.
+        batch_size: rows at once.
+    """
+
+    model: nn.Module
+    boundary: Boundary
+    names: tuple[str, ...]
+    collate: Collate
+    device: torch.device
+    dtype: torch.dtype | None
+    batch_size: int
+
+    def states(self, rows: list[dict[str, Any]]) -> list[torch.Tensor]:
+        """Of encoded rows, one tensor a row; of each token where the boundary has states by token."""
+        inputs = inputs_of(rows, self.collate, self.device)
+        with torch.no_grad(), self.arithmetic(), in_eval(self.model):
+            states = states_of(self.model, self.boundary, inputs)
+        if not self.boundary.by_token:
+            return list(states)
+        return [own[mask.bool()] for own, mask in zip(states, inputs[TOKENS], strict=True)]
+
+    def arithmetic(self) -> Any:
+        """As in training."""
+        return torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not None)
+
+
+def inputs_of(rows: list[dict[str, Any]], collate: Collate, device: torch.device) -> dict[str, torch.Tensor]:
+    """Inputs of a model for encoded rows."""
+    return {name: values.to(device) for name, values in collate(rows).items() if name not in BESIDE}
+
+
+def probe(splits: Collection[Dataset], collate: Collate, device: torch.device) -> dict[str, torch.Tensor]:
+    """Inputs of a few rows of all splits, as unlike in length as they come, repeated where there are fewer.
+
+    Of all splits: training rows may all fill the longest length, and shorter ones be met in an evaluation first.
+    """
+    rows: ConcatDataset[Any] = ConcatDataset(splits)  # type: ignore[arg-type]
+    lengths = np.concatenate([_lengths_of(split) for split in splits])
+    order = np.argsort(lengths, kind="stable")
+    chosen = order[np.linspace(len(order) - 1, 0, PROBED).round().astype(int)].tolist()
+    return inputs_of([rows[at] for at in chosen], collate, device)
+
+
+def _lengths_of(encoded: Dataset) -> np.ndarray:
+    if "length" in encoded.column_names:
+        return np.asarray(encoded.with_format(None)["length"][:])
+    return np.zeros(len(encoded), dtype=int)
+
+
+def layout_of(encoded: Dataset, computing: Computing) -> Layout:
+    """How the states of a split lie in their file, told by its first row.
+
+    Raises:
+        NotCacheable: rows have states by token, and do not say which tokens are theirs.
+    """
+    first = computing.states(encoded.__getitems__([0]))[0]
+    if not computing.boundary.by_token:
+        return Layout(tuple(first.shape), first.dtype, len(encoded))
+    lengths = lengths_of(encoded)
+    if lengths is None:
+        raise NotCacheable(f"the encoded rows have no {TOKENS}")
+    return Layout(tuple(first.shape[1:]), first.dtype, len(encoded), lengths)
+
+
+def lengths_of(encoded: Dataset) -> np.ndarray | None:
+    """How many tokens each row of a split has, (rows,); None where rows have no tokens."""
+    if TOKENS not in encoded.column_names:
+        return None
+    counts = []
+    for batch in encoded.select_columns([TOKENS]).with_format("arrow").iter(batch_size=1000):
+        column = batch[TOKENS].combine_chunks()
+        sums = np.concatenate([[0], np.cumsum(column.flatten().to_numpy(zero_copy_only=False), dtype=np.int64)])
+        ends = np.cumsum(column.value_lengths().to_numpy(zero_copy_only=False))
+        counts.append(np.diff(sums[ends], prepend=0))
+    return np.concatenate(counts)
+
+
+def fill(draft: Draft, encoded: Dataset, computing: Computing, share: tuple[int, int], title: str) -> None:
+    """Compute this process's share of a split's states and put them down.
+
+    Batches are cut alike however many processes there are, so that the figures do not depend on it.
+
+    Args:
+        draft: to be filled.
+        encoded: the split.
+        computing: how.
+        share: rank of this process, and how many there are.
+        title: for the progress bar.
+    """
+    rows = draft.layout.rows
+    lengths = lengths_of(encoded)
+    order: Sequence[int] = range(rows)
+    if lengths is not None:
+        order = np.argsort(lengths, kind="stable")[::-1].tolist()  # the longest first: memory fails early
+    rank, count = share
+    size = computing.batch_size
+    begins = range(rank * size, rows, count * size)
+    mine = sum(min(size, rows - begin) for begin in begins)
+    with tqdm(total=mine, desc=title, unit=" rows", disable=rank > 0 or mine <= MANY) as bar:
+        for begin in begins:
+            chosen = list(order[begin : begin + size])
+            draft.write(chosen, computing.states(encoded.__getitems__(chosen)))
+            bar.update(len(chosen))

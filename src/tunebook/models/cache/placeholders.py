@@ -1,0 +1,76 @@
+"""Inputs that cost nothing, for a model that is served its states: it looks at their shape, not at their content."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from tunebook.models.cache.boundary import TOKENS, Boundary, size_of
+
+
+@dataclass(frozen=True)
+class Placeholders:
+    """Makes inputs of the right names, shapes and types without the rows themselves.
+
+    Args:
+        shapes: name -> shape behind the rows; None in it: the tokens.
+        dtypes: name -> type.
+        by_token: whether the states have a vector for each token; else one token a row is enough.
+        side: at which padding stands.
+    """
+
+    shapes: dict[str, tuple[int | None, ...]]
+    dtypes: dict[str, torch.dtype]
+    by_token: bool
+    side: Literal["left", "right"]
+
+    @classmethod
+    def of(cls, batch: Mapping[str, torch.Tensor], boundary: Boundary) -> Placeholders:
+        """Like a batch's own inputs.
+
+        Args:
+            batch: with rows of unlike length, where rows have lengths.
+            boundary: whose states are served.
+        """
+        width = size_of(batch).tokens
+        masked = TOKENS in batch
+        shapes = {
+            name: tuple(None if masked and at == 0 and dim == width else dim for at, dim in enumerate(values.shape[1:]))
+            for name, values in batch.items()
+        }
+        left = masked and bool((batch[TOKENS][:, 0] == 0).any())
+        dtypes = {name: values.dtype for name, values in batch.items()}
+        return cls(shapes, dtypes, boundary.by_token, "left" if left else "right")
+
+    def tokens(self, width: int) -> int:
+        """The width of the placeholders for a batch of a width."""
+        return width if self.by_token else 1
+
+    def __call__(self, lengths: torch.Tensor, width: int) -> dict[str, torch.Tensor]:
+        """Inputs of a batch.
+
+        Args:
+            lengths: (rows,), in tokens.
+            width: after padding.
+        """
+        rows, width = len(lengths), self.tokens(width)
+        made = {
+            name: torch.zeros((), dtype=self.dtypes[name]).expand(
+                rows, *(width if dim is None else dim for dim in shape)
+            )
+            for name, shape in self.shapes.items()
+        }
+        if TOKENS in made:
+            made[TOKENS] = self.mask(lengths, width)
+        return made
+
+    def mask(self, lengths: torch.Tensor, width: int) -> torch.Tensor:
+        """1 where a row has a token, shape (rows, tokens)."""
+        if not self.by_token:
+            return torch.ones((len(lengths), width), dtype=self.dtypes[TOKENS])
+        places = torch.arange(width)
+        own = places >= width - lengths[:, None] if self.side == "left" else places < lengths[:, None]
+        return own.to(self.dtypes[TOKENS])

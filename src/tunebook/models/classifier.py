@@ -1,0 +1,239 @@
+"""A classifier on any backbone of transformers: pooling, then a linear layer or an MLP.
+
+A copy of this file is saved beside the weights of each such model, so it imports torch and transformers alone.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import OrderedDict
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import (
+    MODEL_MAPPING,
+    AutoConfig,
+    AutoModel,
+    AutoModelForImageClassification,
+    AutoModelForSequenceClassification,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
+from transformers.activations import ACT2FN
+from transformers.modeling_outputs import ImageClassifierOutput, SequenceClassifierOutput
+
+OF_THE_BACKBONE = {
+    "hidden_size", "image_size", "initializer_range", "max_position_embeddings", "num_attention_heads", "num_channels",
+    "num_hidden_layers", "vocab_size",
+}  # fmt: skip
+"""What others look up in a model's configuration and only the backbone has."""
+
+
+class BackboneClassifierConfig(PreTrainedConfig):
+    """The backbone's own configuration, and what stands on it.
+
+    Args:
+        backbone: a configuration of transformers, or its settings with `model_type`.
+        features: width of what is pooled.
+        pooling: `first`, `mean`, `max` or `last` of the last hidden states, or `pooler`: the backbone's own output.
+        poolings: that this backbone can have.
+        special_tokens: how many tokens in front stand for no place of the image (class token, registers).
+        head_widths: of the hidden layers, from the backbone on; none: one linear layer.
+        head_dropout: share, in front of every linear layer.
+        activation: after every hidden layer, by transformers' names.
+        kwargs: of `PreTrainedConfig` (labels, problem_type).
+    """
+
+    model_type = "tunebook_classifier"
+    sub_configs = {"backbone": AutoConfig}
+
+    def __init__(
+        self,
+        backbone: PreTrainedConfig | dict[str, Any] | None = None,
+        features: int = 0,
+        pooling: str = "first",
+        poolings: list[str] | tuple[str, ...] = (),
+        special_tokens: int = 0,
+        head_widths: list[int] | tuple[int, ...] = (),
+        head_dropout: float = 0.0,
+        activation: str = "gelu",
+        **kwargs: Any,
+    ) -> None:
+        built = AutoConfig.for_model(**backbone) if isinstance(backbone, dict) else backbone
+        self.backbone: Any = built  # None only in the empty configurations that transformers makes to compare with
+        self.features = features
+        self.pooling = pooling
+        self.poolings = list(poolings)
+        self.special_tokens = special_tokens
+        self.head_widths = list(head_widths)
+        self.head_dropout = head_dropout
+        self.activation = activation
+        super().__init__(**kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        backbone = self.__dict__.get("backbone")
+        if name in OF_THE_BACKBONE and backbone is not None:
+            return getattr(backbone, name)
+        raise AttributeError(f"{type(self).__name__} has no setting {name!r}")
+
+    @property
+    def pad_token_id(self) -> int | None:
+        """Of the backbone."""
+        return getattr(self.backbone, "pad_token_id", None)
+
+    @pad_token_id.setter
+    def pad_token_id(self, value: int | None) -> None:
+        self.backbone.pad_token_id = value
+
+
+class BackboneClassifier(PreTrainedModel):
+    """What the two classes below share: the backbone, the head, and how they are put together.
+
+    Args:
+        config: of the whole.
+        backbone: that is there already; None: built from `config.backbone`.
+    """
+
+    config_class = BackboneClassifierConfig
+    base_model_prefix = "backbone"
+    supports_gradient_checkpointing = True
+    # The backbone says what it supports; the head has no attention.
+    _supports_sdpa = _supports_flash_attn = _supports_flex_attn = _supports_attention_backend = True
+
+    def __init__(self, config: BackboneClassifierConfig, backbone: PreTrainedModel | None = None) -> None:
+        super().__init__(config)
+        if backbone is None:
+            settings = backbone_settings(config.backbone, config.pooling)
+            backbone = AutoModel.from_config(config.backbone, trust_remote_code=False, **settings)
+        self.backbone = backbone
+        widths, out = config.head_widths, int(config.num_labels or 0)
+        self.classifier = mlp(config.features, widths, out, config.head_dropout, config.activation)
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.backbone.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        self.backbone.set_input_embeddings(value)
+
+    def answered(
+        self, mask: torch.Tensor | None, labels: torch.Tensor | None, inputs: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Logits, with a loss where there are labels, and what else the backbone gives.
+
+        Args:
+            mask: (rows, tokens), 1 for tokens that count; None: all do.
+            labels: as `config.problem_type` has them.
+            inputs: of the backbone.
+        """
+        found = self.backbone(**inputs, return_dict=True)
+        pooled = pool(found, self.config.pooling, mask, self.config.special_tokens)
+        logits = self.classifier(pooled)
+        loss = None if labels is None else self.loss_function(labels, logits, self.config)
+        beside = {name: found.get(name) for name in ("hidden_states", "attentions")}
+        return {"loss": loss, "logits": logits, **beside}
+
+
+class BackboneForSequenceClassification(BackboneClassifier):
+    """For texts: classes, several labels a text, or a number."""
+
+    main_input_name = "input_ids"
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        return_dict: bool | None = None,
+        **kwargs: Any,
+    ) -> SequenceClassifierOutput | tuple[Any, ...]:
+        """Logits of a batch; `kwargs` are further inputs of the backbone, such as token_type_ids."""
+        inputs = {"input_ids": input_ids, "attention_mask": attention_mask, **kwargs}
+        answer = SequenceClassifierOutput(**self.answered(attention_mask, labels, inputs))
+        return answer.to_tuple() if return_dict is False else answer
+
+
+class BackboneForImageClassification(BackboneClassifier):
+    """For images: classes, or several labels an image."""
+
+    main_input_name = "pixel_values"
+
+    def forward(
+        self,
+        pixel_values: torch.Tensor,
+        labels: torch.Tensor | None = None,
+        return_dict: bool | None = None,
+        **kwargs: Any,
+    ) -> ImageClassifierOutput | tuple[Any, ...]:
+        """Logits of a batch; `kwargs` are further inputs of the backbone."""
+        answer = ImageClassifierOutput(**self.answered(None, labels, {"pixel_values": pixel_values, **kwargs}))
+        return answer.to_tuple() if return_dict is False else answer
+
+
+def backbone_settings(backbone: PreTrainedConfig, pooling: str) -> dict[str, bool]:
+    """Keeps a pooler that nothing would use out of the backbone, where its class lets that be said."""
+    kinds: Any = MODEL_MAPPING[type(backbone)]
+    kinds = kinds if isinstance(kinds, tuple) else (kinds,)
+    known = all("add_pooling_layer" in inspect.signature(kind).parameters for kind in kinds)
+    return {"add_pooling_layer": pooling == "pooler"} if known else {}
+
+
+def mlp(features: int, widths: list[int], out: int, dropout: float, activation: str) -> nn.Sequential:
+    """Dropout and a linear layer, for each hidden layer and for the answer."""
+    parts: OrderedDict[str, nn.Module] = OrderedDict()
+    for number, width in enumerate(widths):
+        parts[f"dropout{number}"] = nn.Dropout(dropout)
+        parts[f"dense{number}"] = nn.Linear(features, width)
+        parts[f"activation{number}"] = ACT2FN[activation]
+        features = width
+    parts["dropout"] = nn.Dropout(dropout)
+    parts["out"] = nn.Linear(features, out)
+    return nn.Sequential(parts)
+
+
+def pool(found: Any, pooling: str, mask: torch.Tensor | None, special_tokens: int = 0) -> torch.Tensor:
+    """One vector a row.
+
+    Args:
+        found: a backbone's output; its last hidden states are (rows, tokens, features) or maps (rows, features, y, x).
+        pooling: as in `BackboneClassifierConfig`.
+        mask: (rows, tokens), 1 for tokens that count; columns in front of those of the hidden states are left out,
+            as a prefix that an adapter puts there has no hidden states.
+        special_tokens: in front, which mean and max leave out.
+
+    Returns:
+        (rows, features).
+    """
+    if pooling == "pooler":
+        return found["pooler_output"].flatten(1)
+    hidden = found["last_hidden_state"]
+    if hidden.dim() == 4:
+        hidden = hidden.flatten(2).transpose(1, 2)
+    rows, tokens, _ = hidden.shape
+    counted = torch.ones(rows, tokens, dtype=torch.bool) if mask is None else mask[:, -tokens:] != 0
+    counted = counted.to(hidden.device)
+    if pooling in {"first", "last"}:
+        places = torch.arange(1, tokens + 1, device=hidden.device)
+        ranked = counted * (places if pooling == "last" else places.flip(0))
+        return hidden[torch.arange(rows, device=hidden.device), ranked.argmax(1)]
+    hidden, counted = hidden[:, special_tokens:], counted[:, special_tokens:, None]
+    if pooling == "max":
+        return hidden.masked_fill(~counted, torch.finfo(hidden.dtype).min).amax(1)
+    # Summed in float32: hundreds of bfloat16 values lose their last digits.
+    return ((hidden.float() * counted).sum(1) / counted.sum(1).clamp(min=1)).to(hidden.dtype)
+
+
+def register() -> None:
+    """Lets `AutoConfig`, `AutoModelFor…` and `pipeline` of this process load such models without remote code."""
+    AutoConfig.register(BackboneClassifierConfig.model_type, BackboneClassifierConfig, exist_ok=True)
+    AutoModelForSequenceClassification.register(
+        BackboneClassifierConfig, BackboneForSequenceClassification, exist_ok=True
+    )
+    AutoModelForImageClassification.register(BackboneClassifierConfig, BackboneForImageClassification, exist_ok=True)
+
+
+# What `save_pretrained` writes into config.json beside the copy of this file.
+BackboneClassifierConfig.register_for_auto_class()
+BackboneForSequenceClassification.register_for_auto_class("AutoModelForSequenceClassification")
+BackboneForImageClassification.register_for_auto_class("AutoModelForImageClassification")

@@ -1,0 +1,104 @@
+"""Sets the dropout shares of an architecture by its own names; knows nothing of weights."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from huggingface_hub.errors import StrictDataclassError
+from transformers import AutoModel, PreTrainedConfig
+
+from tunebook.errors import ModelError, Problem, did_you_mean
+from tunebook.models.classifier import BackboneClassifierConfig
+
+HEAD = "head_dropout"
+"""Of a head of ours."""
+TRIED = (0.125, 0.25)
+
+
+def set_dropout(
+    config: PreTrainedConfig, shares: Mapping[str, float], auto: Any, own_head: bool = False
+) -> float | None:
+    """Changes dropout shares in a configuration.
+
+    Args:
+        config: of the model; of a model of ours the backbone's is changed.
+        shares: 0 to 1, by the names that the architecture has.
+        auto: transformers' class that will load the model.
+        own_head: whether a head of ours will be put on, so that `head_dropout` is a name too.
+
+    Returns:
+        The share of a head that is yet to come; None where it is not said.
+
+    Raises:
+        ModelError: the architecture has no such dropout, or no part of the model takes it.
+    """
+    if not shares:
+        return None
+    ours = isinstance(config, BackboneClassifierConfig)
+    backbone = config.backbone if ours else config
+    maker = AutoModel if ours or own_head else auto
+    known = dropouts(backbone)
+    if ours or own_head:
+        known[HEAD] = config.head_dropout if ours else None
+    problems = {name: _unknown(name, backbone, known) for name in shares if name not in known}
+    idle = [name for name in shares if name in known and name != HEAD and not _taken(backbone, name, maker)]
+    effective = ", ".join(sorted(name for name in known if name == HEAD or (idle and _taken(backbone, name, maker))))
+    problems |= {
+        name: f"no part of this model takes this share of {backbone.model_type}; use {effective}" for name in idle
+    }
+    if problems:
+        raise ModelError([Problem(f"model.dropout.{name}", message) for name, message in problems.items()])
+    for name, share in shares.items():
+        if name != HEAD:
+            setattr(backbone, name, share)
+        elif ours:
+            config.head_dropout = share
+    return shares.get(HEAD)
+
+
+def dropouts(config: PreTrainedConfig) -> dict[str, float | None]:
+    """The settings of an architecture that are dropout shares, with their values; None: it takes another's."""
+    return {
+        name: value
+        for name, value in config.to_dict().items()
+        if "drop" in name and (value is None or (isinstance(value, float | int) and not isinstance(value, bool)))
+    }
+
+
+def _taken(config: PreTrainedConfig, name: str, auto: Any) -> bool:
+    """Whether a model is another one with another share: some architectures name shares of heads for other tasks."""
+    built = []
+    for share in TRIED:
+        changed = copy.deepcopy(config)
+        try:
+            setattr(changed, name, share)
+        except StrictDataclassError as error:
+            raise ModelError(Problem(f"model.dropout.{name}", f"refused by {config.model_type}: {error}")) from error
+        with torch.device("meta"):
+            model = auto.from_config(changed, trust_remote_code=False)
+        numbers = [
+            (place, key, value)
+            for place, module in model.named_modules()
+            for key, value in vars(module).items()
+            if isinstance(value, float)
+        ]
+        built.append(numbers)
+    return built[0] != built[1]
+
+
+def _unknown(name: str, config: PreTrainedConfig, known: Mapping[str, float | None]) -> str:
+    kind = config.model_type
+    if not known:
+        return f"{kind} has no dropout"
+    shown = ", ".join(f"{own}={'null' if share is None else f'{share:g}'}" for own, share in sorted(known.items()))
+    null = " (null: as its other shares say)" if None in known.values() else ""
+    hint = did_you_mean(name, known)
+    hint = hint + " " if hint.startswith("did you mean") else ""
+    if name == HEAD:
+        hint = "it is of a head of ours, which model.pooling or model.head_widths make. "
+    elif hasattr(config, name):
+        hint = "that is no dropout share. "
+    return f"{kind} has no such dropout; {hint}It has {shown}{null}"

@@ -1,0 +1,101 @@
+"""What a model makes of rows before its head: one vector a row. Knows no task, no label and no file."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset
+from torch import nn
+from tqdm.auto import tqdm
+from transformers import PreTrainedModel
+
+from tunebook.errors import ModelError, Problem
+from tunebook.models.modes import in_eval
+
+BESIDE = {"labels", "row", "weight"}
+"""What a batch holds beside the model's inputs."""
+
+MANY = 1000
+"""Rows from which on a progress bar is worth its lines."""
+
+
+def features(
+    model: PreTrainedModel,
+    rows: Dataset,
+    collate: Callable[[list[dict[str, Any]]], Mapping[str, torch.Tensor]],
+    device: torch.device | str = "cpu",
+    batch_size: int = 64,
+) -> np.ndarray:
+    """One vector a row, from the model without its head, in evaluation mode.
+
+    Texts: the mean of the last hidden states over the tokens that the attention mask keeps. Images: the model's
+    own pooled output where it has one, else the mean over places. The model, its mode, its device and the random
+    state are left as found.
+
+    Args:
+        model: with or without a head.
+        rows: encoded; a column `length` puts rows of like length into one batch, which saves padding.
+        collate: joins encoded rows into a batch of tensors.
+        device: that computes.
+        batch_size: rows at once; it changes no more than the last digits.
+
+    Returns:
+        (rows, dims), float32, in the order of `rows`.
+
+    Raises:
+        ModelError: the model gives neither hidden states nor a pooled output.
+    """
+    order = np.arange(len(rows))
+    if "length" in rows.column_names:
+        order = np.argsort(np.asarray(rows["length"]), kind="stable")[::-1]  # the longest first: memory fails early
+    found: list[np.ndarray] = []
+    with (
+        _held_still(model, torch.device(device)),
+        tqdm(total=len(rows), desc="Features", unit=" rows", disable=len(rows) <= MANY) as bar,
+    ):
+        for start in range(0, len(order), batch_size):
+            chosen = order[start : start + batch_size].tolist()
+            batch = {
+                name: values.to(device)
+                for name, values in collate(rows.__getitems__(chosen)).items()
+                if name not in BESIDE
+            }
+            found.append(_pooled(model.base_model, batch).float().cpu().numpy())
+            bar.update(len(chosen))
+    joined = np.concatenate(found)
+    placed = np.empty_like(joined)
+    placed[order] = joined
+    return placed
+
+
+@contextlib.contextmanager
+def _held_still(model: nn.Module, device: torch.device) -> Iterator[None]:
+    """In evaluation mode on a device, without gradients; then as it was before."""
+    home = next(model.parameters()).device
+    # The run that follows must not depend on whether features were looked at.
+    random = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+    try:
+        with torch.no_grad(), random, in_eval(model):
+            model.to(device)
+            yield
+    finally:
+        model.to(home)
+
+
+def _pooled(backbone: nn.Module, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    output = backbone(**batch)
+    hidden, pooled = output.get("last_hidden_state"), output.get("pooler_output")
+    if "input_ids" in batch and hidden is not None:
+        # A text model's pooler, where it has one, is a layer of its pre-training task or a new one.
+        mask = batch.get("attention_mask", torch.ones_like(batch["input_ids"]))[..., None].to(hidden.dtype)
+        return (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)
+    if pooled is not None:
+        return pooled.flatten(1)
+    if hidden is not None:
+        return hidden.mean(1) if hidden.dim() == 3 else hidden.flatten(2).mean(2)
+    message = f"{type(backbone).__name__} gives neither hidden states nor a pooled output, so there are no features"
+    raise ModelError(Problem("model", message))

@@ -1,0 +1,63 @@
+"""Which parameters of a model are norms, biases and embeddings, and the rules that put them in front of a policy's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from tunebook.errors import FreezingError, Problem
+from tunebook.models.policies.base import Rule
+
+if TYPE_CHECKING:
+    from tunebook.config.model_groups import FreezingConfig
+    from tunebook.models.depth import Depth
+
+# Norms of torch; models of transformers bring their own classes, which are called …Norm.
+_NORMS = (nn.LayerNorm, nn.RMSNorm, nn.GroupNorm, nn.modules.batchnorm._NormBase)
+
+
+def norm_parameters(model: nn.Module) -> frozenset[str]:
+    """Names of the scales and shifts of normalisation layers, as `named_parameters` has them."""
+    found = {
+        f"{name}.{own}".lstrip(".")
+        for name, module in model.named_modules()
+        if isinstance(module, _NORMS) or type(module).__name__.endswith("Norm")
+        for own, _ in module.named_parameters(recurse=False)
+    }
+    return frozenset(name for name, _ in model.named_parameters() if name in found)
+
+
+def bias_parameters(model: nn.Module) -> frozenset[str]:
+    """Names of the biases: parameters whose own name ends in `bias`; those of normalisation layers are among them."""
+    return frozenset(name for name, _ in model.named_parameters() if name.endswith("bias"))
+
+
+def rules_in_front(model: nn.Module, freezing: FreezingConfig, depth: Depth) -> list[Rule]:
+    """The rules of `freezing.biases`, `norms` and `embeddings`, which stand above the policy's in every phase.
+
+    Where two of them are for the same parameter the first in this order decides: a normalisation layer's bias is a
+    bias, and one in the embeddings is not an embedding.
+
+    Raises:
+        FreezingError: one of them has nothing to decide.
+    """
+    kinds = {
+        "biases": bias_parameters(model),
+        "norms": norm_parameters(model),
+        "embeddings": frozenset(depth.embeddings.parameter_names) if depth.layers else frozenset(),
+    }
+    head = set(depth.head.parameter_names)
+    rules, problems = [], []
+    for key, names in kinds.items():
+        wanted = getattr(freezing, key)
+        if wanted == "policy":
+            continue
+        # A head has biases in nearly every model, and trains as a rule: what is asked for is the backbone's.
+        if not (names - head if wanted == "train" else names):
+            message = f"the backbone of this model has no {key} to {wanted}; set it to policy"
+            problems.append(Problem(f"freezing.{key}", message))
+        rules.append(Rule(key, wanted == "train", parameters=names))
+    if problems:
+        raise FreezingError(problems)
+    return rules

@@ -1,0 +1,241 @@
+"""Loads a model with a seeded, checked and stated head; knows nothing of tasks, data or the Trainer."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+import transformers
+from transformers import PreTrainedConfig, PreTrainedModel
+
+from tunebook.errors import ModelError, Problem
+from tunebook.models import classifier, own_head, surgery
+from tunebook.models.dropout import set_dropout
+from tunebook.models.head import HeadReport, check_head, head_names
+from tunebook.models.locate import Location, locate, reading
+from tunebook.models.quantized import in_4_bits
+from tunebook.models.settings import apply_settings, built_config, saved_config
+
+if TYPE_CHECKING:
+    from tunebook.config.schema import ModelConfig
+
+logger = logging.getLogger("tunebook")
+MOST_NAMED = 10
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model, and what is known of its weights.
+
+    Args:
+        model: with its head.
+        head_report: what is new of the head, and what was changed.
+        drawn: names of the parameters of layers that were reinitialized.
+    """
+
+    model: PreTrainedModel
+    head_report: HeadReport
+    drawn: tuple[str, ...] = ()
+
+
+def load_model(
+    config_model: ModelConfig,
+    auto_class: str,
+    label_names: list[str],
+    problem_type: str | None = None,
+    seed: int = 42,
+    overrides: Mapping[str, Any] | None = None,
+    bits: Literal[4] | None = None,
+) -> LoadedModel:
+    """Loads or builds a model whose new parts depend on the seed alone: load, drop, draw layers, draw the head.
+
+    Args:
+        config_model: the group `model`.
+        auto_class: name of the transformers class, e.g. `AutoModelForSequenceClassification`.
+        label_names: names in order of ids; empty for a model without labels.
+        problem_type: `regression`, `single_label_classification`, `multi_label_classification` or None.
+        seed: set right before the head is initialised.
+        overrides: further settings of the model's configuration, by the names it has.
+        bits: of the weights of the backbone, which then cannot train themselves; None: as `config_model.dtype` says.
+
+    Raises:
+        ModelError: the model does not fit the task, its files are broken, or the newly initialised
+            parameters are not the declared head.
+        NothingReached: neither the Hub nor the cache has it.
+    """
+    classifier.register()
+    location = None if config_model.config is not None else locate(config_model)
+    config = built_config(config_model) if location is None else saved_config(location)
+    auto = _auto_class(auto_class, config)
+    saved_labels = [name for _, name in sorted((config.id2label or {}).items())]
+    own = own_head.is_wanted(config_model, config)
+    dropped, dropout = _changed(config, config_model, auto, own)
+    apply_settings(config, label_names, problem_type, overrides or {})
+    make = partial(_made, config_model, location, bits)
+    transformers.set_seed(seed)
+    model, info = own_head.build(config_model, auto_class, auto, config, dropout, make) if own else make(auto, config)
+    declared = None if own else config_model.head
+    if location is None:
+        report = HeadReport(tuple(name for name, _ in model.named_parameters()), (), from_scratch=True)
+    else:
+        new = {*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])}
+        report = check_head(model, new, declared, location.described)
+        if info["unexpected_keys"]:
+            logger.debug("the checkpoint also holds, unused: %s", ", ".join(sorted(info["unexpected_keys"])))
+        if not report.new and _of_another_task(saved_labels, label_names):
+            new = surgery.renew_labels(model, auto, seed)
+            report = check_head(model, new, None, location.described)
+            logger.info("the checkpoint's labels are %s, none of them is here: new ones begin", _named(saved_labels))
+        _compare_labels(report, saved_labels, label_names)
+    drawn = surgery.reinit_layers(model, config_model.reinit_layers, seed)
+    names = head_names(model, declared)
+    surgery.draw_head(model, [name for name in report.new if name in names], config_model.init, seed)
+    report = replace(report, changes=_changes(config_model, dropped))
+    logger.info(
+        "%s from %s: %s",
+        type(model).__name__,
+        location.described if location else "model.config",
+        report.line(),
+    )
+    return LoadedModel(model, report, drawn)
+
+
+def _changed(config: PreTrainedConfig, config_model: ModelConfig, auto: Any, own: bool) -> tuple[str, float | None]:
+    """Puts what the group says of pooling, layers and dropout into a configuration; all its mistakes are told at once.
+
+    Returns:
+        What was done to the layers, and the dropout of a head that is yet to come.
+    """
+    problems: list[Problem] = []
+    done: list[Any] = []
+    for step in (
+        lambda: own_head.adjust(config_model, config),
+        lambda: surgery.drop_layers(config, config_model.drop_layers, auto),
+        lambda: set_dropout(config, config_model.dropout, auto, own),
+    ):
+        try:
+            done.append(step())
+        except ModelError as error:
+            problems += error.problems
+    if problems:
+        raise ModelError(problems)
+    return done[1], done[2]
+
+
+def _changes(config_model: ModelConfig, dropped: str) -> tuple[str, ...]:
+    wanted = config_model
+    told = [
+        dropped,
+        f"reinitialized: the top {_layers(wanted.reinit_layers)}" if wanted.reinit_layers else "",
+        f"the head is drawn by {wanted.init}" if wanted.init != "default" else "",
+        *(f"{name}={share:g}" for name, share in wanted.dropout.items()),
+    ]
+    return tuple(words for words in told if words)
+
+
+def _layers(count: int) -> str:
+    return "layer" if count == 1 else f"{count} layers"
+
+
+def _auto_class(name: str, config: PreTrainedConfig) -> Any:
+    auto = getattr(transformers, name)
+    if isinstance(config, classifier.BackboneClassifierConfig):
+        _auto_class(name, config.backbone)  # a backbone of texts does not look at images
+    if type(config) in auto._model_mapping:
+        return auto
+    fitting = [
+        other
+        for other in sorted(dir(transformers))
+        if other.startswith("AutoModelFor")
+        and type(config) in getattr(getattr(transformers, other), "_model_mapping", {})
+    ]
+    shown = ", ".join(other.removeprefix("AutoModelFor") for other in fitting) or "no task with a head"
+    message = f"a {config.model_type} model cannot do {name.removeprefix('AutoModelFor')}; it can do: {shown}"
+    raise ModelError(Problem("model", message))
+
+
+def _made(
+    config_model: ModelConfig,
+    location: Location | None,
+    bits: Literal[4] | None,
+    auto: Any,
+    config: PreTrainedConfig,
+    **settings: Any,
+) -> own_head.Made:
+    """A model with transformers' loading info, whose keys it has for a model from scratch too."""
+    if location is None:
+        model = _build(auto, config, config_model, settings)
+        return model, {"missing_keys": set(), "mismatched_keys": set(), "unexpected_keys": set()}
+    return _load(auto, config, config_model, location, settings | (in_4_bits(auto, config) if bits else {}))
+
+
+def _build(auto: Any, config: PreTrainedConfig, config_model: ModelConfig, settings: dict[str, Any]) -> PreTrainedModel:
+    extra = {**settings, **_attention(config_model)}
+    try:
+        return auto.from_config(
+            config, dtype=DTYPES.get(config_model.dtype, torch.float32), trust_remote_code=False, **extra
+        )
+    except (ValueError, TypeError, RuntimeError, ImportError) as error:
+        raise ModelError(Problem("model.config", f"no model can be built from it: {error}")) from error
+
+
+def _load(
+    auto: Any, config: PreTrainedConfig, config_model: ModelConfig, location: Location, settings: dict[str, Any]
+) -> tuple[PreTrainedModel, dict[str, Any]]:
+    with reading(location, "the weights"), _quiet():
+        return auto.from_pretrained(
+            location.name_or_path,
+            config=config,
+            revision=location.revision,
+            dtype=DTYPES.get(config_model.dtype, "auto"),
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+            trust_remote_code=False,
+            **settings,
+            **_attention(config_model),
+        )
+
+
+def _attention(config_model: ModelConfig) -> dict[str, str]:
+    name = config_model.attn_implementation
+    return {} if name is None else {"attn_implementation": name}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps transformers' own table of missing keys back: the head is checked and stated here."""
+    before = transformers.logging.get_verbosity()
+    transformers.logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers.logging.set_verbosity(before)
+
+
+def _of_another_task(old: list[str], label_names: list[str]) -> bool:
+    """Whether labels have names and share none, however capitalised; transformers' own `LABEL_0` is no name."""
+    named = any(not re.fullmatch(r"LABEL_\d+", str(name)) for name in old)
+    before, now = ({str(name).casefold() for name in names} for names in (old, label_names))
+    return bool(now) and named and not before & now
+
+
+def _named(labels: list[str]) -> str:
+    shown = ", ".join(map(str, labels[:MOST_NAMED]))
+    return f"{shown} and {len(labels) - MOST_NAMED} others" if len(labels) > MOST_NAMED else shown
+
+
+def _compare_labels(report: HeadReport, old: list[str], label_names: list[str]) -> None:
+    if not report.new and label_names and old != label_names:
+        logger.warning(
+            "the head came from the checkpoint, where its labels are %s; here they are %s: "
+            "if the order or the meaning differs, its predictions start out wrong (dataset.labels sets an order)",
+            _named(old),
+            _named(label_names),
+        )

@@ -1,0 +1,216 @@
+"""Puts a head of our own (`tunebook.models.classifier`) on a backbone: which pooling it can have, and how wide it is.
+
+Knows how models are loaded only as a function that is handed in.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from transformers import MODEL_MAPPING, AutoModel, PreTrainedConfig, PreTrainedModel
+from transformers.models.auto import modeling_auto
+
+from tunebook.errors import ModelError, Problem
+from tunebook.models.classifier import (
+    BackboneClassifierConfig,
+    BackboneForImageClassification,
+    BackboneForSequenceClassification,
+    backbone_settings,
+)
+
+if TYPE_CHECKING:
+    from tunebook.config.schema import ModelConfig
+
+CLASSES = {
+    "AutoModelForSequenceClassification": BackboneForSequenceClassification,
+    "AutoModelForImageClassification": BackboneForImageClassification,
+}
+"""By the class that a task asks for."""
+DROPOUTS = ("classifier_dropout", "seq_classif_dropout", "hidden_dropout_prob")
+"""Where architectures say the dropout of their own heads; the first that has a value counts."""
+IN_FRONT = {"cls_token", "register_tokens", "distillation_token"}
+PROBED_SIZE = 64
+"""Height and width of the image that looks through a backbone that takes any size."""
+
+Made = tuple[PreTrainedModel, dict[str, Any]]
+Make = Callable[..., Made]
+"""(auto class, configuration, further settings) -> the model with its loading info."""
+
+
+def is_wanted(wanted: ModelConfig, config: PreTrainedConfig) -> bool:
+    """Whether a head of ours is to be put on; not where the architecture's own has a setting for the pooling."""
+    if isinstance(config, BackboneClassifierConfig):
+        return False
+    return wanted.head_widths is not None or wanted.pooling not in {"default", *_native(config)}
+
+
+def build(
+    wanted: ModelConfig, auto_class: str, auto: Any, config: PreTrainedConfig, dropout: float | None, make: Make
+) -> Made:
+    """A backbone from where the model comes from, under a new head.
+
+    Args:
+        wanted: the group `model`.
+        auto_class: that the task asks for.
+        auto: the same, as transformers has it.
+        config: of the backbone, with the labels.
+        dropout: of the head; None: as the architecture's own head has.
+        make: loads or builds.
+
+    Raises:
+        ModelError: the architecture has no such pooling, or cannot stand under a head of ours.
+    """
+    if auto_class not in CLASSES or config.is_encoder_decoder or type(config) not in MODEL_MAPPING:
+        what = f"a {config.model_type} model for {auto_class.removeprefix('AutoModelFor')}"
+        message = f"there is no head of ours for {what}; take model.pooling and model.head_widths out"
+        raise ModelError(Problem(_key(wanted), message))
+    own_pooler = wanted.pooling == "default" and _uses_pooler(auto, config)
+    labels = {name: getattr(config, name) for name in ("id2label", "label2id", "problem_type")}
+    if hasattr(config, "use_cache"):
+        config.use_cache = False  # which is for generating
+    backbone, info = make(AutoModel, config, **backbone_settings(config, "pooler" if own_pooler else wanted.pooling))
+    _require_backbone(backbone, info)
+    text = CLASSES[auto_class] is BackboneForSequenceClassification
+    seen, causal = _look_through(backbone, text, _key(wanted))
+    special = 0 if text else _special_tokens(backbone)
+    pooling = wanted.pooling if wanted.pooling != "default" else _own_pooling(config, seen, text, special, own_pooler)
+    allowed = _poolings(seen["last_hidden_state"].dim() == 4, text, causal, special)
+    _require_pooling(pooling, allowed, config.model_type)
+    hidden = seen["pooler_output"].flatten(1) if pooling == "pooler" else seen["last_hidden_state"]
+    whole = BackboneClassifierConfig(
+        backbone=config,
+        features=hidden.shape[1 if hidden.dim() == 4 else -1],
+        pooling=pooling,
+        poolings=allowed,
+        special_tokens=special,
+        head_widths=wanted.head_widths or [],
+        head_dropout=_own_dropout(config) if dropout is None else dropout,
+        **labels,
+    )
+    config.name_or_path = ""  # a path of this machine, which would be saved
+    model = CLASSES[auto_class](whole, backbone)
+    model.classifier.to(backbone.dtype)
+    return model, {**info, "missing_keys": {f"classifier.{name}" for name in model.classifier.state_dict()}}
+
+
+def adjust(wanted: ModelConfig, config: PreTrainedConfig) -> None:
+    """Puts a pooling where the architecture's own head has a setting for it, or into a saved model of ours.
+
+    Raises:
+        ModelError: it cannot have that pooling.
+    """
+    if not isinstance(config, BackboneClassifierConfig):
+        if wanted.head_widths is None and (native := _native(config).get(wanted.pooling)):
+            config.classifier_pooling = native  # type: ignore[attr-defined]
+        return
+    if wanted.pooling != "default":
+        _require_pooling(wanted.pooling, config.poolings, config.backbone.model_type)
+        config.pooling = wanted.pooling
+    if wanted.head_widths is not None:
+        config.head_widths = list(wanted.head_widths)
+
+
+def _poolings(maps: bool, text: bool, causal: bool, special_tokens: int) -> list[str]:
+    """What can be pooled: of maps and images nothing that counts tokens, but a class token where there is one."""
+    if text:
+        return ["mean", "max", "last"] if causal else ["first", "mean", "max", "last"]
+    return ["first", "mean", "max"] if special_tokens and not maps else ["mean", "max"]
+
+
+def _require_pooling(pooling: str, allowed: list[str], kind: str) -> None:
+    if pooling not in {*allowed, "pooler"}:
+        reason = f"{kind} has no {pooling} token that speaks for the whole {'text' if 'last' in allowed else 'image'}"
+        raise ModelError(Problem("model.pooling", f"{reason}; use {' or '.join(allowed)}"))
+
+
+def _native(config: PreTrainedConfig) -> dict[str, str]:
+    """Our names of poolings -> the architecture's, where its own head has a setting for it (ModernBERT)."""
+    default = getattr(type(config)(), "classifier_pooling", None) if hasattr(config, "classifier_pooling") else None
+    return {"cls": {"first": "cls", "mean": "mean"}, None: {}}.get(default, {"mean": "mean"})
+
+
+def _key(wanted: ModelConfig) -> str:
+    return "model.head_widths" if wanted.pooling == "default" else "model.pooling"
+
+
+def _uses_pooler(auto: Any, config: PreTrainedConfig) -> bool:
+    """Whether the architecture's own classifier looks at the backbone's pooled output."""
+    if not backbone_settings(config, "pooler"):
+        return True  # it cannot be left out: where the backbone gives one, it is meant to be used
+    with torch.device("meta"):
+        model = auto.from_config(copy.deepcopy(config), trust_remote_code=False)
+    return getattr(model.base_model, "pooler", None) is not None
+
+
+def _require_backbone(backbone: nn.Module, info: dict[str, Any]) -> None:
+    """Everything in a loaded backbone must come from the checkpoint."""
+    new = {*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])}
+    if not new:
+        return
+    if all("pooler" in name for name in new):
+        message = f"the checkpoint has no pooler ({', '.join(sorted(new))}), which this architecture's own head uses"
+        raise ModelError(Problem("model.pooling", f"{message}; use first, mean, max or last"))
+    shown = ", ".join(sorted(new)[:6]) + (f", … ({len(new)} in all)" if len(new) > 6 else "")
+    message = f"the checkpoint has other sizes than {type(backbone).__name__}, or lacks {shown}"
+    raise ModelError(Problem("model.name_or_path", message))
+
+
+def _look_through(backbone: PreTrainedModel, text: bool, key: str) -> tuple[dict[str, torch.Tensor], bool]:
+    """What the backbone gives for small rows, and whether the first token of a text sees none of those behind it."""
+    if text:
+        ids = torch.tensor([[2, 2, 2, 2], [2, 2, 2, 3]])
+        inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    else:
+        size = getattr(backbone.config, "image_size", None) or PROBED_SIZE
+        height, width = size if isinstance(size, list | tuple) else (size, size)
+        inputs = {"pixel_values": torch.zeros(1, getattr(backbone.config, "num_channels", 3), height, width)}
+        inputs["pixel_values"] = inputs["pixel_values"].to(backbone.dtype)
+    inputs = {name: values.to(backbone.device) for name, values in inputs.items()}
+    mode = backbone.training
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        try:
+            found = backbone.eval()(**inputs, return_dict=True)
+        except (TypeError, ValueError, RuntimeError) as error:
+            kind, given = type(backbone).__name__, " and ".join(inputs)
+            message = f"{kind} cannot be run on {given} alone, so no head of ours fits: {error}"
+            raise ModelError(Problem(key, message)) from error
+        finally:
+            backbone.train(mode)
+    hidden = found.get("last_hidden_state")
+    if hidden is None or hidden.dim() not in {3, 4}:
+        message = (
+            f"{type(backbone).__name__} gives no hidden states to pool; take model.pooling and model.head_widths out"
+        )
+        raise ModelError(Problem(key, message))
+    return dict(found), text and torch.allclose(*hidden[:, 0].float())
+
+
+def _special_tokens(backbone: nn.Module) -> int:
+    """How many tokens stand in front of those of an image's places."""
+    found = {name: parameter for name, parameter in backbone.named_parameters() if name.split(".")[-1] in IN_FRONT}
+    return sum(parameter.shape[1] for parameter in found.values() if parameter.dim() == 3)
+
+
+def _own_pooling(
+    config: PreTrainedConfig, seen: dict[str, torch.Tensor], text: bool, special_tokens: int, own_pooler: bool
+) -> str:
+    """What the architecture's own head looks at, as near as a pooling of ours comes to it."""
+    names = {"cls": "first", "bos": "first", "mean": "mean", "late": "mean"}
+    if native := names.get(getattr(config, "classifier_pooling", "")):
+        return native
+    if own_pooler and seen.get("pooler_output") is not None:
+        return "pooler"
+    if not text:
+        return "first" if special_tokens else "mean"
+    kind = config.model_type
+    masked, causal = modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES, modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    return "last" if kind in causal and kind not in masked else "first"
+
+
+def _own_dropout(config: PreTrainedConfig) -> float:
+    shares = (getattr(config, name, None) for name in DROPOUTS)
+    return float(next((share for share in shares if share is not None), 0.0))

@@ -1,0 +1,144 @@
+"""What trains in each phase of a run, as names of a model's parameters; knows nothing of steps or of the Trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from tunebook.config import registry
+from tunebook.errors import FreezingError, Problem
+from tunebook.models.depth import Depth, find_depth
+from tunebook.models.freezing import NOTHING, FreezingTable, decide
+from tunebook.models.kinds import rules_in_front
+from tunebook.models.policies.base import Phase
+
+if TYPE_CHECKING:
+    from tunebook.config.schema import FreezingConfig
+
+
+@dataclass(frozen=True)
+class PlannedPhase:
+    """One phase, decided for one model.
+
+    Args:
+        phase: of the policy.
+        trained: names of the parameters that train in it, as `named_parameters` has them.
+        table: rule by rule.
+        where: the parts of the model that train, such as `layer 4 to layer 5, head`.
+    """
+
+    phase: Phase
+    trained: frozenset[str]
+    table: FreezingTable
+    where: str = ""
+
+
+@dataclass(frozen=True)
+class FreezingPlan:
+    """What trains, and when.
+
+    Args:
+        phases: in order; at least one.
+        depth: of the model that they were decided for.
+    """
+
+    phases: tuple[PlannedPhase, ...]
+    depth: Depth
+
+    @property
+    def ever(self) -> frozenset[str]:
+        """Names of the parameters that train in some phase: those that optimizer and DDP must know from the start."""
+        return frozenset().union(*(planned.trained for planned in self.phases))
+
+
+def plan_freezing(model: nn.Module, freezing: FreezingConfig, fixed: Container[str] = frozenset()) -> FreezingPlan:
+    """Decide what trains; the model stays as it is.
+
+    Phases in which nothing new happens are left out: those of layers without parameters of their own that train.
+
+    Args:
+        model: with its head, and with its adapter where it has one.
+        freezing: the group; its policy gives rules or phases.
+        fixed: names of parameters that never train, whatever the policy says (weights that an adapter stands for).
+
+    Raises:
+        FreezingError: the policy does not fit the model.
+    """
+    policy = registry.load("policy", freezing.policy)
+    depth = find_depth(model)
+    if hasattr(policy, "phases"):
+        phases = policy.phases(depth, freezing.options)
+    else:
+        phases = [Phase("", policy.rules(depth, freezing.options))]
+    in_front = rules_in_front(model, freezing, depth)
+    planned: list[PlannedPhase] = []
+    problems: dict[Problem, None] = {}
+    for phase in phases:
+        try:
+            trained, table = decide(model, [*in_front, *phase.rules], fixed)
+        except FreezingError as error:
+            problems |= dict.fromkeys(error.problems)
+            continue
+        if trained and not (planned and _goes_on(planned[-1], phase, trained)):
+            planned.append(PlannedPhase(phase, trained, table, where(depth, trained, fixed)))
+    if problems or not planned:
+        raise FreezingError(problems or Problem("", NOTHING))
+    if phases[-1].length is None:
+        planned[-1] = replace(planned[-1], phase=replace(planned[-1].phase, length=None))
+    return FreezingPlan(tuple(planned), depth)
+
+
+def _goes_on(before: PlannedPhase, phase: Phase, trained: frozenset[str]) -> bool:
+    """Whether a phase is nothing but more of the one before it."""
+    rates = (phase.learning_rate, phase.rate_share) == (before.phase.learning_rate, before.phase.rate_share)
+    return trained == before.trained and rates and not phase.restarts
+
+
+def where(depth: Depth, trained: Container[str], fixed: Container[str] = frozenset()) -> str:
+    """The parts of a model that train, in a few words: `everything`, or `layer 4 to layer 5, head; parts of …`.
+
+    Args:
+        depth: of the model.
+        trained: names of the parameters that train.
+        fixed: names of parameters that never do, and that nobody expects to.
+    """
+    wholly: list[int] = []
+    partly: list[int] = []
+    groups = [group for group in depth.groups if any(name not in fixed for name in group.parameter_names)]
+    covered = not any(name in fixed for group in depth.groups for name in group.parameter_names)
+    for at, group in enumerate(groups):
+        states = [name in trained for name in group.parameter_names if name not in fixed]
+        if any(states):
+            (wholly if all(states) else partly).append(at)
+    if covered and len(wholly) == len(groups):
+        return "everything"
+    names = [group.name for group in groups]
+    told = [_runs(wholly, names)] if wholly else []
+    return "; ".join([*told, f"parts of {_runs(partly, names)}"] if partly else told)
+
+
+def _runs(places: list[int], names: list[str]) -> str:
+    """Neighbours in one: [0, 1, 2, 4] as 'embeddings to layer 1, layer 3'."""
+    told = []
+    starts = [at for at in places if at - 1 not in places]
+    for start in starts:
+        end = start
+        while end + 1 in places and names[end + 1].startswith("layer"):
+            end += 1
+        told.append(names[start] if end == start else f"{names[start]} to {names[end]}")
+        told += [names[end + 1]] if end + 1 in places else []
+    return ", ".join(told)
+
+
+def set_trained(model: nn.Module, trained: Container[str]) -> None:
+    """Sets `requires_grad` of every parameter: True for the named ones, False for the others.
+
+    A gradient that is left of a parameter that no longer trains is dropped: an optimizer would still apply it.
+    """
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name in trained)
+        if name not in trained:
+            parameter.grad = None

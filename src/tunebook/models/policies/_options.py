@@ -1,0 +1,139 @@
+"""Options that several policies share: how many layers, how long, at which rate. Knows pydantic, not models."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator
+
+from tunebook.models.policies.base import Span, check_layers
+
+if TYPE_CHECKING:
+    from tunebook.models.depth import Depth
+
+_PERCENT = re.compile(r"\d+(\.\d+)?\s*%")
+
+
+def _percent(value: Any) -> float | None:
+    """'25%' as 0.25; None for what is no percentage."""
+    if not (isinstance(value, str) and _PERCENT.fullmatch(value.strip())):
+        return None
+    return float(Fraction(value.strip().rstrip("% ")) / 100)
+
+
+def _layers(value: Any) -> Any:
+    share = _percent(value)
+    if value == "all" or (share is not None and 0 < share <= 1):
+        return value
+    if isinstance(value, int) and value >= 0:
+        return value
+    raise ValueError(f"should be a number of layers (0 or more), a share of them such as 25%, or all; not {value!r}")
+
+
+Layers = Annotated[int | str, BeforeValidator(_layers)]
+"""How many layers: a number, a share such as `25%`, or `all`."""
+
+
+def layers_of(n: int | str, depth: Depth) -> int:
+    """How many layers an option of type `Layers` means; a share is rounded, to at least one.
+
+    Args:
+        n: the option.
+        depth: of the model.
+
+    Raises:
+        FreezingError: the model has fewer layers, or none that can be counted.
+    """
+    if isinstance(n, int):
+        check_layers(depth, n)
+        return n
+    check_layers(depth, 0)
+    share = _percent(n)
+    return len(depth.layers) if share is None else max(1, math.floor(share * len(depth.layers) + 0.5))
+
+
+def _share(value: Any) -> Any:
+    share = _percent(value)
+    number = value if share is None else share
+    if isinstance(number, int | float) and 0 < number < 1:
+        return float(number)
+    raise ValueError(f"should be a share of the whole training, such as 0.1 or 10%; not {value!r}")
+
+
+Share = Annotated[float, BeforeValidator(_share)]
+"""A share of the training, above 0 and below 1; `10%` is 0.1."""
+
+
+def span_of(options: Any, prefix: str) -> Span | None:
+    """The length that one of `PREFIX_epochs`, `PREFIX_steps` and `PREFIX_share` gives; None where none is set."""
+    for unit in ("epochs", "steps", "share"):
+        amount = getattr(options, f"{prefix}_{unit}")
+        if amount is not None:
+            return Span(amount, unit)
+    return None
+
+
+def at_most_one(given: Any, names: list[str]) -> None:
+    """Refuses options that say the same in several ways.
+
+    Args:
+        given: what a user has said, by name; None counts as not said.
+        names: of options of which one may be said.
+
+    Raises:
+        ValueError: more than one is.
+    """
+    said = [name for name in names if isinstance(given, Mapping) and given.get(name) is not None]
+    if len(said) > 1:
+        raise ValueError(f"{' and '.join(said)} say the same in several ways; keep one of them")
+
+
+def with_default(given: Any, prefix: str, **default: float) -> Any:
+    """What a user has said of a length, or else the default; for a validator of mode `before`."""
+    names = [f"{prefix}_{unit}" for unit in ("epochs", "steps", "share")]
+    at_most_one(given, names)
+    if isinstance(given, Mapping) and all(given.get(name) is None for name in names):
+        return {**given, **default}
+    return given
+
+
+def _rate(value: Any) -> Any:
+    share = _percent(value)
+    number = value if share is None else share
+    if isinstance(number, int | float) and number > 0:
+        return value
+    raise ValueError(
+        f"should be a learning rate, such as 1e-3, or a share of hyperparameters.learning_rate, such as 50%; "
+        f"not {value!r}"
+    )
+
+
+Rate = Annotated[float | str, BeforeValidator(_rate)]
+"""A base learning rate: absolute, or as a share of `hyperparameters.learning_rate` such as `50%`."""
+
+
+def rates(value: float | str | None) -> tuple[float | None, float | None]:
+    """An option of type `Rate` as (absolute, share); both None where it is not set."""
+    share = _percent(value)
+    return (None, share) if share is not None else (None if value is None else float(value), None)
+
+
+def compiles(pattern: str) -> str:
+    """The pattern itself.
+
+    Raises:
+        ValueError: it is not a regular expression.
+    """
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from error
+    return pattern
+
+
+Pattern = Annotated[str, AfterValidator(compiles)]
+"""A regular expression, searched anywhere in a parameter's name."""

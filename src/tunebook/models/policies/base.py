@@ -1,0 +1,117 @@
+"""What a freezing policy is made of: rules, and phases that each have their own. Knows nothing of torch or of models.
+
+A policy is a module `tunebook/models/policies/NAME.py` (or an installed package's entry point
+`policy.NAME`) with a pydantic `class Options` and either a function `rules(depth, options) -> list[Rule]`, for the
+whole run, or `phases(depth, options) -> list[Phase]`. One with phases may also have `longer_than(options) -> Span`:
+what training must outlast in any model, told before one is loaded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from tunebook.errors import FreezingError, Problem
+
+if TYPE_CHECKING:
+    from tunebook.models.depth import Depth, Group
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Says of some parameters whether they train. Of several rules the first that matches wins.
+
+    Args:
+        name: for the table in the log.
+        trainable: whether the parameters train.
+        pattern: regular expression searched in a parameter's name; with neither this nor `parameters`,
+            the rule is for every parameter.
+        parameters: exact names.
+        must_match: whether matching nothing is a mistake (it is for rules that a user wrote).
+    """
+
+    name: str
+    trainable: bool
+    pattern: str | None = None
+    parameters: frozenset[str] | None = None
+    must_match: bool = False
+
+    def matches(self, names: Iterable[str]) -> bool:
+        """Whether the rule is for a parameter.
+
+        Args:
+            names: the parameter's names; a tied one has several.
+        """
+        if self.parameters is not None:
+            return any(name in self.parameters for name in names)
+        return self.pattern is None or any(re.search(self.pattern, name) for name in names)
+
+
+@dataclass(frozen=True)
+class Span:
+    """How long something lasts.
+
+    Args:
+        amount: above 0; of epochs or of the whole run it may be a fraction, which is rounded to whole steps.
+        unit: `epochs`, `steps` (of the optimizer) or `share` of the whole run, 0 to 1.
+    """
+
+    amount: float
+    unit: Literal["epochs", "steps", "share"]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of training with its own rules.
+
+    Args:
+        name: for the table in the log.
+        rules: what trains.
+        length: None: until the end of training; only the last phase may say so.
+        learning_rate: the base rate in it, in place of `hyperparameters.learning_rate`; every parameter's own
+            rate (by depth, by pattern) is scaled alike.
+        rate_share: the same as a share of `hyperparameters.learning_rate`; a phase_schedule turns it into `learning_rate`.
+        restarts: the schedule (warm-up, decay) begins anew with this phase and ends in front of the next that
+            restarts it; without any it runs once over the whole training.
+        needed: whether training must be long enough for it; if not, a training that ends before cuts it short or
+            leaves it out.
+    """
+
+    name: str
+    rules: list[Rule]
+    length: Span | None = None
+    learning_rate: float | None = None
+    rate_share: float | None = None
+    restarts: bool = False
+    needed: bool = True
+
+
+def by_depth(depth: Depth, frozen: Iterable[Group]) -> list[Rule]:
+    """One rule a group: the named groups frozen, the others trained; empty groups are left out."""
+    still = {group.name for group in frozen}
+    return [
+        Rule(group.name, trainable=group.name not in still, parameters=frozenset(group.parameter_names))
+        for group in depth.groups
+        if group.parameter_names
+    ]
+
+
+def check_layers(depth: Depth, n: int) -> None:
+    """Refuses a number of layers that the model does not have.
+
+    Args:
+        depth: of the model.
+        n: layers that a policy counts; 0 where it only needs to know where they begin.
+
+    Raises:
+        FreezingError: `n` is larger than the number of layers, or the model has no stack of layers at all.
+    """
+    there = len(depth.layers)
+    if not there:
+        message = "this model has no list of layers to count; use freezing=patterns, head_only or head_then_all"
+        raise FreezingError(Problem("freezing.policy", message))
+    if n > there:
+        message = f"this model has {there} layers: layer 0 to layer {there - 1}; n is 0 to {there}, not {n}"
+        raise FreezingError(Problem("freezing.n", message))

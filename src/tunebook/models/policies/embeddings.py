@@ -1,0 +1,25 @@
+"""Freezes what lies in front of the first layer. Knows nothing of torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tunebook.config.options import Options as BaseOptions
+from tunebook.models.policies.base import Rule, by_depth, check_layers
+
+if TYPE_CHECKING:
+    from tunebook.models.depth import Depth
+
+
+class Options(BaseOptions):
+    """Nothing to set."""
+
+
+def rules(depth: Depth, options: Options) -> list[Rule]:
+    """Embeddings (of an image model: its stem) frozen, layers and head trained.
+
+    Raises:
+        FreezingError: the model has no stack of layers, so nothing says where its embeddings end.
+    """
+    check_layers(depth, 0)
+    return by_depth(depth, frozen=[depth.embeddings])

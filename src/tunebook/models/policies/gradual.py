@@ -1,0 +1,116 @@
+"""Thaws from the top: the head first, then layer after layer down to the embeddings. Knows nothing of torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from tunebook.config.options import Options as BaseOptions
+from tunebook.errors import FreezingError, Problem
+from tunebook.models.policies._options import Layers, Share, compiles, layers_of, span_of, with_default
+from tunebook.models.policies.base import Phase, Rule, by_depth
+
+if TYPE_CHECKING:
+    from tunebook.models.depth import Depth, Group
+
+
+def _groups(value: Any) -> Any:
+    if isinstance(value, int) and value >= 1:
+        return value
+    groups = [[group] if isinstance(group, str) else group for group in value] if isinstance(value, list) else []
+    if groups and all(isinstance(group, list) and group and all(isinstance(p, str) for p in group) for group in groups):
+        return [[compiles(pattern) for pattern in group] for group in groups]
+    raise ValueError(
+        "should be a number of groups (1 or more) or a list of them, each a pattern or a list of patterns, such as "
+        f"[layer.5, [layer.4, layer.3]]; not {value!r}"
+    )
+
+
+class Options(BaseOptions):
+    """What thaws together, and how long each phase lasts (Howard and Ruder 2018, arXiv 1801.06146).
+
+    Args:
+        every_epochs: length of each phase in epochs; one of the three, default: 1 epoch.
+        every_steps: the same in optimizer steps.
+        every_share: the same as a share of the whole training.
+        layers_at_a_time: layers that thaw together.
+        groups: in place of that, a number of groups that all layers are shared out to, or the groups themselves,
+            from the first to thaw on, each a pattern over parameter names or a list of them. What no group names
+            stays frozen; a last group `.` is everything that is left.
+        n: layers that thaw in all: a number, a share such as `50%`, or `all`; the embeddings thaw with `all` only.
+        restarts: whether each phase restarts the learning rate schedule.
+    """
+
+    every_epochs: float | None = Field(default=None, gt=0)
+    every_steps: int | None = Field(default=None, ge=1)
+    every_share: Share | None = None
+    layers_at_a_time: int = Field(default=1, ge=1)
+    groups: Annotated[int | list[list[str]], BeforeValidator(_groups)] | None = None
+    n: Layers = "all"
+    restarts: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_length(cls, given: Any) -> Any:
+        return with_default(given, "every", every_epochs=1)
+
+    @model_validator(mode="after")
+    def _groups_stand_alone(self) -> Options:
+        if self.groups is not None and self.layers_at_a_time != 1:
+            raise ValueError("groups and layers_at_a_time both say what thaws together; keep one of them")
+        if isinstance(self.groups, list) and self.n != "all":
+            raise ValueError("groups names what thaws, so n says nothing; take n out")
+        return self
+
+
+def phases(depth: Depth, options: Options) -> list[Phase]:
+    """The head alone, then with each phase something more; the last phase lasts to the end of training.
+
+    Raises:
+        FreezingError: the model has no layers to count, or fewer than are asked for.
+    """
+    steps = _by_patterns(depth, options.groups) if isinstance(options.groups, list) else _by_layers(depth, options)
+    every = span_of(options, "every")
+    return [
+        Phase(name, rules, every if at < len(steps) - 1 else None, restarts=options.restarts, needed=False)
+        for at, (name, rules) in enumerate(steps)
+    ]
+
+
+def _by_layers(depth: Depth, options: Options) -> list[tuple[str, list[Rule]]]:
+    n = layers_of(options.n, depth)
+    down = [*reversed(depth.layers)][:n]
+    chunks = _shared_out(down, options)
+    if n == len(depth.layers) and depth.embeddings.parameter_names:
+        chunks.append([depth.embeddings])
+    still: list[Group] = [depth.embeddings, *depth.layers]
+    steps = [("head", by_depth(depth, frozen=still))]
+    for chunk in chunks:
+        still = [group for group in still if group not in chunk]
+        steps.append((", ".join(group.name for group in chunk), by_depth(depth, frozen=still)))
+    return steps
+
+
+def _shared_out(down: list[Group], options: Options) -> list[list[Group]]:
+    """The layers that thaw, from the top, in chunks; of unequal ones the later are the larger."""
+    count = options.groups
+    if not isinstance(count, int):
+        size = options.layers_at_a_time
+        return [down[at : at + size] for at in range(0, len(down), size)]
+    if count > len(down):
+        message = f"{len(down)} layers thaw, which cannot be shared out to {count} groups; ask for {len(down)} at most"
+        raise FreezingError(Problem("freezing.groups", message))
+    borders = [len(down) * at // count for at in range(count + 1)]
+    return [down[first:end] for first, end in zip(borders, borders[1:], strict=False)]
+
+
+def _by_patterns(depth: Depth, groups: list[list[str]]) -> list[tuple[str, list[Rule]]]:
+    head = Rule("head", True, parameters=frozenset(depth.head.parameter_names))
+    rest = Rule("still frozen", False)
+    thawed: list[Rule] = []
+    steps = [("head", [head, rest])]
+    for group in groups:
+        thawed += [Rule(pattern, True, pattern=pattern, must_match=True) for pattern in group]
+        steps.append((", ".join(group), [head, *thawed, rest]))
+    return steps

@@ -1,0 +1,152 @@
+"""The task of a finished run, learned or scored once more on the backbone that is in training now.
+
+Knows the run's folder by what `tunebook.config.previous_run` reads of it; nothing of the Trainer.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import datasets
+import numpy as np
+from tokenizers import Tokenizer
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from tunebook.config import registry
+from tunebook.config.model_groups import ModelConfig
+from tunebook.config.previous_run import PreviousRun
+from tunebook.data.label_noise import treatment
+from tunebook.data.prepare import PreparedData
+from tunebook.data.rows import rows_of
+from tunebook.data.sampling.base import TrainLabels
+from tunebook.errors import DataError, ModelError, Problem, TunebookError
+from tunebook.models.previous_head import under_previous_head
+from tunebook.models.processor import load_image_processor, load_tokenizer
+from tunebook.tasks.base import Task
+from tunebook.training.loss import loss_of
+from tunebook.training.losses.base import Loss
+from tunebook.training.processes import Processes
+
+logger = logging.getLogger("tunebook")
+
+
+@dataclass(frozen=True)
+class PreviousTask:
+    """A previous task on this run's backbone.
+
+    Args:
+        run: that learned it.
+        task: how its rows are encoded.
+        data: its rows, as that run had them.
+        splits: encoded, those that were asked for.
+        model: this run's backbone under that run's frozen head.
+        processor: of this run, which is that run's too.
+    """
+
+    run: PreviousRun
+    task: Task
+    data: PreparedData
+    splits: dict[str, datasets.Dataset]
+    model: PreTrainedModel
+    processor: Any
+
+    @property
+    def collate(self) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
+        """Joins encoded rows into a batch."""
+        return self.task.collator(self.processor)
+
+    def loss(self) -> Loss:
+        """The loss that it was learned by."""
+        answer, train = self.task.answer, self.data.splits["train"]
+        labels = TrainLabels(answer.kind, tuple(self.data.label_names), np.asarray(train["label"][:]))
+        return loss_of(self.run.config, answer, labels)
+
+
+def load_previous(
+    run: PreviousRun, model: PreTrainedModel, processor: Any, processes: Processes, splits: Sequence[str], key: str
+) -> PreviousTask:
+    """Everything that is needed to learn or score a previous task.
+
+    Args:
+        run: as its folder says.
+        model: in training.
+        processor: of this run.
+        processes: that train together; the main one reads first.
+        splits: to encode; those that the run has not are left out.
+        key: that names the run, for messages.
+
+    Raises:
+        DataError: its rows cannot be read any more, or are not those that it had.
+        ModelError: its backbone or its processor is not of the form of this run's.
+    """
+    task = registry.load("task", run.config.task.name).Task(run.config.task.options)
+    if processes.main:
+        logger.info("previous run %s (%s):", run.title, key)
+    with processes.main_first():
+        try:
+            data = rows_of(run.config, run.cwd)
+        except TunebookError as error:
+            raise DataError([Problem(key, f"{run.title}: {one.key} {one.message}") for one in error.problems]) from None
+        _require_same_rows(run, data, key)
+        _require_same_processor(run, processor, key)
+        previous = under_previous_head(
+            model, run.model, task.auto_class, data.label_names, task.answer.problem_type, key
+        )
+        wanted = {name: data.splits[name] for name in splits if name in data.splits}
+        encoded = {name: task.encode(split, processor, previous) for name, split in wanted.items()}
+    if "train" in encoded:
+        data, encoded["train"] = _as_treated(run, data, encoded["train"], task, processes)
+    return PreviousTask(run, task, data, encoded, previous, processor)
+
+
+def _require_same_rows(run: PreviousRun, data: PreparedData, key: str) -> None:
+    changed = [split for split, digest in run.fingerprints.items() if data.fingerprints.get(split) != digest]
+    if changed:
+        message = (
+            f"the rows of {run.title} have changed since it ran ({', '.join(changed)}), so that its figures would not "
+            "compare; put them back, or run it anew"
+        )
+        raise DataError(Problem(key, message))
+
+
+def _require_same_processor(run: PreviousRun, processor: Any, key: str) -> None:
+    """The previous rows are encoded by this run's processor, which must do what the previous run's did."""
+    wanted = ModelConfig(name_or_path=str(run.model.resolve()))
+    if isinstance(processor, PreTrainedTokenizerBase):
+        same = _tokenizes(load_tokenizer(wanted)) == _tokenizes(processor)
+    else:
+        same = load_image_processor(wanted).to_dict() == processor.to_dict()
+    if not same:
+        what = "tokenizer" if isinstance(processor, PreTrainedTokenizerBase) else "image processor"
+        message = f"{run.title} has another {what}, so that both tasks cannot share a backbone; start from its model"
+        raise ModelError(Problem(key, message))
+
+
+def _tokenizes(tokenizer: PreTrainedTokenizerBase) -> tuple[Any, ...]:
+    """What decides the ids of a text, but for where it is cut and padded."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        return type(tokenizer), tokenizer.get_vocab()
+    plain = Tokenizer.from_str(backend.to_str())
+    plain.no_truncation()
+    plain.no_padding()
+    return plain.to_str(), tokenizer.all_special_tokens
+
+
+def _as_treated(
+    run: PreviousRun, data: PreparedData, encoded: datasets.Dataset, task: Task, processes: Processes
+) -> tuple[PreparedData, datasets.Dataset]:
+    """The training rows without those, or with the weights, that the run chose for labels that are probably wrong."""
+    kept = treatment.read(run.path)
+    if kept is None:
+        return data, encoded
+
+    def never(rows: datasets.Dataset) -> np.ndarray:
+        raise RuntimeError("what the run has kept says which rows")
+
+    seed = run.config.dataset.split.seed
+    treated = treatment.treat(run.config.cleaning, data, encoded, never, task.answer.kind, seed, processes, kept)
+    return treated.data, treated.encoded
