@@ -3,13 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from tunebook.config.data_groups import AUXILIARY
 from tunebook.errors import DataError, Problem, did_you_mean
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
+
+Kind = Literal[
+    "text", "tokens", "messages", "image", "label", "labels", "number", "tags", "spans", "boxes", "mask", "audio"
+]
+"""What a column may hold."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that a task reads.
+
+    Args:
+        kind: of its values.
+        required: whether it must be there.
+        target: whether it is what the model is to predict; targets are no part of a row's input.
+    """
+
+    kind: Kind
+    required: bool = True
+    target: bool = False
+
 
 ROW = "row"
 SHOWN = 30

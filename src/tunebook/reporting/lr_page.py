@@ -30,9 +30,7 @@ WORDS = {
     "steepest": "where the loss falls fastest",
     "minimum / 10": "a tenth of the rate with the lowest loss",
 }
-NOTHING = (
-    "No suggestion: the curve is too short or never falls. Look at it; --start and --end set what is swept."
-)
+NOTHING = "No suggestion: the curve is too short or never falls. Look at it; --start and --end set what is swept."
 
 
 def write_sweep(folder: Path, sweep: Sweep, name: str, advice: list[str]) -> None:

@@ -9,85 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from tunebook.panels import Bars, Example, Histogram, Row, Table
+
+__all__ = ["Bars", "CheckResult", "Example", "Histogram", "Level", "Row", "Table"]
+
 Level = Literal["warning", "note", "fine"]
 LEVELS: tuple[Level, ...] = ("warning", "note", "fine")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of the data, to be shown.
-
-    Args:
-        split: that it belongs to; of one that was carved since it was found, in words: 'train (now in validation)'.
-        row: its number in the source's split.
-        label: in words; "" where there is none.
-        text: its texts, or None.
-        image: a small copy (`PIL.Image`), or None.
-    """
-
-    split: str
-    row: int
-    label: str = ""
-    text: str | None = None
-    image: Any = None
-
-
-@dataclass(frozen=True)
-class Example:
-    """Rows that belong together: one alone, or one with what it repeats or contradicts.
-
-    Args:
-        title: what they are an example of.
-        rows: to be shown one below the other.
-    """
-
-    title: str
-    rows: list[Row]
-
-
-@dataclass(frozen=True)
-class Bars:
-    """A bar for each name and series.
-
-    Args:
-        title: over the plot.
-        names: of the groups of bars, from top to bottom.
-        series: name (a split) to one value a group.
-        axis: what the values are.
-    """
-
-    title: str
-    names: list[str]
-    series: dict[str, list[float]]
-    axis: str
-
-
-@dataclass(frozen=True)
-class Histogram:
-    """How often values fall between edges, as shares of each series.
-
-    Args:
-        title: over the plot.
-        edges: of the bins, one more than there are bins.
-        series: name (a split) to one share a bin.
-        axis: what is counted.
-        lines: name to a value that is marked.
-    """
-
-    title: str
-    edges: list[float]
-    series: dict[str, list[float]]
-    axis: str
-    lines: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows of cells; numbers are written as they are, so round them first."""
-
-    title: str
-    head: list[str]
-    rows: list[list[str | int | float]]
 
 
 @dataclass(frozen=True)

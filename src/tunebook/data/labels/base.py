@@ -1,0 +1,73 @@
+"""How a label column is read, stratified by and named. Knows values and splits, nothing of models or tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from datasets import DatasetDict
+
+Stated = Sequence[str] | Mapping[str, int | str] | None
+"""`dataset.labels`: names in the order of their ids, or what is in the data to its id or name, or nothing."""
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What there is to predict.
+
+    Args:
+        names: of the labels, in the order of their ids; empty where there is no vocabulary.
+        origin: where the names come from: `dataset.labels`, `the column` (it carries names) or `the values`; "" for
+            none.
+    """
+
+    names: tuple[str, ...] = ()
+    origin: str = ""
+
+
+class LabelType(Protocol):
+    """One kind of label column: `single_label`, `multi_label`, `regression`, or a task's own.
+
+    Attributes:
+        name: of the kind, as losses, sampling methods and metrics say which ones they take.
+        words: for messages: `one label a row`.
+        has_classes: whether rows can be counted, stratified and drawn by class.
+        empty_is_missing: whether a row without a value lacks its label (of several labels, none is a value too).
+    """
+
+    name: str
+    words: str
+    has_classes: bool
+    empty_is_missing: bool
+
+    def encode(
+        self, splits: DatasetDict, role: str, stated: Stated, key: str, separator: str | None = None
+    ) -> tuple[DatasetDict, Targets]:
+        """The splits with the label column as a model learns it, and what there is to predict.
+
+        Args:
+            splits: with the label column and `row`; a label in every row.
+            role: the label column.
+            stated: names, or a mapping; None: taken from the data.
+            key: the configuration key of the column, for messages.
+            separator: between labels of a row that are one text.
+
+        Raises:
+            DataError: the labels are not of this kind, too many, or not the stated ones.
+        """
+
+    def indicators(self, values: Any, names: Sequence[str]) -> np.ndarray:
+        """Which classes a row has, 0 or 1, float32, (rows, classes).
+
+        Raises:
+            TypeError: the kind has no classes.
+        """
+
+    def strata(self, values: Any) -> np.ndarray | None:
+        """What splits are stratified by: (rows,) class ids or (rows, classes) of 0 and 1; None: nothing."""
+
+    def describe(self, value: Any, names: Sequence[str]) -> str:
+        """One value in words: the name of a class, names of several, a number."""

@@ -1,0 +1,137 @@
+"""What audit and report show: plain values, no behaviour. Knows nothing of data, models or pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the data, to be shown.
+
+    Args:
+        split: that it belongs to; of one that was carved since it was found, in words: 'train (now in validation)'.
+        row: its number in the source's split.
+        label: in words; "" where there is none.
+        text: its texts, or None.
+        image: a small copy (`PIL.Image`), or None.
+    """
+
+    split: str
+    row: int
+    label: str = ""
+    text: str | None = None
+    image: Any = None
+
+
+@dataclass(frozen=True)
+class Example:
+    """Rows that belong together: one alone, or one with what it repeats or contradicts.
+
+    Args:
+        title: what they are an example of.
+        rows: to be shown one below the other.
+    """
+
+    title: str
+    rows: list[Row]
+
+
+@dataclass(frozen=True)
+class Bars:
+    """A bar for each name and series.
+
+    Args:
+        title: over the plot.
+        names: of the groups of bars, from top to bottom.
+        series: name (a split) to one value a group.
+        axis: what the values are.
+    """
+
+    title: str
+    names: list[str]
+    series: dict[str, list[float]]
+    axis: str
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How often values fall between edges, as shares of each series.
+
+    Args:
+        title: over the plot.
+        edges: of the bins, one more than there are bins.
+        series: name (a split) to one share a bin.
+        axis: what is counted.
+        lines: name to a value that is marked.
+    """
+
+    title: str
+    edges: list[float]
+    series: dict[str, list[float]]
+    axis: str
+    lines: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells; numbers are written as they are, so round them first."""
+
+    title: str
+    head: list[str]
+    rows: list[list[str | int | float]]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """How often each row name meets each column name; a confusion matrix.
+
+    Args:
+        title: over the plot.
+        names: of rows and columns, in order.
+        counts: (rows, columns), whole numbers; rows are the references.
+    """
+
+    title: str
+    names: list[str]
+    counts: Any
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """Points of references and predictions, with the line on which they are equal.
+
+    Args:
+        title: over the plot.
+        x: references.
+        y: predictions.
+        axes: names of both axes.
+    """
+
+    title: str
+    x: list[float]
+    y: list[float]
+    axes: tuple[str, str] = ("reference", "prediction")
+
+
+Plot = Bars | Histogram | Matrix | Scatter
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One section of a report.
+
+    Args:
+        title: its heading.
+        note: what to see in it, one or two sentences; "" where there is none.
+        tables: to be shown, in order.
+        plots: likewise.
+        examples: rows to be shown, the most telling first.
+    """
+
+    title: str
+    note: str = ""
+    tables: list[Table] = field(default_factory=list)
+    plots: list[Plot] = field(default_factory=list)
+    examples: list[Example] = field(default_factory=list)
