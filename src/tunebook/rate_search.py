@@ -1,4 +1,4 @@
-"""The story of a search for a learning rate: a run's data and parts, a sweep in place of training, a page."""
+"""The story of a search for a learning rate: a run's context, a sweep in place of training, a page."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from pathlib import Path
 from tqdm import tqdm
 
 from tunebook.config.schema import Config
-from tunebook.loading import load_data, load_parts
 from tunebook.reporting.lr_page import advice, write_sweep
 from tunebook.run_directory import RunDirectory
+from tunebook.setup import build_context
 from tunebook.training import build
 from tunebook.training.lr_finder import Range, Sweep, find_lr
 from tunebook.training.processes import Processes
-from tunebook.training.signals import listening
+from tunebook.training.signals import StopWish, listening
 
 logger = logging.getLogger("tunebook")
 
 
 def folder_of(config: Config) -> Path:
-    """Where the curve of a recipe lies; of a named run, in a folder of its own."""
+    """Where the curve of a recipe is written; of a named run, in a folder of its own."""
     return Path(config.run.output_dir).expanduser() / config.run.recipe / "lr-finder" / (config.run.name or "")
 
 
@@ -39,29 +39,25 @@ def search(config: Config, wanted: Range) -> tuple[Sweep, list[str]]:
         The sweep, and what to do with it in sentences.
 
     Raises:
-        TunebookError: a mistake that the user can mend.
+        TunebookError: a mistake that the user can fix.
         Stopped: a signal has come.
     """
     processes = Processes(bool(config.runtime.use_cpu), int(config.runtime.ddp_timeout or 1800))
-    layout = build.layout_of(config, processes.count)
-    config = build.with_effective_batch(config, layout)
     with tempfile.TemporaryDirectory() as aside, _progress(wanted, processes.main) as tell:
         # What a run would write along the way goes with the folder.
-        directory = RunDirectory(Path(aside))
-        data = load_data(config, directory, processes)
-        _, parts = load_parts(config, data, directory, processes)
-        chosen = build.choose_precision(config, parts, layout, processes, None)
-        trainer = build.build_trainer(config, parts, layout, chosen, directory, processes)
-        with listening() as wish:
+        context = build_context(config, "find_lr", RunDirectory(Path(aside)), processes)
+        trainer = build.build_trainer(context)
+        stop = StopWish()
+        with listening(stop):
             if processes.main:
-                logger.info("%s; precision %s", layout, chosen.name)
+                logger.info("%s", context.layout)
                 logger.info("the learning rate rises from %g to %g in %d steps", wanted.start, wanted.end, wanted.steps)
-            sweep = find_lr(trainer, processes, wanted, tell, wish)
-    told = advice(sweep, config.hyperparameters)
+            sweep = find_lr(trainer, processes, wanted, tell, stop)
+    sentences = advice(sweep, context.config.hyperparameters)
     if processes.main:
-        write_sweep(folder_of(config), sweep, config.run.recipe, told)
+        write_sweep(folder_of(config), sweep, config.run.recipe, sentences)
     processes.wait()
-    return sweep, told
+    return sweep, sentences
 
 
 @contextlib.contextmanager

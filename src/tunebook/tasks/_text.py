@@ -1,27 +1,20 @@
-"""One text or a pair of texts for `AutoModelForSequenceClassification`, whatever is answered about them."""
+"""One text or a pair of texts as the model's input, whatever is predicted of them."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from tunebook.answers.base import Answer
+from tunebook.data.columns import Column
 from tunebook.errors import ConfigurationError, Problem
-from tunebook.tasks.base import TaskOptions, beside
+from tunebook.tasks.base import Batch, TaskOptions
 
 if TYPE_CHECKING:
-    import torch
-    from datasets import Dataset
-    from transformers import PreTrainedConfig, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
     from tunebook.config.schema import ModelConfig
-
-logger = logging.getLogger("tunebook")
-
-ROLES = {"text": True, "text_pair": False, "label": True}
+    from tunebook.data.labels.base import Targets
 
 
 class TextOptions(TaskOptions):
@@ -36,19 +29,24 @@ class TextOptions(TaskOptions):
     padding: Literal["longest", "max_length"] = "longest"
 
 
-class Texts:
-    """A whole task (`tunebook.tasks.base.Task`) but for what is answered.
+class TextInputs:
+    """The half of a task (`tunebook.tasks.base.Task`) in front of the model.
 
     Args:
         options: of the texts.
-        answer: the kind of label.
     """
 
+    columns = {
+        "text": Column("text"),
+        "text_pair": Column("text", required=False),
+        "label": Column("label", target=True),
+    }
     auto_class = "AutoModelForSequenceClassification"
-    pipeline = "text-classification"
+    pipeline: str | None = "text-classification"
+    lazy = False
 
-    def __init__(self, options: TextOptions, answer: Answer) -> None:
-        self.options, self.answer = options, answer
+    def __init__(self, options: TextOptions) -> None:
+        self.options = options
 
     def load_processor(self, model: ModelConfig) -> PreTrainedTokenizerBase:
         """The model's tokenizer, which cuts at `max_length` where it is asked to cut.
@@ -56,60 +54,40 @@ class Texts:
         Raises:
             ConfigurationError: `max_length` is more than the model has positions for.
         """
-        from tunebook.models.processor import load_tokenizer
+        return tokenizer_for(model, self.options.max_length)
 
-        processor = load_tokenizer(model)
-        if self.options.max_length > processor.model_max_length:
-            message = f"is more than this model has positions for; at most {processor.model_max_length}"
-            raise ConfigurationError(Problem("task.max_length", message))
-        # Saved with the model, so that `truncation=True` later cuts where training did.
-        processor.model_max_length = self.options.max_length
-        return processor
-
-    def encode(self, split: Dataset, processor: PreTrainedTokenizerBase, model: Any) -> Dataset:
-        """Token ids with their length, `labels` and `row`."""
-        from tunebook.models.processor import set_padding
-
-        set_padding(model, processor)
-
-        encoded = split.map(
-            self.encode_rows,
-            batched=True,
-            fn_kwargs={"processor": processor, "config": None},
-            remove_columns=split.column_names,
-            desc="Tokenizing",
-        )
-        cut = sum(length == self.options.max_length for length in encoded["length"])
-        if cut:
-            share = cut / len(encoded)
-            logger.info(
-                "%d of %d rows (%.1f %%) fill max_length=%d and may be cut",
-                cut,
-                len(encoded),
-                100 * share,
-                self.options.max_length,
-            )
-        return encoded
-
-    def encode_rows(
-        self, rows: dict[str, list[Any]], processor: PreTrainedTokenizerBase, config: PreTrainedConfig | None
-    ) -> dict[str, Any]:
-        """Token ids with their length, `labels` and `row`."""
+    def encode(self, rows: dict[str, list[Any]], processor: Any, model: Any, targets: Targets) -> dict[str, Any]:
+        """Token ids with their length, `labels`, `row` and `position`."""
         tokens = processor(rows["text"], rows.get("text_pair"), truncation=True, max_length=self.options.max_length)
         lengths = [len(ids) for ids in tokens["input_ids"]]
-        return {**tokens, "labels": rows["label"], "row": rows["row"], "length": lengths}
+        kept = {"labels": rows["label"], "row": rows["row"], "position": rows["position"]}
+        return {**tokens, **kept, "length": lengths}
 
-    def collator(self, processor: PreTrainedTokenizerBase) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
+    def collate_inputs(self, examples: list[dict[str, Any]], processor: Any) -> Batch:
         """Pads each batch to its longest row (or to `max_length`)."""
-        inputs = set(processor.model_input_names)
+        return padded(examples, processor, self.options.padding, self.options.max_length)
 
-        def collate(rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-            batch = processor.pad(
-                [{key: row[key] for key in row if key in inputs} for row in rows],
-                padding=self.options.padding,
-                max_length=self.options.max_length,
-                return_tensors="pt",
-            )
-            return {**batch, **beside(rows, self.answer)}
 
-        return collate
+def tokenizer_for(model: ModelConfig, max_length: int) -> PreTrainedTokenizerBase:
+    """The model's tokenizer, with `max_length` as the length at which it cuts, for every later use too.
+
+    Raises:
+        ConfigurationError: the model has fewer positions.
+    """
+    from tunebook.models.processor import load_tokenizer
+
+    processor = load_tokenizer(model)
+    if max_length > processor.model_max_length:
+        message = f"is more than this model has positions for; at most {processor.model_max_length}"
+        raise ConfigurationError(Problem("task.max_length", message))
+    processor.model_max_length = max_length
+    return processor
+
+
+def padded(
+    examples: list[dict[str, Any]], processor: Any, padding: str = "longest", length: int | None = None
+) -> Batch:
+    """The model's inputs of some examples, each padded to the longest one or to `length`."""
+    names = set(processor.model_input_names)
+    inputs = [{name: example[name] for name in example if name in names} for example in examples]
+    return dict(processor.pad(inputs, padding=padding, max_length=length, return_tensors="pt"))

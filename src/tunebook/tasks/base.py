@@ -8,7 +8,7 @@ configuration is checked, so torch, transformers and datasets are imported insid
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,15 +18,23 @@ from tunebook.data.labels.base import LabelType, Targets
 from tunebook.panels import Panel
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from datasets import Dataset
     from torch import nn
 
     from tunebook.config.schema import ModelConfig
+    from tunebook.errors import Problem
     from tunebook.training.losses.base import Loss
 
 Batch = dict[str, Any]
-"""What `collate` gives: tensors by name. `row` and `weight` are always there, see `base_batch`."""
+"""What `collate` gives: tensors by name, `row` and `weight` among them (`base_batch`)."""
+
+BESIDE_INPUTS = frozenset({"labels", "row", "weight"})
+"""What a batch holds that is no input of the model."""
+
+ALWAYS = frozenset({"augmentation", "backbone_cache"})
+"""Capabilities of every task that encodes one row as one example."""
 
 
 class TaskOptions(Options):
@@ -40,7 +48,7 @@ class LossSum:
     Args:
         total: the weighted sum over everything that counts, a scalar tensor with its graph.
         count: how many units (rows, tokens, boxes) it sums over, a scalar tensor: `Task.count(batch)`.
-        each: the loss of each example, summed over its units, (examples,); None: the model gives a total alone.
+        each: the mean loss of each example over its own units, (examples,); None: the model gives a total alone.
     """
 
     total: torch.Tensor
@@ -52,11 +60,11 @@ class Evaluator(Protocol):
     """Gathers what a split was predicted, batch by batch in the order of the data set, and computes its metrics."""
 
     def update(self, predictions: Sequence[Any], references: Sequence[Any]) -> None:
-        """Add a batch.
+        """Add a batch of rows.
 
         Args:
-            predictions: of `Task.predict`, one an example.
-            references: of `Task.references`, one an example.
+            predictions: of `Task.predict`, or of `Task.merge` where a row has several examples.
+            references: of `Task.references`.
         """
 
     def compute(self, decision: Any = None) -> dict[str, float]:
@@ -72,15 +80,15 @@ class Evaluator(Protocol):
 
 @dataclass(frozen=True)
 class Evaluated:
-    """One split after evaluation, for panels and records.
+    """One split after evaluation, for panels and records; one entry a row that was evaluated, in order.
 
     Args:
         split: its name.
         rows: the prepared rows.
-        predictions: one an example, in order; `Task.by_row` joins them where a row has several examples.
-        references: one an example.
-        losses: of each example, (examples,), divided by what it counts; float32.
-        positions: of each example's row in `rows`, (examples,).
+        predictions: of each row.
+        references: of each row.
+        losses: the mean loss of each row's own units, float32; NaN where the model gives a total alone.
+        positions: of each row in `rows`.
         targets: what there is to predict.
         decision: thresholds and the like; None: none.
     """
@@ -89,8 +97,8 @@ class Evaluated:
     rows: Dataset
     predictions: Sequence[Any]
     references: Sequence[Any]
-    losses: Any
-    positions: Any
+    losses: np.ndarray
+    positions: np.ndarray
     targets: Targets
     decision: Any = None
 
@@ -108,6 +116,8 @@ class Task(Protocol):
         default_loss: name of the loss that `loss=default` stands for; None: the model's own.
         problem_type: of the model's configuration, or None.
         capabilities: what applies to it, of `CAPABILITIES`.
+        lazy: examples are encoded when they are asked for (images); else once, into memory-mapped Arrow.
+        options: its settings.
     """
 
     columns: Mapping[str, Column]
@@ -118,6 +128,8 @@ class Task(Protocol):
     default_loss: str | None
     problem_type: str | None
     capabilities: frozenset[str]
+    lazy: bool
+    options: Any
 
     def load_processor(self, model: ModelConfig) -> Any:
         """The tokenizer, image processor or both that go with the model."""
@@ -126,18 +138,21 @@ class Task(Protocol):
         """A batch of rows -> model inputs, as columns; pure. What it returns may be longer or shorter than `rows`.
 
         Args:
-            rows: role columns and `position`, the row's place in its split.
+            rows: role columns, `row` (the row's number in its source) and `position` (its place in its split).
             processor: of the model.
             model: its configuration (`PreTrainedConfig`).
             targets: of `LabelType.encode`.
 
         Returns:
-            Model inputs and `position`: of each example the place of its row, or of its first one; a list in
-            `positions` where it holds several. `length` where examples differ in length.
+            Model inputs, and of each example `row` and `position` of the row that it is of. `length` where examples
+            differ in length.
         """
 
     def collate(self, examples: list[dict[str, Any]], processor: Any) -> Batch:
-        """Examples -> a batch of tensors; see `base_batch`."""
+        """Examples -> a batch of tensors: the model's inputs and `collate_targets`."""
+
+    def collate_targets(self, examples: list[dict[str, Any]]) -> Batch:
+        """What a batch holds beside the model's inputs: `labels` as a rule, and `base_batch`."""
 
     def count(self, batch: Batch) -> torch.Tensor:
         """How many units the loss of a batch sums over, known before the model has seen it; a scalar tensor.
@@ -161,8 +176,22 @@ class Task(Protocol):
     def predict(self, model: nn.Module, outputs: Any, batch: Batch, processor: Any) -> Sequence[Any]:
         """Small per-example predictions, ragged if need be; may generate. Never whole logits of many classes."""
 
+    def merge(self, predictions: list[Any]) -> Any:
+        """The prediction of a row from those of its examples, in order; called where a row has several."""
+
     def references(self, rows: dict[str, list[Any]]) -> Sequence[Any]:
-        """What predictions are compared with, of rows as columns."""
+        """What predictions are compared with, of rows as columns (without images)."""
+
+    def misfits(self, targets: Targets, splits: Collection[str]) -> list[Problem]:
+        """What the recipe asks of the data and it does not have, told before a model is loaded."""
+
+    def choose(self, evaluator: Any, targets: Targets) -> Any:
+        """What is chosen on validation and then used for every split, such as thresholds; None: nothing.
+
+        Args:
+            evaluator: of validation, with every batch; None: there is no validation split.
+            targets: what there is to predict.
+        """
 
     def evaluator(self, metrics: Sequence[str], targets: Targets) -> Evaluator:
         """Of one split.
@@ -190,3 +219,18 @@ CAPABILITIES = {
     "generation": "text that the model generates at evaluation",
 }
 """What only some tasks have, in words for messages."""
+
+
+def base_batch(examples: list[dict[str, Any]]) -> Batch:
+    """`row`, (examples,), and `weight`, (examples,) float32: how much each counts in the loss; 0 for a filler."""
+    import torch
+
+    return {
+        "row": torch.tensor([example["row"] for example in examples], dtype=torch.long),
+        "weight": torch.tensor([example.get("weight", 1.0) for example in examples], dtype=torch.float32),
+    }
+
+
+def model_inputs(batch: Batch) -> Batch:
+    """A batch without what the model does not take."""
+    return {name: value for name, value in batch.items() if name not in BESIDE_INPUTS}

@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from tunebook.data.columns import Column
 from tunebook.errors import DataError, Problem
-from tunebook.tasks._labels import LabelOptions, answer_of
-from tunebook.tasks.base import beside
+from tunebook.tasks._label_outputs import LabelOutputs, output_of
+from tunebook.tasks._thresholds import LabelOptions
+from tunebook.tasks.base import Batch
 
 if TYPE_CHECKING:
-    import torch
-    from datasets import Dataset
-    from transformers import BaseImageProcessor, PreTrainedConfig
+    from transformers import BaseImageProcessor
 
     from tunebook.config.schema import ModelConfig
-
-ROLES = {"image": True, "label": True}
+    from tunebook.data.labels.base import Targets
 
 
 class Options(LabelOptions):
-    """What is answered (see `LabelOptions`); size and colours are the image processor's."""
+    """What is predicted (see `LabelOptions`); size and colours are the image processor's."""
 
 
-class Task:
-    """Image classification with `AutoModelForImageClassification`."""
+class Task(LabelOutputs):
+    """Image classification with `AutoModelForImageClassification`; images are decoded when they are asked for."""
 
+    columns = {"image": Column("image"), "label": Column("label", target=True)}
     auto_class = "AutoModelForImageClassification"
-    pipeline = "image-classification"
+    pipeline: str | None = "image-classification"
+    lazy = True
 
     def __init__(self, options: Options) -> None:
+        super().__init__(output_of(options))
         self.options = options
-        self.answer = answer_of(options)
 
     def load_processor(self, model: ModelConfig) -> BaseImageProcessor:
         """The model's image processor."""
@@ -39,21 +39,15 @@ class Task:
 
         return load_image_processor(model)
 
-    def encode(self, split: Dataset, processor: BaseImageProcessor, model: Any) -> Dataset:
-        """Pixel values, `labels` and `row`, decoded when a row is asked for, so that memory stays small."""
-        config = model.config
-        return split.with_transform(lambda rows: self.encode_rows(rows, processor, config))
-
-    def encode_rows(
-        self, rows: dict[str, list[Any]], processor: BaseImageProcessor, config: PreTrainedConfig
-    ) -> dict[str, Any]:
-        """Pixel values in the colours that the model takes, `labels` and `row`."""
-        mode = "L" if getattr(config, "num_channels", 3) == 1 else "RGB"
+    def encode(self, rows: dict[str, list[Any]], processor: Any, model: Any, targets: Targets) -> dict[str, Any]:
+        """Pixel values in the colours that the model takes, `labels`, `row` and `position`."""
+        mode = "L" if getattr(model, "num_channels", 3) == 1 else "RGB"
         images = [image.convert(mode) for image in rows["image"]]
         values = processor(images=images, return_tensors="pt")["pixel_values"]
-        return {"pixel_values": list(values), "labels": rows["label"], "row": rows["row"]}
+        kept = {"labels": rows["label"], "row": rows["row"], "position": rows["position"]}
+        return {"pixel_values": list(values), **kept}
 
-    def collator(self, processor: BaseImageProcessor) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
+    def collate(self, examples: list[dict[str, Any]], processor: Any) -> Batch:
         """Stacks images, which the processor has brought to one size.
 
         Raises:
@@ -61,11 +55,9 @@ class Task:
         """
         import torch
 
-        def collate(rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-            sizes = {tuple(row["pixel_values"].shape) for row in rows}
-            if len(sizes) > 1:
-                message = f"has no fixed size: images of one batch became {sorted(sizes)}; set size in model.processor"
-                raise DataError(Problem("model.processor", message))
-            return {"pixel_values": torch.stack([row["pixel_values"] for row in rows]), **beside(rows, self.answer)}
-
-        return collate
+        sizes = {tuple(example["pixel_values"].shape) for example in examples}
+        if len(sizes) > 1:
+            message = f"has no fixed size: images of one batch became {sorted(sizes)}; set size in model.processor"
+            raise DataError(Problem("model.processor", message))
+        pixels = torch.stack([example["pixel_values"] for example in examples])
+        return {"pixel_values": pixels, **self.collate_targets(examples)}

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from tunebook.tasks._labels import LabelOptions, answer_of
-from tunebook.tasks._text import ROLES, TextOptions, Texts
+from typing import Any
 
-__all__ = ["ROLES", "Options", "Task"]
+from tunebook.tasks._label_outputs import LabelOutputs, output_of
+from tunebook.tasks._text import TextInputs, TextOptions
+from tunebook.tasks._thresholds import LabelOptions
+from tunebook.tasks.base import Batch
 
 
 class Options(TextOptions, LabelOptions):
-    """How texts become tokens, and what is answered; see `TextOptions` and `LabelOptions`."""
+    """How texts become tokens, and what is predicted; see `TextOptions` and `LabelOptions`."""
 
 
-class Task(Texts):
+class Task(TextInputs, LabelOutputs):
     """Text classification with `AutoModelForSequenceClassification`."""
 
     def __init__(self, options: Options) -> None:
-        super().__init__(options, answer_of(options))
+        TextInputs.__init__(self, options)
+        LabelOutputs.__init__(self, output_of(options))
+
+    def collate(self, examples: list[dict[str, Any]], processor: Any) -> Batch:
+        """Padded token ids with their labels."""
+        return {**self.collate_inputs(examples, processor), **self.collate_targets(examples)}

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from tunebook.answers.number import Number
-from tunebook.tasks._text import ROLES, TextOptions, Texts
+from typing import Any
 
-__all__ = ["ROLES", "Options", "Task"]
+from tunebook.data.columns import Column
+from tunebook.tasks._label_outputs import LabelOutputs
+from tunebook.tasks._regression import RegressionOutput
+from tunebook.tasks._text import TextInputs, TextOptions
+from tunebook.tasks.base import Batch
 
 
 class Options(TextOptions):
     """How texts become tokens; see `TextOptions`."""
 
 
-class Task(Texts):
+class Task(TextInputs, LabelOutputs):
     """Regression with `AutoModelForSequenceClassification` of one output."""
 
+    columns = {**TextInputs.columns, "label": Column("number", target=True)}
+
     def __init__(self, options: Options) -> None:
-        super().__init__(options, Number())
+        TextInputs.__init__(self, options)
+        LabelOutputs.__init__(self, RegressionOutput())
+
+    def collate(self, examples: list[dict[str, Any]], processor: Any) -> Batch:
+        """Padded token ids with their numbers."""
+        return {**self.collate_inputs(examples, processor), **self.collate_targets(examples)}

@@ -1,83 +1,36 @@
-"""Puts a Trainer together from the parts of a run. Knows each part by its interface only."""
+"""Puts a Trainer together from the context of a run. Knows each part by its interface only."""
 
 from __future__ import annotations
 
-import logging
-import math
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import datasets
-import torch
 from torch import nn
 from transformers import (
     EarlyStoppingCallback,
-    PreTrainedModel,
     PrinterCallback,
     ProgressCallback,
     TrainerCallback,
-    TrainingArguments,
 )
 
+from tunebook.config import previous_run
 from tunebook.config.schema import Config
-from tunebook.data.sampling.base import Sampling, TrainLabels
 from tunebook.evaluation import catalog
-from tunebook.evaluation.scorer import Scorer
 from tunebook.models.adapted import Adapted
-from tunebook.models.plan import FreezingPlan
-from tunebook.run_directory import RunDirectory
-from tunebook.tasks.base import Task
-from tunebook.training import precision
 from tunebook.training.arguments import training_arguments
-from tunebook.training.batches import BatchLayout, EffectiveBatches, batch_layout
-from tunebook.training.callbacks import Bar, History, Progress
-from tunebook.training.losses.base import Loss
-from tunebook.training.phase_schedule import PhaseSchedule, phase_schedule
+from tunebook.training.backbone_cache import BackboneCache
+from tunebook.training.batches import EffectiveBatches
+from tunebook.training.callbacks import Bar, History, Progress, StepFacts, StopSync
 from tunebook.training.phase_table import freezing_lines
-from tunebook.training.precision import Precision
-from tunebook.training.processes import Processes
-from tunebook.training.rates import base_rate, rate_lines, rates_of
-from tunebook.training.regularized import Averaging, refuse_pieces, regularized
-from tunebook.training.rows import TrainRows
+from tunebook.training.previous_task import PreviousTask, load_previous
+from tunebook.training.rates import Rates, rate_lines, rates_of
+from tunebook.training.regularized import Averaging, Regularized, refuse_pieces, regularized
 from tunebook.training.schedules import lr_schedule_of, schedule_of
-from tunebook.training.trainer import RecipeTrainer, mean_over_batch
-from tunebook.training.unfreezing import LastPhasePatience, UnfreezeCallback
+from tunebook.training.signals import StopWish
+from tunebook.training.trainer import RecipeTrainer, TrainerParts
+from tunebook.training.unfreezing import LastPhasePatience
 
-logger = logging.getLogger("tunebook")
-
-DROPPED = "dropped.jsonl"
-"""Of a run's folder: rows that were left out."""
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What a run has made so far.
-
-    Args:
-        task: what is learned.
-        model: to be trained.
-        processor: of the model.
-        splits: encoded.
-        train_rows: the training rows as the loader asks for them.
-        labels: of the training rows.
-        sampling: which rows an epoch holds.
-        loss: that is minimized.
-        freezing: what trains, and when.
-        adapted: the model with its adapter; None: without one.
-        label_noise: what was found of wrong labels, for the run directory; None: not looked for.
-    """
-
-    task: Task
-    model: PreTrainedModel
-    processor: Any
-    splits: dict[str, datasets.Dataset]
-    train_rows: TrainRows
-    labels: TrainLabels
-    sampling: Sampling
-    loss: Loss
-    freezing: FreezingPlan
-    adapted: Adapted | None = None
-    label_noise: dict[str, Any] | None = None
+if TYPE_CHECKING:
+    from tunebook.context import RunContext
 
 
 def best_metric(config: Config) -> tuple[str, bool]:
@@ -87,128 +40,87 @@ def best_metric(config: Config) -> tuple[str, bool]:
     return name, bool(config.hyperparameters.greater_is_better) if known is None else known
 
 
-def layout_of(config: Config, processes: int) -> BatchLayout:
-    """How the effective batch is shared out."""
-    wanted = config.hyperparameters
-    return batch_layout(
-        wanted.effective_batch_size,
-        wanted.per_device_train_batch_size or 8,
-        processes,
-        wanted.gradient_accumulation_steps or 1,
-    )
-
-
-def with_effective_batch(config: Config, layout: BatchLayout) -> Config:
-    """The configuration with the effective batch spelled out.
-
-    Left to the number of processes it shapes the model unsaid: neither a resumed run nor a frozen recipe
-    would notice that there are more or fewer of them.
-    """
-    if config.hyperparameters.effective_batch_size is not None:
-        return config
-    said = {"effective_batch_size": layout.effective, "gradient_accumulation_steps": None}
-    return config.model_copy(update={"hyperparameters": config.hyperparameters.model_copy(update=said)})
-
-
-def phase_schedule_of(config: Config, parts: Parts, layout: BatchLayout) -> PhaseSchedule:
-    """The phases of the run in optimizer steps.
-
-    Raises:
-        FreezingError: they do not fit the length of the training.
-    """
-    per_epoch = math.ceil(len(batches_of(config, parts, layout, 0)) / layout.accumulation)
-    wanted = config.hyperparameters
-    if wanted.max_steps is not None and wanted.max_steps > 0:
-        return phase_schedule(parts.freezing, per_epoch, wanted.max_steps, base_rate(wanted))
-    epochs = TrainingArguments.num_train_epochs if wanted.num_train_epochs is None else wanted.num_train_epochs
-    return phase_schedule(parts.freezing, per_epoch, math.ceil(epochs * per_epoch), base_rate(wanted))
-
-
-def batches_of(config: Config, parts: Parts, layout: BatchLayout, rank: int) -> EffectiveBatches:
-    """This process's micro-batches. Length grouping needs lengths, which only some tasks have."""
-    train = parts.splits["train"]
-    wanted = config.hyperparameters
-    seed = wanted.seed if wanted.data_seed is None else wanted.data_seed
-    lengths = list(train["length"][:]) if "length" in train.column_names else None
-    return EffectiveBatches(parts.sampling, layout, rank, wanted.train_sampling_strategy, seed, lengths)
-
-
-def choose_precision(
-    config: Config, parts: Parts, layout: BatchLayout, processes: Processes, before: dict[str, str] | None
-) -> Precision:
-    """The precision of the run: that of the interrupted run, else chosen by the main process for all."""
-    if before and config.runtime.precision in {"auto", before["name"]}:
-        return Precision(before["name"], before["chosen_by"])  # type: ignore[arg-type]
-    if before:
-        logger.warning(
-            "this run began in %s and goes on in %s, as runtime.precision says",
-            before["name"],
-            config.runtime.precision,
-        )
-    chosen = None
-    if processes.main:
-        batches: Any = batches_of(config, parts, layout, 0)
-        keys = next(iter(batches))[: precision.PROBED_ROWS]
-        batch = parts.task.collator(parts.processor)(parts.train_rows.__getitems__(keys))
-        labels = batch.pop("labels")
-        inputs = {name: values for name, values in batch.items() if name not in {"row", "weight"}}
-
-        def step(model: nn.Module) -> torch.Tensor:
-            return parts.loss(model(**inputs)["logits"], labels).mean()
-
-        chosen = precision.choose(config.runtime.precision, processes.state.device, step, parts.model)
-    return processes.from_main(chosen)
-
-
 def build_trainer(
-    config: Config, parts: Parts, layout: BatchLayout, chosen: Precision, directory: RunDirectory, processes: Processes
+    context: RunContext, cache: BackboneCache | None = None, stop: StopWish | None = None
 ) -> RecipeTrainer:
     """The Trainer of a run, ready to train.
 
     Args:
-        config: of the run.
-        parts: the task, model, processor and encoded splits.
-        layout: of the effective batch.
-        chosen: precision.
-        directory: of the run.
-        processes: that train together.
+        context: of the run.
+        cache: of the outputs of frozen layers; None: every forward pass runs the whole model.
+        stop: for signals; None: they are not looked at.
     """
+    config, phases = context.config, context.phases
     metric, higher = best_metric(config)
-    device = processes.state.device
-    arguments = training_arguments(config, directory.checkpoints, layout, chosen.name, metric, higher, device)
-    steps = phase_schedule_of(config, parts, layout)
-    if len(steps.phases) > 1:
+    arguments = training_arguments(context, metric, higher)
+    if len(phases.phases) > 1:
         # Parameters of other phases get no gradient, also where layers are checkpointed.
         arguments.ddp_find_unused_parameters = True
-    wanted = config.hyperparameters
-    rates = rates_of(parts.model, parts.freezing.depth, parts.freezing.ever, wanted)
-    trainer = RecipeTrainer(
+    rates = rates_of_run(context)
+    methods = _regularized(context)
+    step = StepFacts()
+    optim = config.hyperparameters.optim or ""
+    parts = TrainerParts(
+        task=context.task,
+        targets=context.data.targets,
+        processor=context.processor,
+        metrics=config.task.metrics,
+        processes=context.processes,
+        batches=batches_of(context),
+        loss=context.loss,
+        eval_loss=context.eval_loss,
+        step=step,
+        adapted=context.adapted,
         rates=rates,
-        lr_schedule=lr_schedule_of(schedule_of(wanted), steps, rates.base, wanted.optim or ""),
-        batches=batches_of(config, parts, layout, processes.rank),
-        model=parts.model,
-        adapted=parts.adapted,
-        args=arguments,
-        data_collator=parts.task.collator(parts.processor),
-        train_dataset=parts.train_rows,
-        eval_dataset=parts.splits.get("validation"),
-        processing_class=parts.processor,
-        compute_loss_func=mean_over_batch(parts.loss),
-        compute_metrics=Scorer.of(config.task.metrics, parts.task.answer, parts.labels.names, parts.splits),
-        preprocess_logits_for_metrics=parts.task.answer.row_scores,
-        callbacks=_callbacks(config, directory, processes, steps),
+        lr_schedule=lr_schedule_of(schedule_of(config.hyperparameters), phases, rates.base, optim),
+        phases=phases,
+        regularized=methods,
+        forward_contexts=[cache.forward_context] if cache else [],
     )
-    trainer.add_callback(UnfreezeCallback(trainer, steps))
-    trainer.freezing_lines = [*freezing_lines(steps, rates), *rate_lines(rates)]
+    trainer = RecipeTrainer(
+        parts,
+        model=context.model,
+        args=arguments,
+        data_collator=cache.collator() if cache else context.collate,
+        train_dataset=cache.train_examples() if cache else context.train_examples,
+        eval_dataset=eval_split(context, "validation", cache),
+        processing_class=context.processor,
+        callbacks=[*_callbacks(context), StopSync(context.processes, stop or StopWish(), step), *cache_checks(cache)],
+    )
     refuse_pieces(config, trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled)
-    trainer.regularized = regularized(config, parts.model, parts.processor, parts.task.answer.kind, processes)
-    trainer.add_callback(Averaging(trainer.regularized.averages))
-    bar = not arguments.disable_tqdm and processes.main
+    trainer.add_callback(Averaging(methods.averages))
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
-    if bar:
+    if not arguments.disable_tqdm and context.main:
         trainer.add_callback(Bar)
     return trainer
+
+
+def eval_split(context: RunContext, name: str, cache: BackboneCache | None) -> Any:
+    """A split to evaluate, with the states of frozen layers where there are some; None: there is no such split."""
+    split = context.eval_splits.get(name)
+    return cache.eval_split(split) if cache and split is not None else split
+
+
+def batches_of(context: RunContext) -> EffectiveBatches:
+    """The micro-batches of this process."""
+    wanted, encoded = context.config.hyperparameters, context.encoded["train"]
+    seed = wanted.seed if wanted.data_seed is None else wanted.data_seed
+    lengths = list(encoded["length"][:]) if "length" in encoded.column_names else None
+    strategy = wanted.train_sampling_strategy
+    return EffectiveBatches(context.sampling, context.layout, context.processes.rank, strategy, seed, lengths)
+
+
+def rates_of_run(context: RunContext) -> Rates:
+    """At which share of the base rate each parameter trains."""
+    freezing = context.freezing
+    return rates_of(context.model, freezing.depth, freezing.ever, context.config.hyperparameters)
+
+
+def freezing_table(context: RunContext) -> list[str]:
+    """What trains when and at which rate, as lines to print."""
+    rates = rates_of_run(context)
+    return [*freezing_lines(context.phases, rates), *rate_lines(rates)]
 
 
 def checkpoint_bytes(model: nn.Module, adapted: Adapted | None = None, averaged: bool = False) -> int:
@@ -221,16 +133,27 @@ def checkpoint_bytes(model: nn.Module, adapted: Adapted | None = None, averaged:
     )
 
 
-def _callbacks(
-    config: Config, directory: RunDirectory, processes: Processes, steps: PhaseSchedule
-) -> list[TrainerCallback]:
+def _regularized(context: RunContext) -> Regularized:
+    def previous(folder: str) -> PreviousTask:
+        key = "regularization.replay.run"
+        return load_previous(context, previous_run.read(folder, key), ["train"], key)
+
+    return regularized(context.config, context.task, context.model, previous)
+
+
+def cache_checks(cache: BackboneCache | None) -> list[TrainerCallback]:
+    """The check that a checkpoint's frozen layers are those whose outputs are cached."""
+    return [cache.check_callback()] if cache else []
+
+
+def _callbacks(context: RunContext) -> list[TrainerCallback]:
     callbacks: list[TrainerCallback] = []
-    if processes.main:
-        callbacks += [History(directory.path / "history.jsonl"), Progress()]
-    wanted = config.hyperparameters
+    if context.main:
+        callbacks += [History(context.directory.path / "history.jsonl"), Progress()]
+    wanted = context.config.hyperparameters
     if wanted.early_stopping_patience:
         patience, threshold = wanted.early_stopping_patience, wanted.early_stopping_threshold
-        begins = steps.phases[-1].first
+        begins = context.phases.phases[-1].first
         callbacks.append(
             LastPhasePatience(patience, threshold, begins) if begins else EarlyStoppingCallback(patience, threshold)
         )

@@ -10,40 +10,18 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import datasets
 import torch
 from torch import nn
 
 from tunebook.data.augmentation._mixing import blended
 from tunebook.data.augmentation.base import Mix, Mixed
-from tunebook.errors import ConfigurationError, DataError, ModelError, Problem
+from tunebook.errors import DataError, ModelError, Problem
 
 PARTNER, SHARE = "partner", "share"
 _WHOLE = Mix(0, 1.0)
 
 
-def classes_of(split: datasets.Dataset, kind: str) -> int | None:
-    """How many classes a label is shared among; None where labels are mixed as numbers.
-
-    Args:
-        split: the prepared training rows.
-        kind: of label: `class`, `classes` or `number`.
-
-    Raises:
-        ConfigurationError: labels of this kind cannot be mixed.
-    """
-    if kind in {"classes", "number"}:
-        return None
-    feature = split.features["label"]
-    if kind != "class" or not isinstance(feature, datasets.ClassLabel):
-        message = "mixes rows, which this task's labels cannot be; set augmentation.mixup (and cutmix) to null"
-        raise ConfigurationError(Problem("augmentation", message))
-    return int(feature.num_classes)
-
-
-def mixed(
-    row: dict[str, Any], other: dict[str, Any] | None, mix: Mix | None, where: Mixed, classes: int | None
-) -> dict[str, Any]:
+def mixed(row: dict[str, Any], other: dict[str, Any] | None, mix: Mix | None, where: Mixed) -> dict[str, Any]:
     """One encoded row, mixed with another.
 
     Args:
@@ -51,7 +29,6 @@ def mixed(
         other: its partner, encoded; None as `mix` is: the row stays, with its label in the same form as the others'.
         mix: how.
         where: pixels or embeddings.
-        classes: to share a class label among; None: labels are numbers or lists of them.
 
     Returns:
         The row with `labels` as shares of each class (classes,), and its `row` number as it was; for embeddings
@@ -66,8 +43,8 @@ def mixed(
             message = f"has no fixed size, {tuple(own.shape)} and {tuple(theirs.shape)}: set size in model.processor"
             raise DataError(Problem("model.processor", f"{message}; images can be mixed at one size only"))
         pixels, share = blended(own, theirs, mix)
-        return {**row, "pixel_values": pixels, "labels": _labels(row, other, share, classes)}
-    labels = _labels(row, other, share, classes)
+        return {**row, "pixel_values": pixels, "labels": _labels(row, other, share)}
+    labels = _labels(row, other, share)
     # The longer text is the one that the model is told of: positions, mask and the last token, which some models
     # work out from the token ids, are then right for both. The sum is the same.
     if len(other["input_ids"]) > len(row["input_ids"]):
@@ -75,13 +52,11 @@ def mixed(
     return {**row, "labels": labels, PARTNER: other, SHARE: share}
 
 
-def _labels(row: dict[str, Any], other: dict[str, Any], share: float, classes: int | None) -> list[float] | float:
-    own, theirs = row["labels"], other["labels"]
-    if classes is not None:
-        own, theirs = ([float(name == label) for name in range(classes)] for label in (own, theirs))
+def _labels(row: dict[str, Any], other: dict[str, Any], share: float) -> list[float] | float:
+    own, others = row["labels"], other["labels"]
     if isinstance(own, list):
-        return [share * a + (1 - share) * b for a, b in zip(own, theirs, strict=True)]
-    return float(share * own + (1 - share) * theirs)
+        return [share * a + (1 - share) * b for a, b in zip(own, others, strict=True)]
+    return float(share * own + (1 - share) * others)
 
 
 class Paired:

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from tunebook.answers.base import Kind
-from tunebook.config import previous_run, registry
+from tunebook.config import registry
 from tunebook.config.schema import Config
 from tunebook.errors import ConfigurationError, Problem
+from tunebook.tasks.base import BESIDE_INPUTS, Task
 from tunebook.training.losses.base import Loss
-from tunebook.training.previous_task import load_previous
-from tunebook.training.processes import Processes
+from tunebook.training.previous_task import PreviousTask
 from tunebook.training.regularization.base import Averages, Collate, Method, MethodContext, Rows, tensors_twice
-
-ONCE = ("labels", "weight")
-"""What the loss takes once, however often the batch goes through the model."""
 
 
 class Regularized:
@@ -32,6 +28,7 @@ class Regularized:
 
     def __init__(self, methods: Sequence[Method] = ()) -> None:
         self.methods = tuple(methods)
+        self._two_pass = next((method.two_pass for method in self.methods if method.two_pass), None)
 
     @property
     def averages(self) -> list[Averages]:
@@ -40,52 +37,51 @@ class Regularized:
 
     # ---- batches ----
 
-    def rows(self, own: Rows) -> Rows:
+    def wrap_rows(self, rows: Rows) -> Rows:
         """The training rows, with what methods add to them."""
         for method in self.methods:
-            own = method.rows(own) if method.rows else own
-        return own
+            rows = method.wrap_rows(rows) if method.wrap_rows else rows
+        return rows
 
-    def collated(self, own: Collate) -> Collate:
+    def wrap_collator(self, collate: Collate) -> Collate:
         """The collator that joins them."""
         for method in self.methods:
-            own = method.collated(own) if method.collated else own
-        return own
+            collate = method.wrap_collator(collate) if method.wrap_collator else collate
+        return collate
 
     # ---- loss ----
 
-    def beside(self, inputs: dict[str, Any]) -> torch.Tensor | None:
-        """The sum of further losses of a micro-batch, whose inputs are taken out of it; None where there are none."""
-        found = [method.beside(inputs) for method in self.methods if method.beside]
-        losses = [loss for loss in found if loss is not None]
-        return torch.stack(losses).sum() if losses else None
+    def extra_loss(self, batch: dict[str, Any]) -> torch.Tensor | None:
+        """The sum of the losses of other rows in a micro-batch, which are taken out of it; None: there are none."""
+        losses = [method.extra_loss(batch) for method in self.methods if method.extra_loss]
+        there = [loss for loss in losses if loss is not None]
+        return torch.stack(there).sum() if there else None
 
-    def prepared(self, inputs: dict[str, Any]) -> dict[str, Any]:
+    def prepared(self, batch: dict[str, Any]) -> dict[str, Any]:
         """The batch as it goes through the model while training."""
-        return tensors_twice(inputs, ONCE) if self._twice else inputs
+        return tensors_twice(batch, tuple(BESIDE_INPUTS)) if self._two_pass else batch
 
-    def losses(self, loss: Loss, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Of each row of a batch that `prepared` made, (rows,)."""
-        return self._twice(loss, logits, labels) if self._twice else loss(logits, labels)
-
-    @property
-    def _twice(self) -> Any:
-        return next((method.twice for method in self.methods if method.twice), None)
+    def loss(self, loss: Loss) -> Loss:
+        """The loss of a batch that `prepared` made."""
+        two_pass = self._two_pass
+        if two_pass is None:
+            return loss
+        return lambda logits, labels: two_pass(loss, logits, labels)
 
     # ---- gradients and weights ----
 
     def add_gradients(self, scale: float) -> None:
         """Once an optimizer step, when gradients are whole; `scale` as in `Method.gradients`."""
         for method in self.methods:
-            if method.gradients:
-                method.gradients(scale)
+            if method.add_gradients:
+                method.add_gradients(scale)
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
         """Within, the model has the weights that it is evaluated by."""
         with contextlib.ExitStack() as stack:
             for averages in self.averages:
-                stack.enter_context(averages.in_place())
+                stack.enter_context(averages.swapped_in())
             yield
 
     def save(self, folder: Path) -> None:
@@ -150,26 +146,21 @@ def _wanted(config: Config) -> dict[str, Any]:
 
 
 def regularized(
-    config: Config, model: PreTrainedModel, processor: Any, kind: Kind, processes: Processes
+    config: Config, task: Task, model: PreTrainedModel, previous: Callable[[str], PreviousTask]
 ) -> Regularized:
-    """The methods that a recipe wants, made from the weights that training starts from.
+    """The methods that a recipe asks for, made from the weights that training starts from.
 
     Args:
         config: of the run.
+        task: what is learned.
         model: on its device, before a checkpoint is read.
-        processor: of the model.
-        kind: of label.
-        processes: that train together.
+        previous: loads the training rows and the head of the finished run in a folder.
 
     Raises:
         ModelError: a method does not fit the model.
         DataError: the rows of a previous run are not there any more.
     """
-
-    def previous(folder: str) -> Any:
-        key = "regularization.replay.run"
-        return load_previous(previous_run.read(folder, key), model, processor, processes, ["train"], key)
-
-    context = MethodContext(model, kind, config.hyperparameters.seed, previous)
-    modules = {name: registry.load("regularization", name) for name in _wanted(config)}
-    return Regularized([modules[name].start(options, context) for name, options in _wanted(config).items()])
+    context = MethodContext(model, task, config.hyperparameters.seed, previous)
+    wanted = _wanted(config)
+    modules = {name: registry.load("regularization", name) for name in wanted}
+    return Regularized([modules[name].start(options, context) for name, options in wanted.items()])

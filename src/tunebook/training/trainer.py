@@ -1,6 +1,7 @@
 """Our Trainer: transformers' own, with the loss, the batches, the rates and frozen modules done right.
 
 What it changes is each a few lines here and explained in docs/decisions.md; everything else is transformers'.
+It knows tasks by their contract (`tunebook.tasks.base`) only.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -18,37 +19,27 @@ from accelerate.data_loader import prepare_data_loader
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedModel
-from transformers.trainer_utils import seed_worker
+from transformers.trainer_utils import EvalLoopOutput, seed_worker
 
+from tunebook.data.labels.base import Targets
+from tunebook.models.adapted import Adapted
 from tunebook.models.adapter_names import is_factor
 from tunebook.models.freezing import frozen_modules, hold_frozen_in_eval
 from tunebook.models.kinds import norm_parameters
+from tunebook.tasks.base import Task
 from tunebook.training import mixing
 from tunebook.training.batches import EffectiveBatches
 from tunebook.training.callbacks import StepFacts
 from tunebook.training.checkpointed import CheckpointedTrainer
+from tunebook.training.evaluation_loop import EvalBatches, EvalSplit, Gathered, counted_only
 from tunebook.training.losses.base import Loss
+from tunebook.training.phase_schedule import PhaseSchedule
+from tunebook.training.processes import Processes
 from tunebook.training.rates import Rates, base_rate_now, parameter_groups, refuse_own_groups
 from tunebook.training.regularized import Regularized
-from tunebook.training.rows import TrainRows
+from tunebook.training.rows import TrainExamples
 from tunebook.training.schedules import LRSchedule, ScheduledLR
-
-
-@dataclass(frozen=True)
-class Targets:
-    """What the loss is computed against.
-
-    Args:
-        labels: of the rows.
-        weights: how much each row counts, (rows,); None: 1.
-        judged: while training: how the run's methods have rows judged by the loss.
-        further: while training: the sum of losses of other rows than these.
-    """
-
-    labels: torch.Tensor
-    weights: torch.Tensor | None
-    judged: Callable[[Loss, torch.Tensor, torch.Tensor], torch.Tensor] | None = None
-    further: torch.Tensor | None = None
+from tunebook.training.unfreezing import UnfreezeCallback
 
 
 @dataclass(frozen=True)
@@ -57,8 +48,8 @@ class Forward:
 
     Args:
         model: without wrappers.
-        inputs: of the model, and `labels`; may be changed.
-        rows: numbers of the rows in their encoded split, shape (rows,).
+        inputs: the batch; may be changed.
+        rows: numbers of the rows in their source, (examples,).
         training: whether it is for training.
     """
 
@@ -68,66 +59,77 @@ class Forward:
     training: bool
 
 
-Around = Callable[[Forward], AbstractContextManager[None]]
+ForwardContext = Callable[[Forward], AbstractContextManager[None]]
 """Makes a context in which a forward pass, training's or evaluation's, is run."""
 
 
-def mean_over_batch(loss: Loss) -> Callable[..., torch.Tensor]:
-    """A `compute_loss_func` for the Trainer: the loss summed here, divided by what the whole step counts.
-
-    Most heads of transformers 5 ignore `num_items_in_batch`, and then gradients grow with the number of
-    micro-batches and ranks (transformers #47688). A sum over a count is exact for every split of the batch.
+@dataclass(frozen=True)
+class TrainerParts:
+    """What a `RecipeTrainer` is made of beside the arguments of transformers' own.
 
     Args:
-        loss: gives each row's.
+        task: what is learned.
+        targets: what there is to predict.
+        processor: of the model.
+        metrics: names, as the recipe has them.
+        processes: that train together.
+        batches: the micro-batches of this process.
+        loss: that training minimizes; None: the model's own.
+        eval_loss: that evaluation reports, without weights and smoothing; None: the model's own.
+        step: facts of the step that is being made, shared with the callback that checks them.
+        adapted: the model with its adapter; None: without one.
+        rates: of the parameters; None: `learning_rate` for all.
+        lr_schedule: of the learning rate; None: as transformers' Trainer does.
+        phases: of freezing; None: what requires a gradient now trains to the end.
+        regularized: the methods against forgetting and overfitting.
+        forward_contexts: contexts for every forward pass, the first outermost.
     """
 
-    def compute(outputs: Any, targets: Targets, num_items_in_batch: torch.Tensor | None = None) -> torch.Tensor:
-        logits, labels = outputs["logits"], targets.labels
-        losses = targets.judged(loss, logits, labels) if targets.judged else loss(logits, labels)
-        total = losses.sum() if targets.weights is None else (losses * targets.weights).sum()
-        total = total if targets.further is None else total + targets.further
-        return total / (len(losses) if num_items_in_batch is None else num_items_in_batch)
-
-    return compute
+    task: Task
+    targets: Targets
+    processor: Any
+    metrics: Sequence[str]
+    processes: Processes
+    batches: EffectiveBatches | None
+    loss: Loss | None
+    eval_loss: Loss | None
+    step: StepFacts = field(default_factory=StepFacts)
+    adapted: Adapted | None = None
+    rates: Rates | None = None
+    lr_schedule: LRSchedule | None = None
+    phases: PhaseSchedule | None = None
+    regularized: Regularized = field(default_factory=Regularized)
+    forward_contexts: Sequence[ForwardContext] = ()
 
 
 class RecipeTrainer(CheckpointedTrainer):
-    """The Trainer of every recipe.
+    """The Trainer of every recipe; whole when it is constructed.
+
+    The loss of a step is a sum divided by what the whole effective batch counts (rows, tokens, boxes), over
+    micro-batches and ranks: most heads of transformers 5 ignore `num_items_in_batch`, and their gradients grow with
+    the number of micro-batches and ranks (transformers #47688). A sum over a count is exact for every split.
 
     Args:
-        batches: the micro-batches of this process.
-        around: contexts for every forward pass, the first outermost.
-        rates: of the parameters; None: `learning_rate` for all.
-        lr_schedule: of the learning rate; None: as transformers' Trainer does.
-        kwargs: of `transformers.Trainer`.
+        parts: ours.
+        kwargs: of `transformers.Trainer`; datasets are `TrainExamples` and `EvalSplit`.
 
     Attributes:
         frozen: modules that are wholly frozen now; they stay in eval mode.
-        regularized: the methods against forgetting and overfitting; none, until they are set.
-        instead: what is read in place of rows to be evaluated; they themselves, until it is set.
-        freezing_lines: what trains when, to print.
     """
 
-    def __init__(
-        self,
-        *,
-        batches: EffectiveBatches,
-        around: Sequence[Around] = (),
-        rates: Rates | None = None,
-        lr_schedule: LRSchedule | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.batches, self.around, self.rates, self.lr_schedule = batches, around, rates, lr_schedule
+    loss_is_scaled_for_ga = True
+
+    def __init__(self, parts: TrainerParts, **kwargs: Any) -> None:
+        super().__init__(adapted=parts.adapted, **kwargs)
+        self.parts = parts
+        self.regularized = parts.regularized
         self._unwrapped: tuple[Any, PreTrainedModel] | None = None
+        self._gathered: Gathered | None = None
         self.frozen = frozen_modules(self.plain_model)
-        self.regularized = Regularized()
-        self.instead: Callable[[Any], Any] = lambda rows: rows
-        self.freezing_lines: list[str] = []
-        # The loss comes from compute_loss_func; the model must not be told the count as well.
+        # The model must not be told the count as well.
         self.model_accepts_loss_kwargs = False
-        self.step = StepFacts()
+        if parts.phases is not None:
+            self.add_callback(UnfreezeCallback(self, parts.phases))
 
     @property
     def plain_model(self) -> PreTrainedModel:
@@ -140,7 +142,24 @@ class RecipeTrainer(CheckpointedTrainer):
     # ---- batches ----
 
     def get_train_dataloader(self) -> DataLoader:
-        """The epoch's micro-batches of this process; they are shared out already, so nothing re-shards them."""
+        """The epoch's micro-batches of this process."""
+        examples = self.regularized.wrap_rows(cast(TrainExamples, self.train_dataset))
+        collate = self.regularized.wrap_collator(mixing.Paired(self.data_collator))
+        return self._loader(examples, self.parts.batches, collate)
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader:
+        """Every example once, in order; shared out by whole batches."""
+        split = cast(EvalSplit, self.eval_dataset if eval_dataset is None else eval_dataset)
+        args = self.args
+        batches = EvalBatches(len(split), args.eval_batch_size, args.process_index, args.world_size)
+        return self._loader(split, batches, self.data_collator)
+
+    def get_test_dataloader(self, test_dataset: Any) -> DataLoader:
+        """As for evaluation."""
+        return self.get_eval_dataloader(test_dataset)
+
+    def _loader(self, examples: Any, batches: Any, collate: Callable[..., Any]) -> DataLoader:
+        """A loader of batches that are shared out already, so that nothing shards them again."""
         args = self.args
         workers: dict[str, Any] = {}
         if args.dataloader_num_workers:
@@ -151,9 +170,9 @@ class RecipeTrainer(CheckpointedTrainer):
                 "multiprocessing_context": args.dataloader_multiprocessing_context,
             }
         loader = DataLoader(
-            cast(Dataset, self.regularized.rows(cast(TrainRows, self.train_dataset))),
-            batch_sampler=self.batches,
-            collate_fn=self.regularized.collated(mixing.Paired(self.data_collator)),
+            cast(Dataset, examples),
+            batch_sampler=batches,
+            collate_fn=collate,
             num_workers=args.dataloader_num_workers,
             pin_memory=args.dataloader_pin_memory and torch.cuda.is_available(),
             worker_init_fn=partial(seed_worker, num_workers=args.dataloader_num_workers, rank=args.process_index),
@@ -163,9 +182,13 @@ class RecipeTrainer(CheckpointedTrainer):
             loader, device=args.device, num_processes=1, process_index=0, put_on_device=True, even_batches=False
         )
 
-    def get_test_dataloader(self, test_dataset: Any) -> DataLoader:
-        """transformers' own, over what is read in place of the rows."""
-        return super().get_test_dataloader(self.instead(test_dataset))
+    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list, Any]:
+        """The micro-batches of a step, and what they count over all ranks."""
+        batches = [batch for _, batch in zip(range(num_batches), epoch_iterator, strict=False)]
+        if not batches:
+            return batches, None
+        count = torch.stack([self.parts.task.count(batch) for batch in batches]).sum()
+        return batches, self.accelerator.gather(count.to(device)).sum()
 
     # ---- learning rates ----
 
@@ -181,30 +204,28 @@ class RecipeTrainer(CheckpointedTrainer):
         Raises:
             ConfigurationError: rates differ, and the optimizer groups the parameters its own way.
         """
-        if self.optimizer is None and self.rates is not None and not self.rates.uniform:
+        rates = self.parts.rates
+        if self.optimizer is None and rates is not None and not rates.uniform:
             plain = self.plain_model
             kind, settings = self.get_optimizer_cls_and_kwargs(self.args, plain)
             refuse_own_groups(str(self.args.optim), kind, settings)
             decayed = set(self.get_decay_parameter_names(plain))
-            groups = parameter_groups(model or plain, self.rates, decayed, self.args.weight_decay)
+            groups = parameter_groups(model or plain, rates, decayed, self.args.weight_decay)
             # transformers takes these in place of its own groups.
             self.optimizer_cls_and_kwargs = kind, {**settings, "params": groups}
         return super().create_optimizer(model)
 
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> Any:
-        """The lr_schedule of the recipe, over all groups."""
-        if (
-            self.lr_scheduler is None
-            and self.lr_schedule is not None
-            and not str(self.args.optim).endswith("layerwise")
-        ):
-            self.lr_scheduler = ScheduledLR(optimizer or cast(torch.optim.Optimizer, self.optimizer), self.lr_schedule)
+        """The schedule of the recipe, over all groups."""
+        schedule = self.parts.lr_schedule
+        if self.lr_scheduler is None and schedule is not None and not str(self.args.optim).endswith("layerwise"):
+            self.lr_scheduler = ScheduledLR(optimizer or cast(torch.optim.Optimizer, self.optimizer), schedule)
             self._created_lr_scheduler = True
         return super().create_scheduler(num_training_steps, optimizer)
 
     def _get_learning_rate(self) -> float:
         """The base rate; transformers would tell the rate of whichever group comes first."""
-        if self.rates is None or self.rates.uniform:
+        if self.parts.rates is None or self.parts.rates.uniform:
             return super()._get_learning_rate()
         return base_rate_now(cast(torch.optim.Optimizer, self.optimizer).param_groups)
 
@@ -217,34 +238,29 @@ class RecipeTrainer(CheckpointedTrainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
-        """transformers' loss, with frozen modules in eval mode (`training_step` has just called `train()`)."""
-        judged, further = None, None
-        if model.training:
-            hold_frozen_in_eval(self.frozen)
-            with self.accelerator.autocast():
-                further = self.regularized.beside(inputs)
-            inputs, judged = self.regularized.prepared(inputs), self.regularized.losses
-        rows = inputs.pop("row")
-        weights = inputs.pop("weight", None)
-        partner = mixing.taken_from(inputs)
-        if self.compute_loss_func is not None:
-            # transformers hands labels on to the loss function as they are.
-            inputs["labels"] = Targets(inputs["labels"], weights, judged, further)
-        forward = Forward(self.plain_model, inputs, rows, model.training)
-        with contextlib.ExitStack() as stack:
-            for around in self.around:
-                stack.enter_context(around(forward))
-            stack.enter_context(mixing.mixed_embeddings(cast(nn.Module, self.model), partner))
-            loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
-        # Hidden states, an encoder's output (BART, T5) and the like are no answers and would fill the memory.
-        return (loss, {"logits": outputs["logits"]}) if return_outputs else loss
+        """The task's loss over the count of the whole step, with frozen modules in eval mode."""
+        hold_frozen_in_eval(self.frozen)  # `training_step` has just called `train()`
+        batch = dict(inputs)
+        with self.accelerator.autocast():
+            extra = self.regularized.extra_loss(batch)
+        batch = self.regularized.prepared(batch)
+        loss = None if self.parts.loss is None else self.regularized.loss(self.parts.loss)
+        outputs = self._forward(model, batch, training=True)
+        summed = self.parts.task.loss(outputs, batch, loss)
+        total = summed.total if extra is None else summed.total + extra
+        count = summed.count if num_items_in_batch is None else num_items_in_batch
+        # DDP averages the gradients of ranks, and the sum is wanted.
+        mean = total / count * (1 if num_items_in_batch is None else self.accelerator.num_processes)
+        return (mean, outputs) if return_outputs else mean
 
-    def _get_num_items_in_batch(self, batch_samples: list[dict[str, Any]], device: torch.device) -> torch.Tensor | None:
-        """Rows that count in this optimizer step, over its micro-batches and all ranks; None while evaluating."""
-        if not batch_samples or "weight" not in batch_samples[0]:
-            return None
-        counted = torch.stack([batch["weight"].gt(0).sum() for batch in batch_samples]).sum()
-        return self.accelerator.gather(counted.to(device)).sum()
+    def _forward(self, model: nn.Module, batch: dict[str, Any], training: bool) -> Any:
+        partner = mixing.taken_from(batch)
+        forward = Forward(self.plain_model, batch, batch["row"], training)
+        with contextlib.ExitStack() as stack:
+            for context in self.parts.forward_contexts:
+                stack.enter_context(context(forward))
+            stack.enter_context(mixing.mixed_embeddings(self.plain_model, partner))
+            return self.parts.task.forward(model, batch)
 
     def training_step(
         self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: torch.Tensor | int | None = None
@@ -255,20 +271,60 @@ class RecipeTrainer(CheckpointedTrainer):
         if self.accelerator.sync_gradients:
             scaler = self.accelerator.scaler
             self.regularized.add_gradients(1.0 if scaler is None else scaler.get_scale())
-        self.step.losses.append((loss, rows))
+        self.parts.step.losses.append((loss, rows))
         return loss
 
     def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
         norm = super()._get_grad_norm(model, grad_norm=grad_norm)
-        self.step.gradient = None if norm is None else float(norm)
+        self.parts.step.gradient = None if norm is None else float(norm)
         return norm
 
-    # ---- averaged weights ----
+    # ---- evaluation ----
 
-    def evaluation_loop(self, *args: Any, **kwargs: Any) -> Any:
-        """transformers' evaluation, by the averaged weights where the run has them."""
+    def prediction_step(
+        self, model: nn.Module, inputs: dict[str, Any], prediction_loss_only: bool, ignore_keys: Any = None
+    ) -> tuple[None, None, None]:
+        """Predicts a batch and hands what is small of it to the main process; transformers' loop keeps nothing."""
+        gathered = cast(Gathered, self._gathered)
+        batch = self._prepare_inputs(inputs)
+        with torch.no_grad(), self.accelerator.autocast():
+            outputs = self._forward(model, batch, training=False)
+            loss = self.parts.task.loss(outputs, batch, self.parts.eval_loss)
+            predictions = self.parts.task.predict(self.plain_model, outputs, batch, self.parts.processor)
+        losses = gathered.add_loss(loss, batch)
+        piece = counted_only(predictions, losses, batch["weight"])
+        gathered.add(self.parts.processes.gather([piece]))
+        return None, None, None
+
+    def evaluation_loop(
+        self,
+        dataloader: DataLoader,
+        description: str,
+        prediction_loss_only: bool | None = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+    ) -> EvalLoopOutput:
+        """transformers' loop over our gathering; `predictions` of what it returns are `Gathered`, of the main process.
+
+        By the averaged weights where the run has them.
+        """
+        task, targets = self.parts.task, self.parts.targets
+        split = cast(EvalSplit, dataloader.dataset)
+        evaluator = task.evaluator(self.parts.metrics, targets) if self.parts.processes.main else None
+        self._gathered = gathered = Gathered(split, task, targets, evaluator)
         with self.regularized.averaged():
-            return super().evaluation_loop(*args, **kwargs)
+            output = super().evaluation_loop(dataloader, description, False, ignore_keys, metric_key_prefix)
+        self._gathered = None
+        gathered.close()
+        sums = self.parts.processes.gather([(gathered.total, gathered.count)])
+        total, count = (sum(values) for values in zip(*sums, strict=True))
+        figures = {**evaluator.compute(), "loss": total / max(count, 1.0)} if evaluator is not None else {}
+        figures = self.parts.processes.from_main(figures)
+        if output.metrics is not None:
+            output.metrics.update({f"{metric_key_prefix}_{name}": value for name, value in figures.items()})
+        return EvalLoopOutput(cast(Any, gathered), None, output.metrics, len(split))
+
+    # ---- averaged weights ----
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
         super()._save(output_dir, state_dict)

@@ -1,0 +1,324 @@
+"""Builds everything that a run is made of, once: rows, model, examples, freezing, precision. Trains nothing."""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import datasets
+import numpy as np
+from transformers import PreTrainedTokenizerBase, TrainingArguments
+
+from tunebook.check import notices
+from tunebook.config import registry
+from tunebook.config.schema import Config
+from tunebook.context import RunContext
+from tunebook.data.audit.audit import Audit, audit
+from tunebook.data.audit.facts import facts_of
+from tunebook.data.encoding import encode_split, positions_of
+from tunebook.data.label_noise import treatment
+from tunebook.data.prepare import PreparedData
+from tunebook.data.rows import rows_of
+from tunebook.data.sampling.base import Sampling, TrainTargets
+from tunebook.errors import DataError, Problem
+from tunebook.evaluation import catalog
+from tunebook.models.adapt import Base, adapt
+from tunebook.models.adapted import Adapted
+from tunebook.models.features import features
+from tunebook.models.load import LoadedModel, load_model
+from tunebook.models.plan import FreezingPlan, plan_freezing, set_trained
+from tunebook.models.processor import set_padding
+from tunebook.models.quantized import require_gpu
+from tunebook.models.surgery import require_trained
+from tunebook.reporting.audit_page import audit_table
+from tunebook.run_directory import RunDirectory
+from tunebook.tasks.base import Task
+from tunebook.training.batches import BatchLayout, EffectiveBatches, batch_layout
+from tunebook.training.evaluation_loop import EvalSplit
+from tunebook.training.loss import eval_loss_of, loss_of
+from tunebook.training.losses.base import Loss
+from tunebook.training.phase_schedule import PhaseSchedule, phase_schedule
+from tunebook.training.precision import Precision, resolve_precision
+from tunebook.training.processes import Processes
+from tunebook.training.rates import base_rate
+from tunebook.training.rows import TrainExamples, Varied
+
+logger = logging.getLogger("tunebook")
+
+EVALUATED = ("validation", "test")
+
+
+def build_context(config: Config, command: str, directory: RunDirectory, processes: Processes) -> RunContext:
+    """Everything that a run is made of.
+
+    Args:
+        config: checked.
+        command: that a user would type for the run.
+        directory: of the run, which keeps fingerprints and precision.
+        processes: that train together; the main one reads first.
+
+    Raises:
+        DataError: the rows cannot be used, or are not those that the run began with.
+        ModelError: the model does not fit the task.
+        ConfigurationError: settings do not fit the data or the processes.
+    """
+    layout = layout_of(config, processes.count)
+    config = with_effective_batch(config, layout)
+    if processes.main:
+        for sentence in notices(config):
+            logger.warning("%s", sentence)
+    task: Task = registry.load("task", config.task.name).Task(config.task.options)
+    data = load_data(config, task, directory, processes)
+    data, model, examples, label_noise = _encoded(config, task, data, directory, processes)
+    sampling, loss, eval_loss = sampling_and_losses(config, task, data, len(examples["train"]))
+    freezing, adapted = _frozen(config, task, model)
+    whole = model.loaded.model if adapted is None else adapted.model
+    require_trained(whole, model.loaded.drawn, freezing.ever)
+    set_trained(whole, freezing.ever)
+    whole.to(processes.state.device)
+    return RunContext(
+        config=config,
+        command=command,
+        directory=directory,
+        processes=processes,
+        layout=layout,
+        task=task,
+        data=data,
+        model=whole,
+        processor=model.processor,
+        encoded=examples,
+        train_examples=_train_examples(config, task, data, model, examples["train"]),
+        eval_splits={name: _eval_split(name, data, examples) for name in EVALUATED if name in examples},
+        sampling=sampling,
+        loss=loss,
+        eval_loss=eval_loss,
+        freezing=freezing,
+        phases=_phases(config, freezing, batches_of(config, sampling, layout, 0, examples["train"])),
+        precision=_precision(config, directory, processes),
+        adapted=adapted,
+        label_noise=label_noise,
+    )
+
+
+def layout_of(config: Config, processes: int) -> BatchLayout:
+    """How the effective batch is shared out."""
+    wanted = config.hyperparameters
+    per_device, accumulation = wanted.per_device_train_batch_size or 8, wanted.gradient_accumulation_steps or 1
+    return batch_layout(wanted.effective_batch_size, per_device, processes, accumulation)
+
+
+def with_effective_batch(config: Config, layout: BatchLayout) -> Config:
+    """The configuration with the effective batch spelled out.
+
+    Left to the number of processes it would shape the model without being stated: neither a resumed run nor a frozen
+    recipe would notice that there are more or fewer of them.
+    """
+    if config.hyperparameters.effective_batch_size is not None:
+        return config
+    stated = {"effective_batch_size": layout.effective, "gradient_accumulation_steps": None}
+    return config.model_copy(update={"hyperparameters": config.hyperparameters.model_copy(update=stated)})
+
+
+# ---- data ----
+
+
+def load_data(config: Config, task: Task, directory: RunDirectory, processes: Processes) -> PreparedData:
+    """Load, clean, split and check the rows; a run that is continued must find the same ones.
+
+    Raises:
+        DataError: the rows cannot be used, or are not those that the run began with.
+    """
+    with processes.main_first():
+        data = rows_of(config, task)
+    before = directory.record.get("data", {}).get("fingerprints")
+    if before is not None and before != data.fingerprints:
+        changed = [split for split in data.fingerprints if before.get(split) != data.fingerprints[split]]
+        message = (
+            f"the data of {', '.join(changed)} has changed since this run began; give the run another run.name, "
+            "or run.overwrite=true to start it again"
+        )
+        raise DataError(message)
+    stated: dict[Any, str] = {**(config.dataset.fingerprints or {})}
+    if other := [split for split, digest in data.fingerprints.items() if stated.get(split, digest) != digest]:
+        message = f"differ from those of the run that the recipe was frozen from: {', '.join(other)}"
+        raise DataError(Problem("dataset.fingerprints", f"the rows {message}; take the key out to train all the same"))
+    if problems := misfits(config, task, data):
+        raise DataError(problems)
+    sampling_and_losses(config, task, data)  # mistakes in weights and the like come before a model is loaded
+    if processes.main:
+        rows = {name: len(part) for name, part in data.splits.items()}
+        names = data.targets.names
+        counts = ", ".join(f"{count:,} {split}" for split, count in rows.items())
+        shown = ", ".join(names[:10]) + (f", … ({len(names)})" if names[10:] else "")
+        kind = "numbers" if task.labels is not None else f"none, the task is {config.task.name}"
+        logger.info("rows: %s; labels: %s", counts, shown or kind)
+        directory.update(data={"fingerprints": data.fingerprints, "rows": rows, "labels": list(names)})
+    return data
+
+
+def misfits(config: Config, task: Task, data: PreparedData, evaluates: bool = True) -> list[Problem]:
+    """What the recipe asks of the rows and they do not have: a validation split, the labels that it names."""
+    problems = [
+        *task.misfits(data.targets, data.splits),
+        *catalog.unknown_labels(config.task.metrics, list(data.targets.names), "task.metrics"),
+    ]
+    if evaluates and "validation" not in data.splits and config.hyperparameters.eval_strategy not in {None, "no"}:
+        message = (
+            "there is none, and evaluations were asked for: give dataset.validation, carve one with "
+            "dataset.split.validation=0.1, or set hyperparameters.eval_strategy=no "
+            "hyperparameters.load_best_model_at_end=false"
+        )
+        problems.append(Problem("validation split", message))
+    return problems
+
+
+def sampling_and_losses(
+    config: Config, task: Task, data: PreparedData, examples: int | None = None
+) -> tuple[Sampling, Loss | None, Loss | None]:
+    """Which examples an epoch holds, the loss that trains and the one that evaluates.
+
+    Args:
+        config: of the run.
+        task: what is learned.
+        data: prepared rows.
+        examples: of the training split; None: one a row.
+    """
+    train = data.splits["train"]
+    counted = task.labels is not None and "label" in train.column_names
+    values = np.asarray(train["label"][:]) if counted else np.zeros(len(train) if examples is None else examples)
+    targets = TrainTargets(task.labels, data.targets.names, values)
+    sampling = registry.load("sampling", config.sampling.method).Sampling(config.sampling.options, targets)
+    return sampling, loss_of(config, task, targets), eval_loss_of(task, targets)
+
+
+def audit_data(context: RunContext) -> Audit | None:
+    """The audit of a run's data, by the main process, as a table in the log; None on the others, or not wanted."""
+    config = context.config
+    if not (config.run.audit and context.main):
+        return None
+    lengths = {
+        name: np.asarray(split["length"][:])
+        for name, split in context.encoded.items()
+        if "length" in split.column_names
+    }
+    result = audit(context.data, facts_of(config, context.task, context.layout.effective, lengths, context.processor))
+    logger.info("%s", audit_table(result))
+    return result
+
+
+# ---- model ----
+
+
+@dataclass(frozen=True)
+class _Model:
+    loaded: LoadedModel
+    processor: Any
+
+
+def _encoded(
+    config: Config, task: Task, data: PreparedData, directory: RunDirectory, processes: Processes
+) -> tuple[PreparedData, _Model, dict[str, datasets.Dataset], dict[str, Any] | None]:
+    """The rows and their examples, after the search for wrong labels, which takes the model."""
+    bits = getattr(config.adapter.options, "bits", None)
+    if bits:
+        require_gpu()
+    names, seed = list(data.targets.names), config.hyperparameters.seed
+    with processes.main_first():
+        loaded = load_model(config.model, task.auto_class, names, task.problem_type, seed, bits=bits)
+        processor = task.load_processor(config.model)
+        if isinstance(processor, PreTrainedTokenizerBase):
+            set_padding(loaded.model, processor)
+        examples = {
+            name: encode_split(split, task, processor, loaded.model.config, data.targets)
+            for name, split in data.splits.items()
+        }
+    treated = treatment.treat(
+        config.cleaning,
+        data,
+        examples["train"],
+        lambda rows: features(loaded.model, rows, lambda some: task.collate(some, processor), processes.state.device),
+        task,
+        config.dataset.split.seed,
+        processes,
+        before=treatment.read(directory.path) if processes.main and not directory.replaces else None,
+    )
+    examples["train"] = treated.encoded
+    return treated.data, _Model(loaded, processor), examples, treated.record
+
+
+def _train_examples(
+    config: Config, task: Task, data: PreparedData, model: _Model, encoded: datasets.Dataset
+) -> TrainExamples:
+    method = registry.load("augmentation", config.augmentation.method)
+    augmentation = method.Augmentation(config.augmentation.options, config.hyperparameters.seed)
+    varied = None
+    if augmentation.active:
+        rows, settings = data.splits["train"], model.loaded.model.config
+        varied = Varied(rows, augmentation, task, model.processor, settings, data.targets)
+    weights = None if data.weights is None else data.weights[positions_of(encoded)]
+    return TrainExamples(encoded, weights, varied)
+
+
+def _eval_split(name: str, data: PreparedData, examples: dict[str, datasets.Dataset]) -> EvalSplit:
+    return EvalSplit(name, data.splits[name], examples[name], positions_of(examples[name]))
+
+
+def _frozen(config: Config, task: Task, model: _Model) -> tuple[FreezingPlan, Adapted | None]:
+    """What trains and when, and the model with its adapter where it gets one.
+
+    Freezing says where the adapter goes, then for the adapted model when what trains.
+    """
+    loaded = model.loaded
+    freezing = plan_freezing(loaded.model, config.freezing)
+    if config.adapter.method == "none":
+        return freezing, None
+    seed, new, base = config.hyperparameters.seed, loaded.head_report.new, Base.of(config.model)
+    longest = getattr(model.processor, "model_max_length", None)
+    adapted = adapt(loaded.model, config.adapter, freezing.ever, base, task.auto_class, seed, new, longest)
+    return plan_freezing(adapted.model, config.freezing, adapted.fixed), adapted
+
+
+# ---- training ----
+
+
+def batches_of(
+    config: Config, sampling: Sampling, layout: BatchLayout, rank: int, encoded: datasets.Dataset
+) -> EffectiveBatches:
+    """A process's micro-batches. Length grouping needs lengths, which only some tasks have."""
+    wanted = config.hyperparameters
+    seed = wanted.seed if wanted.data_seed is None else wanted.data_seed
+    lengths = list(encoded["length"][:]) if "length" in encoded.column_names else None
+    return EffectiveBatches(sampling, layout, rank, wanted.train_sampling_strategy, seed, lengths)
+
+
+def _phases(config: Config, freezing: FreezingPlan, batches: EffectiveBatches) -> PhaseSchedule:
+    """The phases of the run in optimizer steps.
+
+    Raises:
+        FreezingError: they do not fit the length of the training.
+    """
+    wanted = config.hyperparameters
+    per_epoch = math.ceil(len(batches) / batches.layout.accumulation)
+    if wanted.max_steps is not None and wanted.max_steps > 0:
+        return phase_schedule(freezing, per_epoch, wanted.max_steps, base_rate(wanted))
+    epochs = TrainingArguments.num_train_epochs if wanted.num_train_epochs is None else wanted.num_train_epochs
+    return phase_schedule(freezing, per_epoch, math.ceil(epochs * per_epoch), base_rate(wanted))
+
+
+def _precision(config: Config, directory: RunDirectory, processes: Processes) -> Precision:
+    """The precision of the run: that of the interrupted run, else by the rule; the main process decides for all."""
+    before = directory.record.get("precision")
+    wanted = config.runtime.precision
+    if before and wanted in {"auto", before["name"]}:
+        chosen = Precision(before["name"], before["chosen_by"])
+    else:
+        if before:
+            message = "this run began in %s and goes on in %s, as runtime.precision says"
+            logger.warning(message, before["name"], wanted)
+        chosen = processes.from_main(resolve_precision(wanted, processes.state.device))
+    logger.info("precision %s, chosen by %s", chosen.name, chosen.chosen_by)
+    if processes.main:
+        directory.update(precision={"name": chosen.name, "chosen_by": chosen.chosen_by})
+    return chosen

@@ -1,0 +1,171 @@
+"""Which examples each process evaluates, and the gathering of what was predicted. Knows tasks by their contract.
+
+Examples are evaluated in the order of the data set. Only the main process keeps predictions and computes metrics, so
+memory grows with what `Task.predict` keeps of an example, not with logits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset as ArrowDataset
+from datasets import Image
+from torch.utils.data import Dataset, Sampler
+
+from tunebook.data.labels.base import Targets
+from tunebook.data.row_key import RowKey
+from tunebook.tasks.base import Batch, Evaluated, Evaluator, LossSum, Task
+
+
+class EvalSplit(Dataset):
+    """The examples of a split by `RowKey`, each with its `weight`: 1, or 0 for a filler, which does not count.
+
+    Args:
+        name: of the split.
+        rows: the prepared rows.
+        examples: encoded; or what stands for them, such as states of frozen layers.
+        positions: of each example's row in `rows`, (examples,).
+    """
+
+    def __init__(self, name: str, rows: ArrowDataset, examples: Any, positions: np.ndarray) -> None:
+        self.name, self.rows, self.examples, self.positions = name, rows, examples, positions
+        self.windows = bool((np.diff(positions) == 0).any())
+        """Whether some row has several examples, one behind the other."""
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __getitem__(self, key: RowKey) -> dict[str, Any]:
+        return self.__getitems__([key])[0]
+
+    def __getitems__(self, keys: list[RowKey]) -> list[dict[str, Any]]:
+        examples = self.examples.__getitems__([key.row for key in keys])
+        for key, example in zip(keys, examples, strict=True):
+            example["weight"] = float(key.counted)
+        return examples
+
+    def columns(self, positions: Sequence[int]) -> dict[str, list[Any]]:
+        """Some rows as columns, without images, which would have to be decoded."""
+        names = [name for name, feature in self.rows.features.items() if not isinstance(feature, Image)]
+        return self.rows.select_columns(names)[list(positions)]
+
+
+class EvalBatches(Sampler[list[RowKey]]):
+    """This process's batches of a split: every `processes`-th one, and a filler where the last round has none for it.
+
+    Args:
+        examples: how many there are.
+        size: of a batch.
+        rank: of this process.
+        processes: that evaluate together.
+    """
+
+    def __init__(self, examples: int, size: int, rank: int, processes: int) -> None:
+        self.examples, self.size, self.rank, self.processes = examples, size, rank, processes
+
+    def __len__(self) -> int:
+        return math.ceil(math.ceil(self.examples / self.size) / self.processes)
+
+    def __iter__(self) -> Iterator[list[RowKey]]:
+        for turn in range(len(self)):
+            start = (turn * self.processes + self.rank) * self.size
+            keys = [RowKey(at) for at in range(start, min(start + self.size, self.examples))]
+            yield keys or [RowKey(0, counted=False)]
+
+
+class Gathered:
+    """What is gathered of a split while it is evaluated: of each row, in order, its prediction, reference and loss.
+
+    Where a row has several examples (windows of a long text), their predictions are merged by the task.
+
+    Args:
+        split: that is evaluated.
+        task: of the split.
+        targets: what there is to predict.
+        evaluator: of the metrics; None: another process is the main one, which keeps everything.
+    """
+
+    def __init__(self, split: EvalSplit, task: Task, targets: Targets, evaluator: Evaluator | None) -> None:
+        self.split, self.task, self.targets, self.evaluator = split, task, targets, evaluator
+        self.total, self.count = 0.0, 0.0
+        self.predictions: list[Any] = []
+        self.references: list[Any] = []
+        self.losses: list[np.ndarray] = []
+        self.positions: list[np.ndarray] = []
+        self._done = 0
+        self._open: tuple[int, list[Any], list[float]] | None = None
+
+    def add_loss(self, loss: LossSum, batch: Batch) -> np.ndarray:
+        """Add a batch's loss to this process's sum; the loss of each of its examples, NaN where only a total is known."""
+        self.total += float(loss.total.double())
+        self.count += float(loss.count)
+        if loss.each is None:
+            return np.full(len(batch["row"]), np.nan, dtype=np.float32)
+        return loss.each.float().cpu().numpy()
+
+    def add(self, pieces: Sequence[tuple[Any, np.ndarray]]) -> None:
+        """Add the (predictions, losses) of one round of batches, in the order of the processes."""
+        if self.evaluator is None:
+            return
+        for predictions, losses in pieces:
+            positions = self.split.positions[self._done : self._done + len(losses)]
+            self._done += len(losses)
+            if self.split.windows:
+                predictions, losses, positions = self._merged(predictions, losses, positions)
+            self._add_rows(predictions, losses, positions)
+
+    def close(self) -> None:
+        """The last example has come."""
+        if self.evaluator is not None and self._open is not None:
+            position, predictions, losses = self._open
+            self._open = None
+            self._add_rows([self.task.merge(predictions)], np.float32([np.nanmean(losses)]), np.array([position]))
+
+    def evaluated(self, decision: Any = None) -> Evaluated:
+        """Everything about the split; of the main process only."""
+        arrays = bool(self.predictions) and isinstance(self.predictions[0], np.ndarray)
+        joined: Any = np.concatenate(self.predictions) if arrays else [one for some in self.predictions for one in some]
+        return Evaluated(
+            split=self.split.name,
+            rows=self.split.rows,
+            predictions=joined,
+            references=self.references,
+            losses=np.concatenate(self.losses) if self.losses else np.zeros(0, dtype=np.float32),
+            positions=np.concatenate(self.positions) if self.positions else np.zeros(0, dtype=np.int64),
+            targets=self.targets,
+            decision=decision,
+        )
+
+    def _merged(
+        self, predictions: Any, losses: np.ndarray, positions: np.ndarray
+    ) -> tuple[list, np.ndarray, np.ndarray]:
+        """The rows that are complete; the last one may go on in the next batch and stays open."""
+        rows: list[tuple[int, list[Any], list[float]]] = [self._open] if self._open is not None else []
+        for position, prediction, loss in zip(positions.tolist(), predictions, losses.tolist(), strict=True):
+            if not rows or rows[-1][0] != position:
+                rows.append((position, [], []))
+            rows[-1][1].append(prediction)
+            rows[-1][2].append(loss)
+        self._open = rows.pop() if rows else None
+        merged = [self.task.merge(parts) for _, parts, _ in rows]
+        means = np.float32([np.nanmean(parts) for _, _, parts in rows])
+        return merged, means, np.array([position for position, _, _ in rows], dtype=np.int64)
+
+    def _add_rows(self, predictions: Any, losses: np.ndarray, positions: np.ndarray) -> None:
+        if not len(positions) or self.evaluator is None:
+            return
+        references = self.task.references(self.split.columns(positions.tolist()))
+        self.evaluator.update(predictions, references)
+        self.predictions.append(predictions)
+        self.references += list(references)
+        self.losses.append(losses)
+        self.positions.append(positions)
+
+
+def counted_only(predictions: Any, losses: np.ndarray, weights: torch.Tensor) -> tuple[Any, np.ndarray]:
+    """The predictions and losses of a batch without its fillers, which are whole batches."""
+    return (predictions, losses) if bool(weights.gt(0).all()) else (predictions[:0], losses[:0])
