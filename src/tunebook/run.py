@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from tunebook import finish, retention
+from tunebook import callable_module, finish, retention
 from tunebook.config.schema import Config
 from tunebook.context import RunContext
 from tunebook.errors import TunebookError
@@ -44,12 +45,13 @@ class RunResult:
         return self.path / "model"
 
 
-def run(config: Config, command: str = "tunebook.run(config)") -> RunResult:
+def run(config: Config, command: str = "tunebook.run(config)", callbacks: Sequence[Any] = ()) -> RunResult:
     """Train, evaluate and write everything; continue where an earlier try was cut off.
 
     Args:
         config: a checked configuration (`tunebook.check.check`).
         command: that a user would type for it, for the records.
+        callbacks: of transformers, added to the run's own.
 
     Raises:
         TunebookError: a mistake that the user can fix.
@@ -64,7 +66,7 @@ def run(config: Config, command: str = "tunebook.run(config)") -> RunResult:
         previous = retention.before_training(context)
         cache = enable_cache(context)
         stop = StopWish()
-        trainer = build.build_trainer(context, cache, stop)
+        trainer = build.build_trainer(context, cache, stop, callbacks)
         begin(context, trainer)
         finish.write_findings(context, audit)
         train(context, trainer, stop, began)
@@ -141,3 +143,6 @@ def train(context: RunContext, trainer: RecipeTrainer, stop: StopWish, began: fl
 def seconds_of(directory: RunDirectory, began: float) -> float:
     """Seconds of this try and of those before it."""
     return float(directory.record.get("seconds_before", 0.0)) + time.monotonic() - began
+
+
+callable_module(__name__)

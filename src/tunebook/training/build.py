@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
@@ -41,7 +42,10 @@ def best_metric(config: Config) -> tuple[str, bool]:
 
 
 def build_trainer(
-    context: RunContext, cache: BackboneCache | None = None, stop: StopWish | None = None
+    context: RunContext,
+    cache: BackboneCache | None = None,
+    stop: StopWish | None = None,
+    callbacks: Sequence[TrainerCallback] = (),
 ) -> RecipeTrainer:
     """The Trainer of a run, ready to train.
 
@@ -49,6 +53,7 @@ def build_trainer(
         context: of the run.
         cache: of the outputs of frozen layers; None: every forward pass runs the whole model.
         stop: for signals; None: they are not looked at.
+        callbacks: added to the run's own.
     """
     config, phases = context.config, context.phases
     metric, higher = best_metric(config)
@@ -85,7 +90,12 @@ def build_trainer(
         train_dataset=cache.train_examples() if cache else context.train_examples,
         eval_dataset=eval_split(context, "validation", cache),
         processing_class=context.processor,
-        callbacks=[*_callbacks(context), StopSync(context.processes, stop or StopWish(), step), *cache_checks(cache)],
+        callbacks=[
+            *_callbacks(context),
+            StopSync(context.processes, stop or StopWish(), step),
+            *cache_checks(cache),
+            *callbacks,
+        ],
     )
     refuse_pieces(config, trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled)
     trainer.add_callback(Averaging(methods.averages))

@@ -100,7 +100,7 @@ class Gathered:
         self._open: tuple[int, list[Any], list[float]] | None = None
 
     def add_loss(self, loss: LossSum, batch: Batch) -> np.ndarray:
-        """Add a batch's loss to this process's sum; the loss of each of its examples, NaN where only a total is known."""
+        """Add a batch's loss to this process's sum; gives that of each example, NaN where only a total is known."""
         self.total += float(loss.total.double())
         self.count += float(loss.count)
         if loss.each is None:
