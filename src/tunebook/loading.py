@@ -13,10 +13,10 @@ from tunebook.config.schema import Config
 from tunebook.data.audit.audit import Audit, audit
 from tunebook.data.audit.facts import facts_of
 from tunebook.data.cleaning.findings import write_dropped
-from tunebook.data.label_noise import treatment
+from tunebook.data.label_noise import policy
 from tunebook.data.prepare import PreparedData
 from tunebook.data.rows import rows_of
-from tunebook.data.sampling.base import Sampling, TrainLabels
+from tunebook.data.sampling.base import Sampling, TrainTargets
 from tunebook.errors import DataError, Problem
 from tunebook.evaluation import catalog
 from tunebook.evaluation.scorer import threshold_problems
@@ -59,9 +59,10 @@ def load_data(config: Config, directory: RunDirectory, processes: Processes) -> 
     Raises:
         DataError: the rows cannot be used, or are not those that the run began with.
     """
-    answer = registry.load("task", config.task.name).Task(config.task.options).answer
+    task = registry.load("task", config.task.name).Task(config.task.options)
+    answer = task.answer
     with processes.main_first():
-        data = rows_of(config)
+        data = rows_of(config, task)
     before = directory.record.get("data", {}).get("fingerprints")
     if before is not None and before != data.fingerprints:
         changed = [split for split in data.fingerprints if before.get(split) != data.fingerprints[split]]
@@ -118,16 +119,14 @@ def load_parts(
         processor = task.load_processor(config.model)
         splits = {name: task.encode(split, processor, loaded.model) for name, split in data.splits.items()}
 
-    treated = treatment.treat(
+    treated = policy.apply_policy(
         config.cleaning,
         data,
         splits["train"],
         lambda rows: features(loaded.model, rows, task.collator(processor), processes.state.device),
-        answer.kind,
         config.dataset.split.seed,
         processes,
-        before=treatment.read(directory.path) if processes.main and not directory.replaces else None,
-        share=config.cleaning.label_noise_share,
+        before=policy.read(directory.path) if processes.main and not directory.replaces else None,
     )
     data, splits["train"] = treated.data, treated.encoded
 
@@ -171,10 +170,9 @@ def planned(
     return plan_freezing(adapted.model, config.freezing, adapted.fixed), adapted
 
 
-def drawn_and_judged(config: Config, data: PreparedData, answer: Answer) -> tuple[TrainLabels, Sampling, Loss]:
+def drawn_and_judged(config: Config, data: PreparedData, answer: Answer) -> tuple[TrainTargets, Sampling, Loss]:
     """The training labels, how their rows are drawn and how answers are judged against them."""
-    names = tuple(data.label_names)
-    labels = TrainLabels(answer.kind, names, np.asarray(data.splits["train"]["label"][:]))
+    labels = data.train_targets()
     sampling = registry.load("sampling", config.sampling.method).Sampling(config.sampling.options, labels)
     return labels, sampling, loss_of(config, answer, labels)
 
@@ -192,7 +190,7 @@ def look_at_data(
     lengths = {
         name: np.asarray(split["length"][:]) for name, split in parts.splits.items() if "length" in split.column_names
     }
-    facts = facts_of(config, parts.task.answer.kind, layout.effective, lengths, parts.processor)
+    facts = facts_of(config, layout.effective, lengths, parts.processor)
     seen = audit(data, facts)
     logger.info("%s", audit_table(seen))
     return seen
@@ -202,6 +200,6 @@ def keep(config: Config, data: PreparedData, parts: build.Parts, seen: Audit | N
     """Write what was found into the run directory: audit, suspects of wrong labels, rows that were left out."""
     if seen is not None:
         write_audit(directory.path, seen, config.run.recipe)
-    treatment.write(directory.path, parts.label_noise)
+    policy.write(directory.path, parts.label_noise)
     if data.dropped:
         write_dropped(directory.path / build.DROPPED, data.dropped)

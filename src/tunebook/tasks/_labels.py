@@ -9,7 +9,28 @@ from pydantic import ValidationInfo, field_validator
 from tunebook.answers.base import Answer, Threshold
 from tunebook.answers.many_labels import ManyLabels
 from tunebook.answers.one_label import OneLabel
+from tunebook.data.labels.base import LabelType
+from tunebook.data.labels.multi_label import MultiLabel
+from tunebook.data.labels.single_label import SingleLabel
 from tunebook.tasks.base import TaskOptions
+
+CAPABILITIES = frozenset(
+    {
+        "class_weights",
+        "class_sampling",
+        "label_noise",
+        "row_mixing",
+        "thresholds",
+        "r_drop",
+        "augmentation",
+        "backbone_cache",
+    }
+)
+
+
+def labels_of(options: LabelOptions) -> LabelType:
+    """How the label column is read."""
+    return MultiLabel() if options.multi_label else SingleLabel()
 
 
 class LabelOptions(TaskOptions):

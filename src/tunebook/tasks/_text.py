@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from tunebook.answers.base import Answer
+from tunebook.data.columns import Column
+from tunebook.data.labels.base import LabelType
 from tunebook.errors import ConfigurationError, Problem
 from tunebook.tasks.base import TaskOptions, beside
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("tunebook")
 
-ROLES = {"text": True, "text_pair": False, "label": True}
+ROLES = {"text": Column("text"), "text_pair": Column("text", required=False), "label": Column("label", target=True)}
 
 
 class TextOptions(TaskOptions):
@@ -42,13 +44,18 @@ class Texts:
     Args:
         options: of the texts.
         answer: the kind of label.
+        labels: how the label column is read.
+        capabilities: what applies to the task.
     """
+
+    columns = ROLES
 
     auto_class = "AutoModelForSequenceClassification"
     pipeline = "text-classification"
 
-    def __init__(self, options: TextOptions, answer: Answer) -> None:
+    def __init__(self, options: TextOptions, answer: Answer, labels: LabelType, capabilities: frozenset[str]) -> None:
         self.options, self.answer = options, answer
+        self.labels, self.target_type, self.capabilities = labels, labels.name, capabilities
 
     def load_processor(self, model: ModelConfig) -> PreTrainedTokenizerBase:
         """The model's tokenizer, which cuts at `max_length` where it is asked to cut.

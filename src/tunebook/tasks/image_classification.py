@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from tunebook.data.columns import Column
 from tunebook.errors import DataError, Problem
-from tunebook.tasks._labels import LabelOptions, answer_of
+from tunebook.tasks._labels import CAPABILITIES, LabelOptions, answer_of, labels_of
 from tunebook.tasks.base import beside
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from tunebook.config.schema import ModelConfig
 
-ROLES = {"image": True, "label": True}
+ROLES = {"image": Column("image"), "label": Column("label", target=True)}
 
 
 class Options(LabelOptions):
@@ -28,10 +29,14 @@ class Task:
 
     auto_class = "AutoModelForImageClassification"
     pipeline = "image-classification"
+    columns = ROLES
+    capabilities = CAPABILITIES
 
     def __init__(self, options: Options) -> None:
         self.options = options
         self.answer = answer_of(options)
+        self.labels = labels_of(options)
+        self.target_type = self.labels.name
 
     def load_processor(self, model: ModelConfig) -> BaseImageProcessor:
         """The model's image processor."""

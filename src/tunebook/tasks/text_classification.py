@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tunebook.tasks._labels import LabelOptions, answer_of
+from tunebook.tasks._labels import CAPABILITIES, LabelOptions, answer_of, labels_of
 from tunebook.tasks._text import ROLES, TextOptions, Texts
 
 __all__ = ["ROLES", "Options", "Task"]
@@ -16,4 +16,4 @@ class Task(Texts):
     """Text classification with `AutoModelForSequenceClassification`."""
 
     def __init__(self, options: Options) -> None:
-        super().__init__(options, answer_of(options))
+        super().__init__(options, answer_of(options), labels_of(options), CAPABILITIES)

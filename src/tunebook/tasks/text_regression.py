@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from tunebook.answers.number import Number
+from tunebook.data.labels.regression import Regression
 from tunebook.tasks._text import ROLES, TextOptions, Texts
 
 __all__ = ["ROLES", "Options", "Task"]
+
+
+CAPABILITIES = frozenset({"row_mixing", "r_drop", "augmentation", "backbone_cache"})
 
 
 class Options(TextOptions):
@@ -16,4 +20,4 @@ class Task(Texts):
     """Regression with `AutoModelForSequenceClassification` of one output."""
 
     def __init__(self, options: Options) -> None:
-        super().__init__(options, Number())
+        super().__init__(options, Number(), Regression(), CAPABILITIES)

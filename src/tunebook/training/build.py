@@ -20,7 +20,7 @@ from transformers import (
 )
 
 from tunebook.config.schema import Config
-from tunebook.data.sampling.base import Sampling, TrainLabels
+from tunebook.data.sampling.base import Sampling, TrainTargets
 from tunebook.evaluation import catalog
 from tunebook.evaluation.scorer import Scorer
 from tunebook.models.adapted import Adapted
@@ -72,7 +72,7 @@ class Parts:
     processor: Any
     splits: dict[str, datasets.Dataset]
     train_rows: TrainRows
-    labels: TrainLabels
+    labels: TrainTargets
     sampling: Sampling
     loss: Loss
     freezing: FreezingPlan
@@ -201,7 +201,7 @@ def build_trainer(
     trainer.add_callback(UnfreezeCallback(trainer, steps))
     trainer.freezing_lines = [*freezing_lines(steps, rates), *rate_lines(rates)]
     refuse_pieces(config, trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled)
-    trainer.regularized = regularized(config, parts.model, parts.processor, parts.task.answer.kind, processes)
+    trainer.regularized = regularized(config, parts.model, parts.processor, parts.task.target_type, processes)
     trainer.add_callback(Averaging(trainer.regularized.averages))
     bar = not arguments.disable_tqdm and processes.main
     trainer.remove_callback(PrinterCallback)
