@@ -48,14 +48,14 @@ def look_at_data(config: Config, command: str) -> None:
 
     module = registry.load("task", config.task.name)
     task = module.Task(config.task.options)
-    data = prepare(config.dataset, module.ROLES, config.cleaning, task.answer.kind)
+    data = prepare(config.dataset, task, config.cleaning)
     refuse_misfits(config, data, task.answer)
     lengths, processor = {}, None
     if "image" not in module.ROLES:
         processor = task.load_processor(config.model)
         found = {name: encoded_lengths(split, task, processor) for name, split in data.splits.items()}
         lengths = {name: values for name, values in found.items() if values is not None}
-    facts = facts_of(config, task.answer.kind, layout_of(config, 1).effective, lengths, processor)
+    facts = facts_of(config, layout_of(config, 1).effective, lengths, processor)
     seen = audit(data, facts)
     write_audit(folder_of(config), seen, config.run.recipe)
     print(audit_table(seen))
@@ -111,8 +111,8 @@ def look_at_augmentation(config: Config, command: str) -> None:
         config.augmentation.options, seed
     )
     module = registry.load("task", config.task.name)
-    answer = module.Task(config.task.options).answer
-    data = prepare(config.dataset, module.ROLES, config.cleaning, answer.kind)
+    task = module.Task(config.task.options)
+    data = prepare(config.dataset, task, config.cleaning)
     shown = preview(data, augmentation, seed, SHOWN)
     if not shown:
         message = f"{config.augmentation.method} changes no row; name one that does, augmentation=…"

@@ -57,7 +57,7 @@ def baseline(config: Config) -> dict[str, float]:
         raise ConfigurationError(f"the baseline is for texts; this recipe's task is {config.task.name}")
     module = registry.load("task", config.task.name)
     kind = module.Task(config.task.options).answer.kind
-    data = prepare(config.dataset, module.ROLES, config.cleaning, kind)
+    data = prepare(config.dataset, module.Task(config.task.options), config.cleaning)
     inputs = {name: _texts(split) for name, split in data.splits.items()}
     labels = {name: np.asarray(split["label"]) for name, split in data.splits.items()}
     search = _linear(kind).fit(inputs["train"], labels["train"])

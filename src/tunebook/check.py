@@ -37,8 +37,8 @@ def _data_problems(config: Config) -> list[Problem]:
         return []  # the columns are told of already, and the file's would be judged by the wrong names
     found = list(preflight.problems(config.dataset, roles))
     if config.cleaning is not None:
-        kind = registry.load("task", config.task.name).Task(config.task.options).answer.kind
-        found += label_noise.problems(config.cleaning, kind)
+        task = registry.load("task", config.task.name).Task(config.task.options)
+        found += label_noise.problems(config.cleaning, "label_noise" in task.capabilities)
     return found
 
 

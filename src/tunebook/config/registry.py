@@ -22,6 +22,7 @@ FOLDERS = {
     "loss": "tunebook.training.losses",
     "policy": "tunebook.models.policies",
     "adapter": "tunebook.models.adapters",
+    "check": "tunebook.data.audit.checks",
     "regularization": "tunebook.training.regularization",
 }
 

@@ -43,7 +43,7 @@ def problems(config: Config, places: Places) -> list[Problem]:
 
 
 Finding = tuple[str, str]
-KINDS = {"class": "one label a row", "classes": "several labels a row", "number": "one number a row"}
+KINDS = {"single_label": "one label a row", "multi_label": "several labels a row", "regression": "one number a row"}
 
 
 def _model(config: Config, places: Places) -> list[Finding]:
@@ -98,16 +98,17 @@ def _columns(config: Config, places: Places) -> list[Finding]:
 
 def _kind_of_label(config: Config) -> list[Finding]:
     """A loss, a sampling method or a label smoothing that the task's kind of label cannot have."""
-    answer = registry.load("task", config.task.name).Task(config.task.options).answer
+    task = registry.load("task", config.task.name).Task(config.task.options)
+    answer, target = task.answer, task.target_type
     found: list[Finding] = []
     for group, selector in (("loss", "name"), ("sampling", "method")):
         name = getattr(getattr(config, group), selector, None)  # None: the group cannot be judged
-        takes = registry.load(group, name).LABELS if name else {answer.kind}
-        if answer.kind in takes:
+        takes = registry.load(group, name).TARGETS if name else {target}
+        if target in takes:
             continue
-        others = [other for other in registry.names(group) if answer.kind in registry.load(group, other).LABELS]
+        others = [other for other in registry.names(group) if target in registry.load(group, other).TARGETS]
         what = " or ".join(words for kind, words in KINDS.items() if kind in takes)
-        message = f"{name} is for {what}; {config.task.name} has {KINDS[answer.kind]}: use {_one_of(others)}"
+        message = f"{name} is for {what}; {config.task.name} has {KINDS[target]}: use {_one_of(others)}"
         found.append((f"{group}.{selector}", message))
     factor = config.hyperparameters.label_smoothing_factor if config.hyperparameters else None
     if factor and config.loss and not found:

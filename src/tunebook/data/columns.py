@@ -1,16 +1,18 @@
-"""Which source column plays which role: finds, renames, drops. Imports no datasets, so that a check stays quick."""
+"""Which source column has which role: finds, renames, drops. Imports no datasets, so that a check stays quick."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from tunebook.config.data_groups import AUXILIARY
 from tunebook.errors import DataError, Problem, did_you_mean
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
+
+    from tunebook.data.labels.base import LabelType
 
 Kind = Literal[
     "text", "tokens", "messages", "image", "label", "labels", "number", "tags", "spans", "boxes", "mask", "audio"
@@ -33,14 +35,33 @@ class Column:
     target: bool = False
 
 
+class TaskColumns(Protocol):
+    """The part of a task (`tunebook.tasks.base.Task`) that its rows are prepared by."""
+
+    columns: Mapping[str, Column]
+    labels: LabelType | None
+
+
 ROW = "row"
 SHOWN = 30
-Columns = Mapping[str, str | list[str]]
-"""Role to the source's column; to several where a multi-label row says each label in one of its own."""
+Sources = Mapping[str, str | list[str]]
+"""Role to the source's column, as `dataset.columns` states it; to several where each label has a column of its own."""
+Roles = Mapping[str, Column]
+"""Role to what its column holds, as `Task.columns` states it."""
 
 
-def wanted(columns: Columns, roles: Mapping[str, bool]) -> dict[str, str | list[str]]:
-    """Role to column: what the recipe says, else the role's own name; auxiliary roles where the recipe names them."""
+def target_roles(roles: Roles) -> set[str]:
+    """The roles that hold what the model is to predict."""
+    return {role for role, column in roles.items() if column.target}
+
+
+def label_role(task: TaskColumns) -> str | None:
+    """The role that the task's `LabelType` encodes, its first target; None for a task without labels."""
+    return next((role for role, column in task.columns.items() if column.target), None) if task.labels else None
+
+
+def wanted(columns: Sources, roles: Roles) -> dict[str, str | list[str]]:
+    """Role to column: the recipe's, else the role's own name; auxiliary roles where the recipe names them."""
     named = {role: columns[role] for role in AUXILIARY if role in columns and role not in roles}
     return {role: columns.get(role, role) for role in roles} | named
 
@@ -50,7 +71,7 @@ def sources(column: str | list[str]) -> list[str]:
     return [column] if isinstance(column, str) else list(column)
 
 
-def all_sources(columns: Columns) -> list[str]:
+def all_sources(columns: Sources) -> list[str]:
     """The source columns of all roles, each once."""
     return list(dict.fromkeys(name for column in columns.values() for name in sources(column)))
 
@@ -61,28 +82,28 @@ def key_of(role: str, column: str | list[str]) -> str:
     return f"dataset.columns.{role}={shown}"
 
 
-def shared(columns: Columns, roles: Mapping[str, bool]) -> list[Problem]:
-    """Roles that would be played by one and the same column. Auxiliary roles may look at another role's."""
+def shared(columns: Sources, roles: Roles) -> list[Problem]:
+    """Roles that would read one and the same column. Auxiliary roles may read another role's."""
     taken: dict[str, str] = {}
     problems = []
-    for role, said in wanted(columns, roles).items():
+    for role, stated in wanted(columns, roles).items():
         if role not in roles:
             continue
-        if not isinstance(said, str) and role != "label":
-            problems.append(Problem(key_of(role, said), "takes one column; only label may take several"))
-        for column in sources(said):
-            if column in taken and (role in columns or roles[role]):
-                whose = "is named twice" if taken[column] == role else f"is also the column of {taken[column]}"
-                problems.append(Problem(key_of(role, column), f"{whose}; each role needs its own"))
+        if not isinstance(stated, str) and roles[role].kind not in {"label", "labels"}:
+            problems.append(Problem(key_of(role, stated), "takes one column; only labels may take several"))
+        for column in sources(stated):
+            if column in taken and (role in columns or roles[role].required):
+                reason = "is named twice" if taken[column] == role else f"is also the column of {taken[column]}"
+                problems.append(Problem(key_of(role, column), f"{reason}; each role needs its own"))
             taken.setdefault(column, role)
     return problems
 
 
-def absent(roles: Columns, needed: Iterable[str], names: list[str], place: str) -> list[Problem]:
+def absent(sources_of: Sources, needed: Iterable[str], names: list[str], place: str) -> list[Problem]:
     """Needed columns that a table lacks.
 
     Args:
-        roles: role to column.
+        sources_of: role to column.
         needed: the roles to look for.
         names: the columns that there are.
         place: the table's name in the message.
@@ -91,7 +112,7 @@ def absent(roles: Columns, needed: Iterable[str], names: list[str], place: str) 
     there = [name if len(name) <= 60 else f"{name[:60]}…" for name in names]
     shown = ", ".join(there[:SHOWN]) + (f", … ({len(there)} in all)" if len(there) > SHOWN else "")
     for role in needed:
-        for column in sources(roles[role]):
+        for column in sources(sources_of[role]):
             if column not in names:
                 near = did_you_mean(column, names)
                 hint = f"; {near}" if near.startswith("did you mean") else ""
@@ -99,15 +120,15 @@ def absent(roles: Columns, needed: Iterable[str], names: list[str], place: str) 
     return problems
 
 
-def rename(splits: DatasetDict, columns: Columns, roles: Mapping[str, bool], places: Mapping[str, str]) -> DatasetDict:
+def rename(splits: DatasetDict, columns: Sources, roles: Roles, places: Mapping[str, str]) -> DatasetDict:
     """Every split with the role columns in use, the auxiliary ones that are named, and `row`; nothing else.
 
     Several columns of one role become one column of objects, from each one's name to its value.
 
     Args:
         splits: as the source gave them.
-        columns: role to column, as the recipe says.
-        roles: role to whether it is required.
+        columns: role to column, as the recipe states it.
+        roles: of the task.
         places: split to its name in messages.
 
     Raises:
@@ -118,7 +139,7 @@ def rename(splits: DatasetDict, columns: Columns, roles: Mapping[str, bool], pla
     mapping = wanted(columns, roles)
     used = _used(columns, roles, {name for split in splits.values() for name in split.column_names})
     problems = shared(columns, roles)
-    kept = {}
+    selected = {}
     for name, split in splits.items():
         # Only training needs groups, times, weights and paraphrases; other splits may lack them.
         needed = [
@@ -127,41 +148,41 @@ def rename(splits: DatasetDict, columns: Columns, roles: Mapping[str, bool], pla
             if name == "train" or role in roles or set(sources(mapping[role])) <= set(split.column_names)
         ]
         problems += absent(mapping, needed, split.column_names, places[name])
-        kept[name] = {role: mapping[role] for role in needed}
+        selected[name] = {role: mapping[role] for role in needed}
     if problems:
         raise DataError(problems)
-    return DatasetDict({name: _only(split, kept[name]) for name, split in splits.items()})
+    return DatasetDict({name: _only(split, selected[name]) for name, split in splits.items()})
 
 
-def _used(columns: Columns, roles: Mapping[str, bool], there: set[str]) -> list[str]:
+def _used(columns: Sources, roles: Roles, there: set[str]) -> list[str]:
     """Roles that are required or named, and those whose own column is there and not another role's."""
     taken = set(all_sources(columns))
     return [
         role
         for role in wanted(columns, roles)
-        if role in columns or roles[role] or (role in there and role not in taken)
+        if role in columns or roles[role].required or (role in there and role not in taken)
     ]
 
 
-def _only(split: Dataset, mapping: Columns) -> Dataset:
+def _only(split: Dataset, mapping: Sources) -> Dataset:
     first: dict[str, str] = {}
     for role, column in mapping.items():
         if isinstance(column, str):
             first.setdefault(column, role)
-    kept = split.select_columns(list(first))
+    renamed = split.select_columns(list(first))
     # Through names that nothing else has, so that roles may trade columns (text: label, label: text).
-    kept = kept.rename_columns({column: f"\0{role}" for column, role in first.items()})
-    kept = kept.rename_columns({f"\0{role}": role for role in first.values()})
+    renamed = renamed.rename_columns({column: f"\0{role}" for column, role in first.items()})
+    renamed = renamed.rename_columns({f"\0{role}": role for role in first.values()})
     for role, column in mapping.items():
         if role not in first.values():
-            kept = _added(kept, role, split, column)
-    return kept.add_column(ROW, list(range(len(kept))))
+            renamed = _added(renamed, role, split, column)
+    return renamed.add_column(ROW, list(range(len(renamed))))
 
 
-def _added(kept: Dataset, role: str, split: Dataset, column: str | list[str]) -> Dataset:
-    """A role that several columns play, or that looks at another role's column."""
+def _added(renamed: Dataset, role: str, split: Dataset, column: str | list[str]) -> Dataset:
+    """A role of several columns, or one that reads another role's column."""
     if isinstance(column, str):
-        return kept.add_column(role, list(split[column][:]), feature=split.features[column])
+        return renamed.add_column(role, list(split[column][:]), feature=split.features[column])
     values = zip(*(list(split[name][:]) for name in column), strict=True)
     rows = [dict(zip(column, row, strict=True)) for row in values]
-    return kept.add_column(role, rows, feature={name: split.features[name] for name in column})
+    return renamed.add_column(role, rows, feature={name: split.features[name] for name in column})

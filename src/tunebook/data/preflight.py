@@ -1,4 +1,4 @@
-"""What can be told about the data in a moment, before torch or datasets is imported."""
+"""What can be checked of the data in a moment, before torch or datasets is imported."""
 
 from __future__ import annotations
 
@@ -8,69 +8,70 @@ from typing import Any
 
 from tunebook.config import registry
 from tunebook.data import columns
+from tunebook.data.columns import Roles
 from tunebook.data.sources.base import LoadContext
 from tunebook.errors import Problem
 
 
-def problems(dataset: Any, roles: Mapping[str, bool], cwd: Path | None = None) -> list[Problem]:
+def problems(dataset: Any, roles: Roles, cwd: Path | None = None) -> list[Problem]:
     """Missing files, unknown columns, impossible shares.
 
     Args:
         dataset: the configuration's `dataset` (`DatasetConfig`).
-        roles: the task's roles, each with whether it must be there.
+        roles: of the task.
         cwd: where relative paths start; default: the working folder.
     """
     source = registry.load("source", dataset.source)
-    found = [
+    problems = [
         *_shares(dataset.split),
         *_folds(dataset.split),
         *_method(dataset.split, dataset.columns),
         *columns.shared(dataset.columns, roles),
     ]
     if hasattr(source, "given_splits"):
-        found += _both(source.given_splits(dataset.options), dataset.split)
+        problems += _both(source.given_splits(dataset.options), dataset.split)
     if hasattr(source, "preflight"):
-        found += source.preflight(dataset.options, context(dataset, roles, cwd))
-    return list(dict.fromkeys(found))
+        problems += source.preflight(dataset.options, context(dataset, roles, cwd))
+    return list(dict.fromkeys(problems))
 
 
-def context(dataset: Any, roles: Mapping[str, bool], cwd: Path | None = None) -> LoadContext:
-    """What the source is told: all roles' columns, and the roles that are required or named in the recipe.
+def context(dataset: Any, roles: Roles, cwd: Path | None = None) -> LoadContext:
+    """What the source gets with its options: all roles' columns, and the roles that are required or named.
 
     Auxiliary roles need to be in train alone, so a source must not ask for them in every split; `columns.rename` does.
     """
     wanted = columns.wanted(dataset.columns, roles)
-    needed = tuple(role for role in roles if role in dataset.columns or roles[role])
+    needed = tuple(role for role in roles if role in dataset.columns or roles[role].required)
     return LoadContext(roles=wanted, required=needed, cwd=cwd or Path.cwd())
 
 
 def _shares(split: Any) -> list[Problem]:
     shares = {name: getattr(split, name) for name in ("validation", "test") if getattr(split, name) is not None}
-    found = [
-        Problem(f"dataset.split.{name}", f"must lie between 0 and 1, as a share of train; it is {share}")
+    problems = [
+        Problem(f"dataset.split.{name}", f"must be between 0 and 1, as a share of train; it is {share}")
         for name, share in shares.items()
         if not 0 < share < 1
     ]
-    if not found and sum(shares.values()) >= 1:
-        found = [Problem("dataset.split", f"shares {shares} leave nothing to train on; their sum must be below 1")]
-    return found
+    if not problems and sum(shares.values()) >= 1:
+        problems = [Problem("dataset.split", f"shares {shares} leave nothing to train on; their sum must be below 1")]
+    return problems
 
 
 def _folds(split: Any) -> list[Problem]:
     if split.k_fold is None:
-        message = "says which of dataset.split.k_fold parts is validation, and there is no k_fold"
+        message = "names one of the dataset.split.k_fold parts, and there is no k_fold"
         return [Problem("dataset.split.fold", message)] if split.fold else []
-    found = []
+    problems = []
     if split.fold >= split.k_fold:
         message = f"must be 0 to {split.k_fold - 1}: there are k_fold={split.k_fold} parts, counted from 0"
-        found.append(Problem("dataset.split.fold", message))
+        problems.append(Problem("dataset.split.fold", message))
     if split.validation is not None:
-        message = "says that validation is one of the parts, and split.validation that it is a share; set one to null"
-        found.append(Problem("dataset.split.k_fold", message))
+        message = "makes validation one of the parts, and split.validation a share; set one of them to null"
+        problems.append(Problem("dataset.split.k_fold", message))
     if split.method == "time":
         message = "cannot go with method=time, which would train on what came later; use split.validation"
-        found.append(Problem("dataset.split.k_fold", message))
-    return found
+        problems.append(Problem("dataset.split.k_fold", message))
+    return problems
 
 
 def _method(split: Any, named: Mapping[str, Any]) -> list[Problem]:
@@ -79,7 +80,7 @@ def _method(split: Any, named: Mapping[str, Any]) -> list[Problem]:
         message = "must be grouped or time, since dataset.columns names both a group and a time"
         return [Problem(key, message)]
     if split.method == "auto" and "time" in named and split.k_fold:
-        return [Problem(key, "would be time, which cannot go with k_fold; say random, stratified or grouped")]
+        return [Problem(key, "would be time, which cannot go with k_fold; set it to random, stratified or grouped")]
     role = {"grouped": "group", "time": "time"}.get(split.method)
     if role and role not in named:
         return [Problem(key, f"{split.method} needs dataset.columns.{role}, the column of each row's {role}")]
@@ -91,14 +92,9 @@ def _carves(split: Any) -> bool:
 
 
 def _both(given: set[str], split: Any) -> list[Problem]:
+    keys = [("validation", "validation"), ("test", "test"), ("k_fold", "validation")]
     return [
-        Problem(f"dataset.split.{name}", f"carves {name} from train, but the source gives it; set one of them to null")
-        for name in ("validation", "test")
-        if name in given and getattr(split, name) is not None
-    ] + [
-        Problem(
-            "dataset.split.k_fold", "carves validation from train, but the source gives it; set one of them to null"
-        )
-        for name in ("validation",)
-        if name in given and split.k_fold is not None
+        Problem(f"dataset.split.{key}", f"carves {name} from train, but the source gives it; set one of them to null")
+        for key, name in keys
+        if name in given and getattr(split, key) is not None
     ]

@@ -1,4 +1,4 @@
-"""From a dataset's configuration to checked splits. Knows sources and roles, nothing of models or tasks."""
+"""From a dataset's configuration to checked splits. Knows sources, roles and label types, nothing of models."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from datasets import DatasetDict
 
 from tunebook.config import registry
 from tunebook.config.schema import CleaningConfig
-from tunebook.data import checks, columns, fingerprint, labels, preflight, splitting
+from tunebook.data import checks, columns, fingerprint, kinds, preflight, splitting
 from tunebook.data.cleaning import duplicates, leaks, missing, text, weights
 from tunebook.data.cleaning.contents import Contents
 from tunebook.data.cleaning.findings import Dropped, Finding, Record, dropped_rows
+from tunebook.data.columns import Column, TaskColumns
+from tunebook.data.labels.base import LabelColumn, Targets
+from tunebook.data.sampling.base import TrainTargets
 from tunebook.errors import DataError, Problem
 
 
@@ -26,76 +29,99 @@ class PreparedData:
 
     Args:
         splits: train and, where there are, validation and test; each with the role columns in use and `row`.
-        label_names: in the order of ids; empty without a label role.
+        targets: what there is to predict; no names without a vocabulary of labels.
         fingerprints: split to the SHA-256 of its content.
-        overlaps: (earlier split, later split) to the number of rows of the later whose inputs stand in both, after
+        overlaps: (earlier split, later split) to the number of rows of the later whose inputs are in both, after
             cleaning.
         licence: as stated, or None.
         source: where the rows came from, in words.
+        columns: of the task: role to what its column holds.
+        label: the encoded label column; None: the task has no labels.
         weights: (training rows,), above 0 with mean 1; None: every row counts 1.
-        findings: what cleaning found, in the order in which it looked.
+        findings: of cleaning, in the order of its steps.
         dropped: the rows that it left out.
     """
 
     splits: DatasetDict
-    label_names: list[str]
+    targets: Targets
     fingerprints: dict[str, str]
     overlaps: dict[tuple[str, str], int]
     licence: str | None
     source: str
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    label: LabelColumn | None = None
     weights: np.ndarray | None = None
     findings: list[Finding] = field(default_factory=list)
     dropped: list[Dropped] = field(default_factory=list)
 
+    @property
+    def label_names(self) -> list[str]:
+        """Of the targets, in the order of their ids; empty where there is no vocabulary."""
+        return list(self.targets.names)
+
+    def train_targets(self) -> TrainTargets:
+        """The targets of the training rows, for losses and sampling methods."""
+        if self.label is None:
+            return TrainTargets(None, (), range(len(self.splits["train"])))
+        return TrainTargets(self.label.type, self.targets.names, self.label.values(self.splits["train"]))
+
 
 def prepare(
-    dataset: Any,
-    roles: Mapping[str, bool],
-    cleaning: CleaningConfig | None = None,
-    label_kind: str = "class",
-    label_role: str | None = "label",
-    cwd: Path | None = None,
+    dataset: Any, task: TaskColumns, cleaning: CleaningConfig | None = None, cwd: Path | None = None
 ) -> PreparedData:
-    """Load, rename, clean, encode, carve, look for leaks.
+    """Load, rename, clean, encode labels, carve, look for leaks.
 
     Args:
         dataset: the configuration's `dataset` (`DatasetConfig`).
-        roles: the task's roles, each with whether it must be there.
+        task: its columns and labels.
         cleaning: the configuration's `cleaning`; None: its defaults.
-        label_kind: `class`, `classes` or `number`.
-        label_role: which of them is the label; None: none is.
         cwd: where relative paths start; default: the working folder.
 
     Raises:
-        DataError: with every problem of the first step that finds any.
+        DataError: with every problem of the first step that has any.
         NothingReached: the Hub is needed and cannot be reached.
     """
-    cleaning, record, contents = cleaning or CleaningConfig(), Record(), Contents(label_role)
-    splits, places = _loaded(dataset, roles, cwd)
+    cleaning, record, role = cleaning or CleaningConfig(), Record(), columns.label_role(task)
+    contents = Contents(role)
+    splits, places = _loaded(dataset, task, cwd)
     given, source_rows = set(splits), len(splits["train"])
-    keys = _keys(dataset, roles)
+    keys = _keys(dataset, task)
 
-    splits = _settled(splits, dataset, cleaning, label_kind, label_role, keys, places, record)
+    splits = _checked(splits, task, cleaning, keys, places, record)
+    splits, targets, label = _encoded(splits, dataset, task, keys)
+    record.label_names = names = list(targets.names)
     splits = duplicates.settled(splits, cleaning, contents, record)
-    _raise_found(splits, record)
+    _raise_findings(splits, record)
     dropped = source_rows - len(splits["train"])
-    splits = splitting.carve(splits, dataset.split, label_role, label_kind)
+    splits = splitting.carve(splits, dataset.split, label)
     _raise_any(checks.stated_rows(splits, dataset.rows, dropped, set(splits) - given))
     contents.origins = {name: name if name in given else "train" for name in splits}
-    splits = splitting.limit(splits, dataset.max_rows or {}, dataset.split.seed, label_role, label_kind)
+    splits = splitting.limit(splits, dataset.max_rows or {}, dataset.split.seed, label)
     splits = leaks.settled(splits, cleaning, contents, record)
-    _raise_found(splits, record)
-    splits = _few_shot(splits, dataset, label_role, label_kind, record)
-    if label_role and label_kind != "number":
-        _raise_any(checks.classes(splits, label_role, record.label_names, keys[label_role], record.dropped_words()))
-    source = f"{dataset.source}: {', '.join(dict.fromkeys(places.values()))}"
-    return _prepared(splits, dataset.licence, source, keys, contents, record)
+    _raise_findings(splits, record)
+    splits = _few_shot(splits, dataset, label, record)
+    if label and label.type.has_classes:
+        _raise_any(checks.classes(splits, label.role, list(label.names), keys[label.role], record.dropped_words()))
+    digests = {name: contents.digests(name, split) for name, split in splits.items()}
+    return PreparedData(
+        splits=splits,
+        targets=targets,
+        fingerprints={name: fingerprint.of(splits[name], digests[name], role, names) for name in splits},
+        overlaps=fingerprint.overlaps(splits, digests),
+        licence=dataset.licence,
+        source=f"{dataset.source}: {', '.join(dict.fromkeys(places.values()))}",
+        columns=task.columns,
+        label=label,
+        weights=weights.weights_of(splits["train"], keys.get("weight", "dataset.columns.weight")),
+        findings=record.findings,
+        dropped=record.dropped,
+    )
 
 
 def without_rows(
     data: PreparedData, positions: Sequence[int], finding: Finding, reasons: Sequence[str]
 ) -> PreparedData:
-    """The same data with fewer training rows, for what is found once a model has seen them.
+    """The same data with fewer training rows, for what is known only once a model has seen them.
 
     Weights stay with their rows, again with mean 1. Fingerprints are still those of the rows as they were
     prepared, by which a continued run knows its data.
@@ -110,92 +136,80 @@ def without_rows(
         DataError: no training rows are left.
     """
     train = data.splits["train"]
-    kept = np.setdiff1d(np.arange(len(train)), np.asarray(positions, dtype=np.int64))
-    if not len(kept):
+    left = np.setdiff1d(np.arange(len(train)), np.asarray(positions, dtype=np.int64))
+    if not len(left):
         raise DataError(Problem(f"cleaning.{finding.kind}", f"leaves no training rows: {finding.words}"))
     rows = dropped_rows(train, "train", positions, finding.kind, data.label_names)
-    gone = [replace(row, reason=reason) for row, reason in zip(rows, reasons, strict=True)]
+    dropped = [replace(row, reason=reason) for row, reason in zip(rows, reasons, strict=True)]
     return replace(
         data,
-        splits=DatasetDict({**data.splits, "train": train.select(kept)}),
-        weights=None if data.weights is None else weights.scaled(data.weights[kept]),
+        splits=DatasetDict({**data.splits, "train": train.select(left)}),
+        weights=None if data.weights is None else weights.scaled(data.weights[left]),
         findings=[*data.findings, finding],
-        dropped=[*data.dropped, *gone],
+        dropped=[*data.dropped, *dropped],
     )
 
 
-def _loaded(dataset: Any, roles: Mapping[str, bool], cwd: Path | None) -> tuple[DatasetDict, dict[str, str]]:
-    """The source's splits, their columns named by roles, and where each split lies, for messages."""
-    _raise_any(preflight.problems(dataset, roles, cwd))
+def _loaded(dataset: Any, task: TaskColumns, cwd: Path | None) -> tuple[DatasetDict, dict[str, str]]:
+    """The source's splits, their columns named by roles, and the name of each split in messages."""
+    _raise_any(preflight.problems(dataset, task.columns, cwd))
     source = registry.load("source", dataset.source)
-    splits = source.load(dataset.options, preflight.context(dataset, roles, cwd))
+    splits = source.load(dataset.options, preflight.context(dataset, task.columns, cwd))
     if "train" not in splits:
         raise DataError(Problem("dataset", f"has no train split; it has: {', '.join(splits)}"))
     places = {name: _place(source, dataset, name) for name in splits}
-    return splitting.in_order(columns.rename(splits, dataset.columns, roles, places)), places
+    return splitting.in_order(columns.rename(splits, dataset.columns, task.columns, places)), places
 
 
-def _settled(
+def _checked(
     splits: DatasetDict,
-    dataset: Any,
+    task: TaskColumns,
     cleaning: CleaningConfig,
-    label_kind: str,
-    label_role: str | None,
     keys: Mapping[str, str],
     places: Mapping[str, str],
     record: Record,
 ) -> DatasetDict:
-    """Each row by itself: texts normalised, nothing missing, labels as a model learns them (names in `record`)."""
-    splits = text.normalised(splits, cleaning, label_role)
-    splits = missing.settled(splits, label_role, label_kind, cleaning.missing, record)
-    _raise_any(checks.values(splits, label_role, keys, places, label_kind, empty_texts=cleaning.missing != "error"))
-    if label_role:
-        stated, separator = dataset.labels, dataset.label_separator
-        splits, record.label_names = labels.encode(splits, label_role, label_kind, stated, keys[label_role], separator)
+    """Each row by itself: texts in one form, nothing missing, every value of its column's kind."""
+    role = columns.label_role(task)
+    labels = "class" if task.labels is None or task.labels.empty_is_missing else "classes"
+    splits = text.normalised(splits, cleaning, role)
+    splits = missing.settled(splits, role, labels, cleaning.missing, record)
+    others = {one for one, column in task.columns.items() if one != role and column.kind not in {"text", "image"}}
+    plain = DatasetDict(
+        {name: split.remove_columns(sorted(others & set(split.column_names))) for name, split in splits.items()}
+    )
+    problems = checks.values(plain, role, keys, places, labels, empty_texts=cleaning.missing != "error")
+    _raise_any(problems + kinds.problems(splits, {one: task.columns[one].kind for one in others}, keys, places))
     return splits
 
 
-def _few_shot(
-    splits: DatasetDict, dataset: Any, label_role: str | None, label_kind: str, record: Record
-) -> DatasetDict:
+def _encoded(
+    splits: DatasetDict, dataset: Any, task: TaskColumns, keys: Mapping[str, str]
+) -> tuple[DatasetDict, Targets, LabelColumn | None]:
+    """The splits with labels as a model learns them."""
+    role = columns.label_role(task)
+    if task.labels is None or role is None:
+        for key in ("labels", "label_separator"):
+            if getattr(dataset, key) is not None:
+                raise DataError(Problem(f"dataset.{key}", "is for labels, and this task has none; take it out"))
+        return splits, Targets(), None
+    encode = task.labels.encode
+    splits, targets = encode(splits, role, dataset.labels, keys[role], dataset.label_separator)
+    return splits, targets, LabelColumn(task.labels, role, targets.names)
+
+
+def _few_shot(splits: DatasetDict, dataset: Any, label: LabelColumn | None, record: Record) -> DatasetDict:
     if dataset.per_class is None:
         return splits
-    if label_role is None:
-        raise DataError(Problem("dataset.per_class", "needs labels, and this task has none"))
-    count, seed = dataset.per_class, dataset.split.seed
     try:
-        few = splitting.few_shot(splits["train"], count, seed, label_role, label_kind, record.label_names)
+        few = splitting.few_shot(splits["train"], dataset.per_class, dataset.split.seed, label)
     except DataError as error:
         before = record.dropped_words()
         raise DataError([Problem(one.key, one.message + before) for one in error.problems]) from None
     return DatasetDict({**splits, "train": few})
 
 
-def _prepared(
-    splits: DatasetDict,
-    licence: str | None,
-    source: str,
-    keys: Mapping[str, str],
-    contents: Contents,
-    record: Record,
-) -> PreparedData:
-    """The splits with what describes them: fingerprints, weights and what cleaning found."""
-    digests = {name: contents.digests(name, split) for name, split in splits.items()}
-    label, names = contents.label, record.label_names
-    return PreparedData(
-        splits=splits,
-        label_names=names,
-        fingerprints={name: fingerprint.of(splits[name], digests[name], label, names) for name in splits},
-        overlaps=fingerprint.overlaps(splits, digests),
-        licence=licence,
-        source=source,
-        weights=weights.weights_of(splits["train"], keys.get("weight", "dataset.columns.weight")),
-        findings=record.findings,
-        dropped=record.dropped,
-    )
-
-
-def _raise_found(splits: DatasetDict, record: Record) -> None:
+def _raise_findings(splits: DatasetDict, record: Record) -> None:
     """Of findings that may not be, and of splits that cleaning has emptied."""
     befores = {name: record.dropped_words(name) for name in splits}
     _raise_any([*checks.nothing_left(splits, befores), *record.problems])
@@ -205,8 +219,9 @@ def _place(source: ModuleType, dataset: Any, split: str) -> str:
     return source.place(dataset.options, split) if hasattr(source, "place") else split
 
 
-def _keys(dataset: Any, roles: Mapping[str, bool]) -> dict[str, str]:
-    return {role: columns.key_of(role, column) for role, column in columns.wanted(dataset.columns, roles).items()}
+def _keys(dataset: Any, task: TaskColumns) -> dict[str, str]:
+    named = columns.wanted(dataset.columns, task.columns)
+    return {role: columns.key_of(role, column) for role, column in named.items()}
 
 
 def _raise_any(problems: list[Problem]) -> None:

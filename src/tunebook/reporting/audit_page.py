@@ -41,7 +41,7 @@ def page(audit: Audit, name: str) -> str:
             Markup(audit_plots.draw(plot, f"{check}-{at}"))
             for at, plot in enumerate(look.plots)
         ]
-        for check, look in audit.looks.items()
+        for check, look in audit.results.items()
     }
     heading = f"Audit of {name}"
     return rendered("audit.html.jinja", title=heading, audit=audit, name=name, drawn=drawn, in_words=title)
@@ -58,7 +58,7 @@ def audit_table(audit: Audit) -> str:
     table.add_column(Text("check"), no_wrap=True)
     table.add_column(Text(""), no_wrap=True)
     table.add_column(Text("found"), overflow="fold")
-    for name, look in audit.looks.items():
+    for name, look in audit.results.items():
         table.add_row(Text(title(name)), Text(look.level, style=STYLES[look.level]), Text(look.words))
     return printed(table)
 

@@ -18,10 +18,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from tunebook.config import registry
 from tunebook.config.model_groups import ModelConfig
 from tunebook.config.previous_run import PreviousRun
-from tunebook.data.label_noise import treatment
+from tunebook.data.label_noise import policy
 from tunebook.data.prepare import PreparedData
 from tunebook.data.rows import rows_of
-from tunebook.data.sampling.base import TrainLabels
 from tunebook.errors import DataError, ModelError, Problem, TunebookError
 from tunebook.models.previous_head import under_previous_head
 from tunebook.models.processor import load_image_processor, load_tokenizer
@@ -60,9 +59,7 @@ class PreviousTask:
 
     def loss(self) -> Loss:
         """The loss that it was learned by."""
-        answer, train = self.task.answer, self.data.splits["train"]
-        labels = TrainLabels(answer.kind, tuple(self.data.label_names), np.asarray(train["label"][:]))
-        return loss_of(self.run.config, answer, labels)
+        return loss_of(self.run.config, self.task.answer, self.data.train_targets())
 
 
 def load_previous(
@@ -87,7 +84,7 @@ def load_previous(
         logger.info("previous run %s (%s):", run.title, key)
     with processes.main_first():
         try:
-            data = rows_of(run.config, run.cwd)
+            data = rows_of(run.config, task, run.cwd)
         except TunebookError as error:
             raise DataError([Problem(key, f"{run.title}: {one.key} {one.message}") for one in error.problems]) from None
         _require_same_rows(run, data, key)
@@ -140,7 +137,7 @@ def _as_treated(
     run: PreviousRun, data: PreparedData, encoded: datasets.Dataset, task: Task, processes: Processes
 ) -> tuple[PreparedData, datasets.Dataset]:
     """The training rows without those, or with the weights, that the run chose for labels that are probably wrong."""
-    kept = treatment.read(run.path)
+    kept = policy.read(run.path)
     if kept is None:
         return data, encoded
 
@@ -148,5 +145,5 @@ def _as_treated(
         raise RuntimeError("what the run has kept says which rows")
 
     seed = run.config.dataset.split.seed
-    treated = treatment.treat(run.config.cleaning, data, encoded, never, task.answer.kind, seed, processes, kept)
+    treated = policy.apply_policy(run.config.cleaning, data, encoded, never, seed, processes, kept)
     return treated.data, treated.encoded

@@ -1,12 +1,9 @@
-"""Looks at prepared rows with every check there is, and writes down what was found. Trains and changes nothing."""
+"""Runs every check on prepared rows and records the results. Trains and changes nothing."""
 
 from __future__ import annotations
 
-import importlib
-import logging
-import pkgutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +11,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from tunebook import files
-from tunebook.data.audit import checks
+from tunebook.config import registry
 from tunebook.data.audit.check_result import LEVELS, CheckResult
 from tunebook.data.audit.context import AuditContext
 from tunebook.data.audit.facts import AuditFacts
@@ -22,70 +19,74 @@ from tunebook.data.audit.facts import AuditFacts
 if TYPE_CHECKING:
     from tunebook.data.prepare import PreparedData
 
-logger = logging.getLogger("tunebook")
-
 
 @dataclass(frozen=True)
 class Audit:
-    """What the checks found.
+    """The results of all checks.
 
     Args:
-        looks: check to what it found, warnings first; checks that do not apply are left out.
+        results: check to its result, warnings first.
         rows: split to the number of its rows.
         label_names: in the order of ids.
         source: where the rows came from, in words.
-        seed: that samples were drawn by.
+        seed: that samples were chosen by.
+        not_applicable: check to the reason why it does not apply to these rows.
     """
 
-    looks: dict[str, CheckResult]
+    results: dict[str, CheckResult]
     rows: dict[str, int]
     label_names: list[str]
     source: str
     seed: int
+    not_applicable: dict[str, str] = field(default_factory=dict)
 
     @property
     def warnings(self) -> list[str]:
         """The lines of the checks that warn."""
-        return [look.words for look in self.looks.values() if look.level == "warning"]
+        return [result.words for result in self.results.values() if result.level == "warning"]
 
     def record(self) -> dict[str, Any]:
         """The content of audit.json: plain values, no text of the data but words that give a label or split away."""
-        found = {
+        checks = {
             name: {
-                "level": look.level,
-                "words": look.words,
-                "numbers": look.numbers,
-                "examples": [[{"split": row.split, "row": row.row} for row in one.rows] for one in look.examples],
+                "level": result.level,
+                "words": result.words,
+                "numbers": result.numbers,
+                "examples": [[{"split": row.split, "row": row.row} for row in one.rows] for one in result.examples],
             }
-            for name, look in self.looks.items()
+            for name, result in self.results.items()
         }
         head = {"format": 1, "source": self.source, "rows": self.rows, "labels": self.label_names, "seed": self.seed}
-        return plain({**head, "checks": found})
+        return plain({**head, "checks": checks, "not_applicable": self.not_applicable})
 
 
 def names() -> list[str]:
-    """Every check, sorted."""
-    return sorted(module.name for module in pkgutil.iter_modules(checks.__path__))
+    """Every check, sorted; those of installed packages too."""
+    return registry.names("check")
 
 
 def audit(data: PreparedData, facts: AuditFacts) -> Audit:
-    """Look at the rows with every check that applies.
+    """Run every check that applies to the rows.
 
     Args:
         data: prepared.
-        facts: what the rows do not say.
+        facts: what the rows do not hold.
     """
     context = AuditContext(data, facts)
-    looks = {}
+    results: dict[str, CheckResult] = {}
+    skipped: dict[str, str] = {}
     bar = tqdm(names(), desc="Audit", disable=None, leave=False)
     for name in bar:
         bar.set_postfix_str(title(name))
-        check: Callable[[AuditContext], CheckResult | None] = importlib.import_module(f"{checks.__name__}.{name}").check
-        if context.splits and (found := check(context)) is not None:
-            looks[name] = found
-    order = sorted(looks, key=lambda name: LEVELS.index(looks[name].level))
+        check: Callable[[AuditContext], CheckResult | str] = registry.load("check", name).check
+        result = check(context) if context.splits else "there are no rows"
+        if isinstance(result, str):
+            skipped[name] = result
+        else:
+            results[name] = result
+    order = sorted(results, key=lambda name: LEVELS.index(results[name].level))
     rows = {name: len(split) for name, split in context.splits.items()}
-    return Audit({name: looks[name] for name in order}, rows, data.label_names, data.source, facts.seed)
+    return Audit({name: results[name] for name in order}, rows, data.label_names, data.source, facts.seed, skipped)
 
 
 def title(name: str) -> str:

@@ -1,7 +1,7 @@
-"""What a check of the audit says: plain values for the table, audit.json and the page. Knows nothing of data.
+"""What a check of the audit gives: plain values for the table, audit.json and the page. Knows nothing of data.
 
-A check is a file `tunebook/data/audit/checks/NAME.py` with one function, `check(context) -> CheckResult | None`; None says
-that it does not apply to this kind of data. The file alone makes the check known.
+A check is a file `tunebook/data/audit/checks/NAME.py` (or an entry point `check.NAME`) with one function,
+`check(context: AuditContext) -> CheckResult | str`; a text says why it does not apply to these rows.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ LEVELS: tuple[Level, ...] = ("warning", "note", "fine")
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What one check found.
+    """The result of one check.
 
     Args:
         words: one line for the terminal.
-        level: `warning` where figures or training will suffer, `note` where one should know, else `fine`.
+        level: `warning` where figures or training will be worse, `note` where one should know, else `fine`.
         numbers: for audit.json; plain values with stable keys.
         tables: for the page.
         plots: for the page.

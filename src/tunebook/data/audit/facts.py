@@ -19,7 +19,6 @@ class AuditFacts:
     """What the rows do not say themselves.
 
     Args:
-        label_kind: `class`, `classes` or `number`.
         effective_batch: rows per optimizer step.
         seed: of every sample that a check draws.
         max_length: in tokens, at which rows are cut; None: none are.
@@ -29,7 +28,6 @@ class AuditFacts:
         carved: splits that were taken from the training rows, and carry on their row numbers.
     """
 
-    label_kind: str = "class"
     effective_batch: int = 32
     seed: int = 42
     max_length: int | None = None
@@ -39,14 +37,11 @@ class AuditFacts:
     carved: tuple[str, ...] = ()
 
 
-def facts_of(
-    config: Config, label_kind: str, effective_batch: int, lengths: Mapping[str, np.ndarray], processor: Any
-) -> AuditFacts:
+def facts_of(config: Config, effective_batch: int, lengths: Mapping[str, np.ndarray], processor: Any) -> AuditFacts:
     """The facts of a run.
 
     Args:
         config: of the run.
-        label_kind: of the task's answer.
         effective_batch: rows per optimizer step.
         lengths: split to the column `length` of its encoded rows; empty where there is none.
         processor: the tokenizer; used only where there are lengths.
@@ -54,7 +49,6 @@ def facts_of(
     split = config.dataset.split
     validation = ("validation",) if split.validation is not None or split.k_fold is not None else ()
     return AuditFacts(
-        label_kind=label_kind,
         effective_batch=effective_batch,
         seed=config.hyperparameters.seed,
         max_length=getattr(config.task.options, "max_length", None) if lengths else None,

@@ -21,7 +21,7 @@ class Features:
     Args:
         matrix: what the classifier sees, (rows, features).
         names: of the features.
-        values: what people are shown, averaged over rows: 0/1, shares or plain numbers, (rows, features).
+        values: what the page shows, averaged over rows: 0/1, shares or plain numbers, (rows, features).
         shares: whether a feature's average is a share of rows or signs, (features,).
         groups: number of each row's content; equal for equal rows, (rows,).
         strength: inverse regularisation that suits them.
@@ -36,30 +36,30 @@ class Features:
 
 
 def of_texts(context: AuditContext, parts: list[tuple[str, np.ndarray]]) -> Features:
-    """TF-IDF of the words that stand in three rows or more, and the style: length, capitals, digits, signs.
+    """TF-IDF of the words that are in three rows or more, and the style: length, capitals, digits, signs.
 
     Args:
         context: with texts.
-        parts: two splits, each with positions of its rows.
+        parts: two splits, each with positions among `AuditContext.text_rows`.
     """
     from scipy.sparse import csr_matrix, hstack, vstack
     from sklearn.feature_extraction.text import TfidfTransformer
     from sklearn.preprocessing import StandardScaler
 
     words = vstack([context.words.rows[split][at] for split, at in parts]).tocsr()
-    kept = np.flatnonzero(np.asarray(words.sum(axis=0)).ravel() >= LEAST_ROWS)
-    words = words[:, kept]
-    texts = [text for split, at in parts for text in _chosen(context.texts(split), at)]
+    frequent = np.flatnonzero(np.asarray(words.sum(axis=0)).ravel() >= LEAST_ROWS)
+    words = words[:, frequent]
+    texts = [text for split, at in parts for text in _at(context.texts(split), at)]
     names, values, shares = style(texts)
     # Shrunk so that the style of a row weighs about as much as its words, whose vector has length 1.
     scaled = StandardScaler().fit_transform(values) / np.sqrt(len(names))
-    matrix = words if not len(kept) else TfidfTransformer(sublinear_tf=True).fit_transform(words)
+    matrix = words if not len(frequent) else TfidfTransformer(sublinear_tf=True).fit_transform(words)
     keys = {text: at for at, text in enumerate(dict.fromkeys(" ".join(text.lower().split()) for text in texts))}
     return Features(
         matrix=hstack([matrix, csr_matrix(scaled)]).tocsr(),
-        names=[quoted(name) for name in context.words.names[kept]] + names,
+        names=[quoted(name) for name in context.words.names[frequent]] + names,
         values=hstack([words, csr_matrix(values)]).tocsr(),
-        shares=np.concatenate([np.ones(len(kept), dtype=bool), shares]),
+        shares=np.concatenate([np.ones(len(frequent), dtype=bool), shares]),
         groups=np.asarray([keys[" ".join(text.lower().split())] for text in texts]),
         strength=TEXT_STRENGTH,
     )
@@ -94,10 +94,10 @@ def of_images(context: AuditContext, parts: list[tuple[str, np.ndarray]]) -> Fea
     """Pixels of 8 x 8 thumbnails, size, mode and file format; see `of_texts`. Positions are those among thumbnails."""
     from sklearn.preprocessing import StandardScaler
 
-    found = [(context.images(split), at) for split, at in parts]
-    pixels = np.concatenate([one.pixels[at] for one, at in found])
-    sizes = np.concatenate([one.sizes[at] for one, at in found])
-    kinds = [(f"mode {one.modes[at]}", f"format {one.formats[at]}") for one, ats in found for at in ats.tolist()]
+    thumbnails = [(context.images(split), at) for split, at in parts]
+    pixels = np.concatenate([one.pixels[at] for one, at in thumbnails])
+    sizes = np.concatenate([one.sizes[at] for one, at in thumbnails])
+    kinds = [(f"mode {one.modes[at]}", f"format {one.formats[at]}") for one, ats in thumbnails for at in ats.tolist()]
     named = sorted({kind for both in kinds for kind in both})
     has = np.asarray([[kind in both for kind in named] for both in kinds], dtype=np.float64)
     spots = [f"{colour} at column {x + 1}, row {y + 1} of 8" for y, x, colour in _spots(pixels.shape[1:3])]
@@ -117,5 +117,5 @@ def _spots(size: tuple[int, int]) -> list[tuple[int, int, str]]:
     return [(y, x, colour) for y in range(size[0]) for x in range(size[1]) for colour in ("red", "green", "blue")]
 
 
-def _chosen(texts: list[str], at: np.ndarray) -> list[str]:
+def _at(texts: list[str], at: np.ndarray) -> list[str]:
     return texts if len(at) == len(texts) else [texts[row] for row in at]

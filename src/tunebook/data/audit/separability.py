@@ -1,4 +1,4 @@
-"""How well a simple classifier tells two sets of rows apart: AUC out of fold, with its interval. Knows only numbers."""
+"""How well a simple classifier separates two sets of rows: AUC out of fold, with its interval. Knows only numbers."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Z95 = 1.959964
 
 @dataclass(frozen=True)
 class Separability:
-    """How far two sets can be told apart.
+    """How well two sets can be separated.
 
     Args:
         auc: area under the ROC curve, mean of five folds; 0.5: not at all, 1: wholly.
         low: of the 95 % interval.
         high: likewise.
         scores: out-of-fold probability of the second set, (rows,).
-        weights: of the features, in deviations of each, fitted on every row; above 0 speaks for the second set.
+        weights: of the features, in deviations of each, fitted on every row; above 0 points to the second set.
     """
 
     auc: float
@@ -30,9 +30,7 @@ class Separability:
     weights: np.ndarray
 
 
-def tell_apart(
-    features: Any, second: np.ndarray, groups: np.ndarray, strength: float, seed: int
-) -> Separability | None:
+def separate(features: Any, second: np.ndarray, groups: np.ndarray, strength: float, seed: int) -> Separability | None:
     """Logistic regression in 5-fold cross-validation; rows of one group stay in one fold.
 
     Folds are averaged, not pooled, because scores of different folds come from different models. Each fold's AUC
@@ -71,7 +69,7 @@ def grouped_folds(second: np.ndarray, groups: np.ndarray, seed: int) -> np.ndarr
     """A fold for each row: groups whole, and both sets spread evenly over the folds."""
     _, groups = np.unique(groups, return_inverse=True)
     sizes = np.stack([np.bincount(groups, second == which) for which in (0, 1)])
-    # Groups of the same make-up are dealt out in turn, so that every fold gets its share of each.
+    # Groups of the same composition are assigned in turn, so that every fold gets its share of each.
     order = np.lexsort((np.random.default_rng(seed).permutation(sizes.shape[1]), *sizes))
     fold = np.empty(sizes.shape[1], dtype=int)
     fold[order] = np.arange(len(order)) % FOLDS

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from sklearn.dummy import DummyClassifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import KFold, PredefinedSplit, StratifiedKFold, cross_val_predict
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from tunebook.errors import DataError, Problem
 
@@ -26,20 +33,20 @@ LEAST = 1e-3
 
 
 def out_of_fold(
-    features: np.ndarray, labels: np.ndarray, inputs: Sequence[Any], folds: int, seed: int, names: Sequence[str]
+    features: np.ndarray, labels: np.ndarray, inputs: Sequence[Hashable], folds: int, seed: int, names: Sequence[str]
 ) -> np.ndarray:
     """Out-of-fold probabilities: of each class, or of each label of a multi-label row.
 
-    Two simple models are joined by the geometric mean of what they say: a logistic regression, which sees each
+    Two simple models are joined by the geometric mean of their probabilities: a logistic regression, which sees each
     class as one side of planes, and the nearest neighbours, which see it piece by piece. They err on different
     rows, and their mean ranked wrong labels above right ones better than each of them wherever both were any
     good. Both weigh the classes alike, as noise that favours one class makes it look commoner than it is.
-    Rows with the same input share a fold; else a repeated row would give its label away.
+    Rows with the same input share a fold; otherwise a repeated row would show its label.
 
     Args:
         features: (rows, dims).
         labels: (rows,) class ids, or (rows, labels) of 0 and 1.
-        inputs: (rows,) something hashable that is equal where the inputs are.
+        inputs: (rows,) values that are equal where the inputs are.
         folds: parts; at most the rows of the rarest class.
         seed: of the parts.
         names: of the classes, for messages.
@@ -51,23 +58,21 @@ def out_of_fold(
         DataError: a class has fewer different inputs than there are folds.
     """
     fold = fold_of_rows(labels, inputs, folds, seed, names)
-    if labels.ndim == 1:
-        with _one_thread():
+    with _quiet_and_single_threaded():
+        if labels.ndim == 1:
             return _of_classes(features, labels, len(names), fold, seed, balanced=True)
-    with _one_thread():
+        # A label that few rows have is truly rare more often than it is forgotten, so here nothing is balanced.
         columns = [
-            # A label that few rows carry is truly rare more often than it is forgotten, so here nothing is balanced.
-            _of_classes(features, column, 2, fold, seed, balanced=False)[:, 1]
-            for column in labels.T.astype(np.int64)
+            _of_classes(features, column, 2, fold, seed, balanced=False)[:, 1] for column in labels.T.astype(np.int64)
         ]
     return np.stack(columns, axis=1)
 
 
-def fold_of_rows(labels: np.ndarray, inputs: Sequence[Any], folds: int, seed: int, names: Sequence[str]) -> np.ndarray:
+def fold_of_rows(
+    labels: np.ndarray, inputs: Sequence[Hashable], folds: int, seed: int, names: Sequence[str]
+) -> np.ndarray:
     """The fold of each row, (rows,): each class by its share, rows with the same input together."""
-    from sklearn.model_selection import KFold, StratifiedKFold
-
-    numbers: dict[Any, int] = {}
+    numbers: dict[Hashable, int] = {}
     group = np.array([numbers.setdefault(key, len(numbers)) for key in inputs])
     _, first = np.unique(group, return_index=True)
     if labels.ndim == 1:
@@ -97,62 +102,61 @@ def _require_rows(labels: np.ndarray, distinct: np.ndarray, folds: int, names: S
 def _of_classes(
     features: np.ndarray, labels: np.ndarray, count: int, fold: np.ndarray, seed: int, balanced: bool
 ) -> np.ndarray:
-    strength = _strength(features, labels, seed, balanced)
-    found = np.empty((len(labels), count))
-    for number in np.unique(fold):
-        held = fold == number
-        seen, own, asked = features[~held], labels[~held], features[held]
-        linear = _linear(seen, own, asked, count, strength, balanced)
-        near = _near(seen, own, asked, count, seed, balanced)
-        found[held] = _normalised(np.sqrt(np.clip(linear, LEAST, 1) * np.clip(near, LEAST, 1)))
-    return found
+    """Probabilities of `count` classes, (rows, count), by the models of the other folds."""
+    linear: Any = _linear(_strength(features, labels, seed, balanced), balanced)
+    if any(len(np.unique(labels[fold != number])) < 2 for number in np.unique(fold)):
+        linear = DummyClassifier()  # a label that all rows of some training part have, or none of them
+    product = np.ones((len(labels), count))
+    for model in (linear, _Neighbours(balanced, seed)):
+        probabilities = np.zeros((len(labels), count))
+        probabilities[:, np.unique(labels)] = cross_val_predict(
+            model, features, labels, cv=PredefinedSplit(fold), method="predict_proba"
+        )
+        product *= np.clip(probabilities, LEAST, 1)
+    return _normalised(np.sqrt(product))
+
+
+def _linear(strength: float, balanced: bool) -> Any:
+    weights = "balanced" if balanced else None
+    return make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=300, class_weight=weights))
 
 
 def _strength(features: np.ndarray, labels: np.ndarray, seed: int, balanced: bool) -> float:
     """The strength with the lowest log-loss on rows held out, chosen once, on a part of the rows."""
     chosen = np.random.default_rng(seed).permutation(len(labels))[:TRIED]
     held, seen = chosen[: len(chosen) // 3], chosen[len(chosen) // 3 :]
-    count = int(labels.max()) + 1
+    if len(np.unique(labels[seen])) < 2:
+        return STRENGTHS[0]
 
     def loss(strength: float) -> float:
-        told = _linear(features[seen], labels[seen], features[held], count, strength, balanced)
-        return float(-np.log(np.clip(told[np.arange(len(held)), labels[held]], LEAST, 1)).mean())
+        model = _linear(strength, balanced).fit(features[seen], labels[seen])
+        probabilities = np.zeros((len(held), int(labels.max()) + 1))
+        probabilities[:, model.classes_] = model.predict_proba(features[held])
+        return float(-np.log(np.clip(probabilities[np.arange(len(held)), labels[held]], LEAST, 1)).mean())
 
     return min(STRENGTHS, key=loss)
 
 
-def _linear(
-    seen: np.ndarray, labels: np.ndarray, asked: np.ndarray, count: int, strength: float, balanced: bool
-) -> np.ndarray:
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.preprocessing import StandardScaler
+class _Neighbours(KNeighborsClassifier):
+    """Votes of the nearest rows among some candidates, half a vote added to every class.
 
-    told = np.zeros((len(asked), count))
-    present = np.unique(labels)
-    if len(present) == 1:  # a label that every row has, or none
-        told[:, present[0]] = 1
-        return told
-    scale = StandardScaler().fit(seen)
-    model = LogisticRegression(C=strength, max_iter=300, class_weight="balanced" if balanced else None)
-    with _unfinished_is_fine():
-        model.fit(scale.transform(seen), labels)
-    told[:, present] = model.predict_proba(scale.transform(asked))
-    return told
+    So thirty neighbours can make nothing impossible.
+    """
 
+    def __init__(self, balanced: bool, seed: int) -> None:
+        super().__init__(NEIGHBOURS, weights=lambda distances: 1 / (distances + 1e-3), metric="cosine")
+        self.balanced, self.seed = balanced, seed
 
-def _near(seen: np.ndarray, labels: np.ndarray, asked: np.ndarray, count: int, seed: int, balanced: bool) -> np.ndarray:
-    from sklearn.neighbors import NearestNeighbors
+    def fit(self, features: np.ndarray, labels: np.ndarray) -> _Neighbours:
+        candidates = np.random.default_rng(self.seed).permutation(len(features))[:CANDIDATES]
+        self.n_neighbors = min(NEIGHBOURS, len(candidates))
+        super().fit(features[candidates], labels[candidates])
+        self.rows_ = np.unique(labels[candidates], return_counts=True)[1]
+        return self
 
-    kept = np.random.default_rng(seed).permutation(len(seen))[:CANDIDATES]
-    seen, labels = seen[kept], labels[kept]
-    search = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(seen)), metric="cosine").fit(seen)
-    distances, places = search.kneighbors(asked)
-    votes = np.zeros((len(asked), count))
-    np.add.at(votes, (np.arange(len(asked))[:, None], labels[places]), 1 / (distances + 1e-3))
-    votes *= NEIGHBOURS / votes.sum(1, keepdims=True)
-    # Half a vote for every class, so that thirty neighbours can make nothing impossible.
-    rows = np.bincount(labels, minlength=count)
-    return _normalised((votes + 0.5) / (np.maximum(rows, 1) if balanced else 1))
+    def predict_proba(self, features: np.ndarray) -> np.ndarray:
+        votes = NEIGHBOURS * super().predict_proba(features)
+        return _normalised((votes + 0.5) / (self.rows_ if self.balanced else 1))
 
 
 def _normalised(values: np.ndarray) -> np.ndarray:
@@ -160,17 +164,14 @@ def _normalised(values: np.ndarray) -> np.ndarray:
 
 
 @contextmanager
-def _unfinished_is_fine() -> Iterator[None]:
-    """A fit that is stopped early is only regularised a little more."""
-    from sklearn.exceptions import ConvergenceWarning
+def _quiet_and_single_threaded() -> Iterator[None]:
+    """Fits that are stopped early are only regularised a little more, and a class may be missing from a fold.
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        yield
-
-
-def _one_thread() -> AbstractContextManager[Any]:
-    """Many small products: threads that wait for each other cost forty times as much on a busy machine."""
+    One thread: threads that wait for each other make many small products forty times as slow on a busy machine.
+    """
     from threadpoolctl import threadpool_limits
 
-    return threadpool_limits(1)
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", "Number of classes in training fold", RuntimeWarning)
+        yield

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
-    from datasets import DatasetDict
+    from datasets import Dataset, DatasetDict
 
 Stated = Sequence[str] | Mapping[str, int | str] | None
 """`dataset.labels`: names in the order of their ids, or what is in the data to its id or name, or nothing."""
@@ -71,3 +71,30 @@ class LabelType(Protocol):
 
     def describe(self, value: Any, names: Sequence[str]) -> str:
         """One value in words: the name of a class, names of several, a number."""
+
+
+@dataclass(frozen=True)
+class LabelColumn:
+    """An encoded label column.
+
+    Args:
+        type: how its values are read.
+        role: its name.
+        names: of its classes, in the order of their ids.
+    """
+
+    type: LabelType
+    role: str
+    names: Sequence[str] = ()
+
+    def values(self, split: Dataset) -> Any:
+        """One a row, as encoded: an array of class ids, numbers, or 0 and 1; lists where rows differ in length."""
+        import numpy as np
+
+        values = split[self.role][:]
+        ragged = bool(values) and isinstance(values[0], list) and len({len(value) for value in values}) > 1
+        return values if ragged else np.asarray(values)
+
+    def strata(self, split: Dataset) -> np.ndarray | None:
+        """What the rows of a split are stratified by; see `LabelType.strata`."""
+        return self.type.strata(split[self.role][:])

@@ -6,13 +6,11 @@ Knows values only, nothing of splits or rows.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from tunebook.data.labels.base import Stated, Targets
 from tunebook.data.reading.typed import kind_of
 from tunebook.errors import DataError, Problem, did_you_mean
-
-if TYPE_CHECKING:
-    from tunebook.data.labels import Stated
 
 MOST = 1000
 SHOWN = 10
@@ -22,20 +20,54 @@ Names = tuple[list[str], dict[Any, int]]
 """The names in the order of their ids, and each value's id."""
 
 
+def refuse_separator(separator: str | None) -> None:
+    """Raise where a recipe gives one to a task whose rows have one label each."""
+    if separator is not None:
+        message = "is between the labels of a row; this task gives each row one"
+        raise DataError(Problem("dataset.label_separator", message))
+
+
+def targets_of(names: Sequence[str], stated: Stated, known: Sequence[str] | None) -> Targets:
+    """The names with where they come from: the recipe, the column (`known`), or its values."""
+    origin = "the values" if known is None else "the column"
+    return Targets(tuple(names), origin if stated is None else "dataset.labels")
+
+
+def carried_names(features: Mapping[str, Any], key: str) -> list[str] | None:
+    """Names that the column itself carries, where it is a ClassLabel in every split.
+
+    Args:
+        features: split to the column's feature.
+        key: of the column.
+
+    Raises:
+        DataError: the splits carry different ones.
+    """
+    from datasets import ClassLabel
+
+    carried = {name: tuple(f.names or ()) for name, f in features.items() if isinstance(f, ClassLabel)}
+    if not carried:
+        return None
+    if len(carried) < len(features) or len(set(carried.values())) > 1:
+        shown = "; ".join(f"{name}: {', '.join(carried.get(name, ('none',)))}" for name in features)
+        raise DataError(Problem(key, f"has other label names in each split: {shown}"))
+    return list(next(iter(carried.values())))
+
+
 def distinct_of(values: Iterable[Any], key: str) -> list[Any]:
     """Every value once, in the order of the data.
 
     Raises:
         DataError: lists or objects among them, which name no class.
     """
-    found: dict[Any, None] = {}
+    distinct: dict[Any, None] = {}
     for value in values:
         if isinstance(value, list | dict):
             kind = kind_of(value)
             message = f"holds values of type {kind}; a label is text or a whole number (and several labels a row need "
             raise DataError(Problem(key, f"{message}a multi-label task)"))
-        found.setdefault(value)
-    return list(found)
+        distinct.setdefault(value)
+    return list(distinct)
 
 
 def names_of(distinct: list[Any], stated: Stated, key: str, where: str = "") -> Names:
@@ -45,7 +77,7 @@ def names_of(distinct: list[Any], stated: Stated, key: str, where: str = "") -> 
         distinct: every value once, in the order of the data.
         stated: as in `encode`.
         key: of the column.
-        where: which kind of value stands in which split, for the message on mixed ones.
+        where: which type of value each split holds, for the message on mixed ones.
 
     Raises:
         DataError: mixed kinds, fractions, too many, or values that are not stated.
@@ -70,12 +102,12 @@ def names_of_known(known: list[str], used: Sequence[int], stated: Stated, key: s
 
     Args:
         known: the column's own names, by its own ids.
-        used: the column's own ids that stand in the data.
+        used: the column's own ids that occur in the data.
         stated: as in `encode`.
         key: of the column.
     """
     if outside := [value for value in used if not 0 <= value < len(known)]:
-        message = f"holds {_shown(outside)}, which is no id of its {len(known)} names: {_shown(known)}"
+        message = f"holds {_listed(outside)}, which is no id of its {len(known)} names: {_listed(known)}"
         raise DataError(Problem(key, message))
     if isinstance(stated, Mapping):
         by_id = {str(value) for value in used} <= set(stated) and not set(known) & set(stated)
@@ -100,18 +132,18 @@ def check_all_used(used: set[int], names: list[str], stated: Stated) -> None:
         raise DataError(stated_differ(names, [name for index, name in enumerate(names) if index in used]))
 
 
-def stated_differ(stated: Sequence[str], found: Sequence[str]) -> Problem:
+def stated_differ(stated: Sequence[str], present: Sequence[str]) -> Problem:
     """The stated names are not those of the data."""
-    message = f"states {len(stated)}: {', '.join(stated)}; the data has {len(found)}: {', '.join(found)}"
+    message = f"states {len(stated)}: {', '.join(stated)}; the data has {len(present)}: {', '.join(present)}"
     return Problem("dataset.labels", message)
 
 
 def _of_mapping(distinct: list[Any], mapping: Mapping[str, int | str], key: str) -> Names:
-    names, ids = _targets(mapping)
+    names, ids = _names_of_mapping(mapping)
     words = {value: _word(value, mapping) for value in distinct}
     unknown = [word for word in words.values() if word not in mapping]
     if unknown:
-        message = f"has labels that dataset.labels does not map: {_shown(unknown)}"
+        message = f"has labels that dataset.labels does not map: {_listed(unknown)}"
         raise DataError(Problem(key, f"{message}; {did_you_mean(unknown[0], mapping)}"))
     return names, {value: ids[word] for value, word in words.items()}
 
@@ -125,7 +157,7 @@ def _word(value: Any, mapping: Mapping[str, Any]) -> str:
     return str(value)
 
 
-def _targets(mapping: Mapping[str, int | str]) -> tuple[list[str], dict[str, int]]:
+def _names_of_mapping(mapping: Mapping[str, int | str]) -> tuple[list[str], dict[str, int]]:
     """Names in the order of their ids, and each key's id, of a mapping to ids or of one to names."""
     targets = list(mapping.values())
     if len({isinstance(target, str) for target in targets}) > 1:
@@ -159,7 +191,7 @@ def _of_text(distinct: list[str], stated: Sequence[str] | None, key: str) -> Nam
         return names, {name: index for index, name in enumerate(names)}
     unknown = sorted(set(distinct) - set(stated))
     if unknown:
-        message = f"has labels that dataset.labels does not name: {_shown(unknown)}"
+        message = f"has labels that dataset.labels does not name: {_listed(unknown)}"
         raise DataError(Problem(key, f"{message}; {did_you_mean(unknown[0], stated)}"))
     return list(stated), {name: index for index, name in enumerate(stated)}
 
@@ -198,7 +230,7 @@ def _by_position(whole: Sequence[int], stated: Sequence[str], key: str) -> Names
     outside = [number for number in whole if not 0 <= number < len(stated)]
     if outside:
         message = (
-            f"has labels without a name: {_shown(outside)}; dataset.labels names {len(stated)}, "
+            f"has labels without a name: {_listed(outside)}; dataset.labels names {len(stated)}, "
             f"for 0 to {len(stated) - 1}: {', '.join(stated)}"
         )
         raise DataError(Problem(key, message))
@@ -211,5 +243,5 @@ def _check_count(distinct: Sequence[Any], key: str) -> None:
         raise DataError(Problem(key, message))
 
 
-def _shown(values: Sequence[Any]) -> str:
+def _listed(values: Sequence[Any]) -> str:
     return ", ".join(map(repr, values[:SHOWN])) + (f", … ({len(values)} in all)" if len(values) > SHOWN else "")

@@ -1,4 +1,4 @@
-"""The groups of training rows that sampling evens out, and drawing from one by turns. Knows labels as numbers only."""
+"""The groups of training rows that sampling evens out, and taking rows of one by turns. Knows targets as numbers."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-    from tunebook.data.sampling.base import TrainLabels
+    from tunebook.data.sampling.base import TrainTargets
 
 UNLABELLED = -1
 
 
-def groups(labels: TrainLabels) -> dict[int, np.ndarray]:
+def groups(targets: TrainTargets) -> dict[int, np.ndarray]:
     """Label to the positions of its rows, (rows of it,), ascending; labels without rows are not there.
 
-    A row of several labels belongs to the rarest of them; one without any to `UNLABELLED`, which says nothing of
-    a class, so that no method raises it.
+    A row of several labels belongs to the rarest of them; one without any to `UNLABELLED`, which is no class, so that
+    no method repeats its rows.
     """
     import numpy as np
 
-    if labels.kind == "classes":
-        has = labels.values.astype(bool)
-        counts = np.where(has, labels.counts, len(has) + 1)
+    if targets.strata.ndim == 2:
+        has = targets.strata.astype(bool)
+        counts = np.where(has, targets.counts, len(has) + 1)
         owner = np.where(has.any(axis=1), counts.argmin(axis=1), UNLABELLED)
     else:
-        owner = labels.values.astype(np.int64)
+        owner = targets.strata
     return {int(group): np.flatnonzero(owner == group) for group in np.unique(owner)}
 
 

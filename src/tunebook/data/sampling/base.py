@@ -1,50 +1,84 @@
-"""What a sampling method is. Knows labels as numbers, nothing of tasks or of the Trainer.
+"""What a sampling method is. Knows targets as numbers, nothing of tasks or of the Trainer.
 
-A method is a file `tunebook/data/sampling/NAME.py` (or an entry point `sampling.NAME`) with `Options`, `LABELS`
-(the kinds of label it can work with: `class`, `classes`, `number`) and `Sampling`.
+A method is a file `tunebook/data/sampling/NAME.py` (or an entry point `sampling.NAME`) with `Options`, `TARGETS`
+and `Sampling`. `TARGETS` are the target types (`Task.target_type`) that it can work with, such as `single_label`,
+`multi_label` and `regression`; `ANY` where it needs no classes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tunebook.config.options import Options
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from tunebook.data.labels.base import LabelType
+
 
 class SamplingOptions(Options):
     """The base of a method's own settings."""
 
 
+class _Any(frozenset[str]):
+    """Every target type, also one of a task's own."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+ANY = _Any({"single_label", "multi_label", "regression"})
+
+
 @dataclass(frozen=True)
-class TrainLabels:
-    """The labels of the training rows, and what a message calls them.
+class TrainTargets:
+    """The targets of the training rows.
 
     Args:
-        kind: `class` (one label a row), `classes` (several) or `number`.
-        names: of the labels, in the order of their ids; empty for numbers.
-        values: (rows,) class ids; (rows, labels) of 0 and 1; or (rows,) numbers.
+        labels: how they are read; None: the task has no labels.
+        names: of the classes, in the order of their ids; empty where there are none.
+        values: one a row, as `LabelType.encode` gives them: (rows,) class ids; (rows, labels) of 0 and 1; or (rows,)
+            numbers. Without labels only their number counts.
     """
 
-    kind: str
+    labels: LabelType | None
     names: tuple[str, ...]
-    values: np.ndarray
+    values: Any
 
-    @property
+    @cached_property
+    def strata(self) -> np.ndarray:
+        """(rows,) class ids, or (rows, classes) of 0 and 1.
+
+        Raises:
+            TypeError: the targets have no classes.
+        """
+        strata = self.labels.strata(self.values) if self.labels else None
+        if strata is None:
+            raise TypeError("these targets have no classes")
+        return strata
+
+    @cached_property
     def counts(self) -> np.ndarray:
-        """Rows of each label, (labels,)."""
+        """Rows of each class, (classes,). Raises as `strata`."""
         import numpy as np
 
-        if self.kind == "classes":
-            return self.values.sum(axis=0).astype(np.int64)
-        return np.bincount(self.values.astype(np.int64), minlength=len(self.names))
+        if self.strata.ndim == 2:
+            return np.asarray(self.strata.sum(axis=0, dtype=np.int64))
+        return np.bincount(self.strata, minlength=len(self.names))
+
+    @property
+    def indicators(self) -> np.ndarray:
+        """Which classes each row has, 0 or 1, float32, (rows, classes). Raises as `strata`."""
+        if self.labels is None:
+            raise TypeError("these targets have no classes")
+        return self.labels.indicators(self.values, self.names)
 
 
 class Sampling(Protocol):
-    """Draws the rows of an epoch.
+    """Chooses the rows of an epoch.
 
     Attributes:
         rows: how many an epoch holds; the same in every epoch.
@@ -55,5 +89,5 @@ class Sampling(Protocol):
     def draw(self, seed: int, epoch: int) -> np.ndarray:
         """Positions in the training split, (self.rows,), repeats allowed, in any order.
 
-        Must follow from (seed, epoch) alone, so that every rank and every resumed run draws the same.
+        Must follow from (seed, epoch) alone, so that every rank and every resumed run gets the same.
         """

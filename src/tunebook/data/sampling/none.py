@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tunebook.config.options import Options as BaseOptions
+from tunebook.data.sampling.base import ANY
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from tunebook.data.sampling.base import TrainLabels
+    from tunebook.data.sampling.base import TrainTargets
 
-LABELS = {"class", "classes", "number"}
+TARGETS = ANY
 
 
 class Options(BaseOptions):
@@ -21,8 +22,8 @@ class Options(BaseOptions):
 class Sampling:
     """All rows."""
 
-    def __init__(self, options: Options, labels: TrainLabels) -> None:
-        self.rows = len(labels.values)
+    def __init__(self, options: Options, targets: TrainTargets) -> None:
+        self.rows = len(targets.values)
 
     def draw(self, seed: int, epoch: int) -> np.ndarray:
         """0, 1, 2, …"""

@@ -1,4 +1,4 @@
-"""Repeats rows of rare classes. Knows labels as numbers only."""
+"""Repeats rows of rare classes. Knows targets as numbers only."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tunebook.data.sampling.base import SamplingOptions
 if TYPE_CHECKING:
     import numpy as np
 
-    from tunebook.data.sampling.base import TrainLabels
+    from tunebook.data.sampling.base import TrainTargets
 
-LABELS = {"class", "classes"}
+TARGETS = {"single_label", "multi_label"}
 
 
 class Options(SamplingOptions):
@@ -34,8 +34,8 @@ class Sampling:
     A row of several labels counts as its rarest one's; rows without a label are never repeated.
     """
 
-    def __init__(self, options: Options, labels: TrainLabels) -> None:
-        self.groups = groups(labels)
+    def __init__(self, options: Options, targets: TrainTargets) -> None:
+        self.groups = groups(targets)
         least = math.ceil(options.ratio * max(len(rows) for rows in self.groups.values()))
         self.sizes = {
             group: len(rows) if group == UNLABELLED else max(len(rows), least) for group, rows in self.groups.items()

@@ -1,4 +1,4 @@
-"""Takes only some rows of frequent classes, others in every epoch. Knows labels as numbers only."""
+"""Takes only some rows of frequent classes, others in every epoch. Knows targets as numbers only."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tunebook.data.sampling.base import SamplingOptions
 if TYPE_CHECKING:
     import numpy as np
 
-    from tunebook.data.sampling.base import TrainLabels
+    from tunebook.data.sampling.base import TrainTargets
 
-LABELS = {"class", "classes"}
+TARGETS = {"single_label", "multi_label"}
 
 
 class Options(SamplingOptions):
@@ -35,8 +35,8 @@ class Sampling:
     the smallest one.
     """
 
-    def __init__(self, options: Options, labels: TrainLabels) -> None:
-        self.groups = groups(labels)
+    def __init__(self, options: Options, targets: TrainTargets) -> None:
+        self.groups = groups(targets)
         counts = {group: len(rows) for group, rows in self.groups.items()}
         smallest = min((count for group, count in counts.items() if group != UNLABELLED), default=max(counts.values()))
         self.sizes = {group: min(count, math.floor(options.ratio * smallest)) for group, count in counts.items()}

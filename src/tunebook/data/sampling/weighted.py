@@ -1,4 +1,4 @@
-"""Draws rows at random, those of rare classes more often. Knows labels as numbers only."""
+"""Takes rows at random, those of rare classes more often. Knows targets as numbers only."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tunebook.data.sampling.base import SamplingOptions
 if TYPE_CHECKING:
     import numpy as np
 
-    from tunebook.data.sampling.base import TrainLabels
+    from tunebook.data.sampling.base import TrainTargets
 
-LABELS = {"class", "classes"}
+TARGETS = {"single_label", "multi_label"}
 
 
 class Options(SamplingOptions):
@@ -36,14 +36,14 @@ class Sampling:
     A row of several labels is as likely as its rarest one asks for, one without any as the most frequent asks for.
     """
 
-    def __init__(self, options: Options, labels: TrainLabels) -> None:
+    def __init__(self, options: Options, targets: TrainTargets) -> None:
         import numpy as np
 
-        found = groups(labels)
-        most = max(int(labels.counts.max()), *(len(rows) for rows in found.values()))
-        weights = np.empty(len(labels.values))
-        for group, rows in found.items():
-            weights[rows] = float(most if group == UNLABELLED else labels.counts[group]) ** -options.power
+        positions = groups(targets)
+        most = max(int(targets.counts.max()), *(len(rows) for rows in positions.values()))
+        weights = np.empty(len(targets.values))
+        for group, rows in positions.items():
+            weights[rows] = float(most if group == UNLABELLED else targets.counts[group]) ** -options.power
         self.probabilities = weights / weights.sum()
         self.rows = len(weights) if options.rows is None else options.rows
 

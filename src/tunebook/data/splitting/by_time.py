@@ -1,4 +1,4 @@
-"""Takes the latest rows, so that a model is judged on what came after what it learned from."""
+"""Takes the latest rows, so that a model is evaluated on what came after what it learned from."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class ByTime:
 
     def folds(self, left: np.ndarray, count: int) -> np.ndarray:
         """Folds in the order of time would train on what came later."""
-        message = "cannot go with k_fold: all folds but the last would be judged on the past; give split.validation"
+        message = "cannot go with k_fold: all folds but the last would be evaluated on the past; give split.validation"
         raise DataError(Problem("dataset.split.method=time", message))
 
 

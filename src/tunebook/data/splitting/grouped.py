@@ -1,4 +1,4 @@
-"""Draws whole groups of rows, so that no group stands in two splits."""
+"""Takes whole groups of rows, so that no group is in two splits."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from tunebook.data.checks import no_text, rows_in_words
 from tunebook.data.columns import ROW
+from tunebook.data.splitting.random_rows import numbered
 from tunebook.errors import DataError, Problem
 
 KEY = "dataset.columns.group"
@@ -20,25 +21,28 @@ class Grouped:
 
     Args:
         train: the rows, with `group`.
-        label: the ClassLabel column that folds regard as far as groups let them; None: none.
+        classes: class ids, (rows,), whose shares folds keep as far as groups let them; None: none.
         seed: which groups.
 
     Raises:
         DataError: a row has no group.
     """
 
-    def __init__(self, train: Dataset, label: str | None, seed: int) -> None:
+    def __init__(self, train: Dataset, classes: np.ndarray | None, seed: int) -> None:
         values = train["group"][:]
-        lacking = [row for row, value in zip(train[ROW][:], values, strict=True) if no_text(value)]
-        if lacking:
-            raise DataError(Problem(KEY, f"every row needs a group; there is none in {rows_in_words(lacking)}"))
+        without = [row for row, value in zip(train[ROW][:], values, strict=True) if no_text(value)]
+        if without:
+            raise DataError(Problem(KEY, f"every row needs a group; there is none in {rows_in_words(without)}"))
         numbers: dict[str, int] = {}
         self.groups = np.asarray([numbers.setdefault(repr(value), len(numbers)) for value in values], dtype=np.int64)
-        self.labels = np.asarray(train[label][:]) if label else np.zeros(len(train), dtype=np.int64)
+        self.labels = np.zeros(len(train), dtype=np.int64) if classes is None else classes
         self.seed = seed
 
     def divided(self, left: np.ndarray, size: int, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """The rest, and groups drawn in any order, as many as come nearest to `size` rows in all."""
+        """The rest, and groups in an order of the seed, as many as come nearest to `size` rows in all.
+
+        scikit-learn's GroupShuffleSplit counts groups instead, so that a large one would take far more rows.
+        """
         groups, counts = np.unique(self.groups[left], return_counts=True)
         if len(groups) < 2:
             raise DataError(Problem(f"dataset.split.{name}", f"{_groups(len(groups))} cannot be divided; use random"))
@@ -59,17 +63,14 @@ class Grouped:
     def folds(self, left: np.ndarray, count: int) -> np.ndarray:
         """Folds of about the same size and shares of classes."""
         groups = self.groups[left]
-        there = len(np.unique(groups))
-        if there < count:
-            raise DataError(Problem("dataset.split.k_fold", f"is {count}, but there is only {_groups(there)}"))
-        folds = np.empty(len(left), dtype=np.int64)
-        split = StratifiedGroupKFold(n_splits=count, shuffle=True, random_state=self.seed)
+        distinct = len(np.unique(groups))
+        if distinct < count:
+            raise DataError(Problem("dataset.split.k_fold", f"is {count}, but there is only {_groups(distinct)}"))
+        splitter = StratifiedGroupKFold(n_splits=count, shuffle=True, random_state=self.seed)
         with warnings.catch_warnings():
             # A class may have fewer rows than there are folds: groups come first.
             warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-            for fold, (_, held) in enumerate(split.split(left, self.labels[left], groups)):
-                folds[held] = fold
-        return folds
+            return numbered(splitter.split(left, self.labels[left], groups), len(left))
 
 
 def _groups(count: int) -> str:

@@ -1,9 +1,11 @@
-"""Draws rows by the seed alone, whatever they hold."""
+"""Takes rows by the seed alone, whatever they hold."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import KFold, train_test_split
 
 
 class RandomRows:
@@ -25,6 +27,12 @@ class RandomRows:
 
     def folds(self, left: np.ndarray, count: int) -> np.ndarray:
         """Folds of sizes that differ by one row at most."""
-        folds = np.empty(len(left), dtype=np.int64)
-        folds[np.random.default_rng(self.seed).permutation(len(left))] = np.arange(len(left)) % count
-        return folds
+        return numbered(KFold(count, shuffle=True, random_state=self.seed).split(left), len(left))
+
+
+def numbered(folds: Iterable[tuple[np.ndarray, np.ndarray]], rows: int) -> np.ndarray:
+    """The fold of each row, (rows,), of what a scikit-learn splitter gives."""
+    numbers = np.empty(rows, dtype=np.int64)
+    for number, (_, held) in enumerate(folds):
+        numbers[held] = number
+    return numbers

@@ -1,13 +1,15 @@
-"""Draws rows class by class, so that every split has each class by its share. For one label a row."""
+"""Takes rows class by class, so that every split has each class by its share. For one label a row."""
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
-from datasets import Dataset
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import StratifiedKFold, train_test_split
 
+from tunebook.data.splitting.random_rows import numbered
 from tunebook.errors import DataError, Problem
 
 
@@ -15,8 +17,8 @@ class Stratified:
     """Each class by its share.
 
     Args:
-        train: the rows.
-        label: their ClassLabel column.
+        labels: class ids of the training rows, (rows,).
+        names: of the classes.
         seed: which rows.
         carved: names of the splits that will be taken, for messages.
 
@@ -24,10 +26,9 @@ class Stratified:
         DataError: a class is too small to be in every split.
     """
 
-    def __init__(self, train: Dataset, label: str, seed: int, carved: list[str]) -> None:
-        self.labels = np.asarray(train[label][:])
-        self.seed = seed
-        _check_sizes(self.labels, train.features[label].names, carved)
+    def __init__(self, labels: np.ndarray, names: Sequence[str], seed: int, carved: list[str]) -> None:
+        self.labels, self.seed = labels, seed
+        _check_sizes(labels, names, carved)
 
     def divided(self, left: np.ndarray, size: int, name: str) -> tuple[np.ndarray, np.ndarray]:
         """The rest and `size` of the rows."""
@@ -40,14 +41,14 @@ class Stratified:
 
     def folds(self, left: np.ndarray, count: int) -> np.ndarray:
         """Folds whose sizes differ by one row at most, and so does each class in them."""
-        drawn = np.random.default_rng(self.seed).permutation(len(left))
-        by_class = drawn[np.argsort(self.labels[left][drawn], kind="stable")]
-        folds = np.empty(len(left), dtype=np.int64)
-        folds[by_class] = np.arange(len(left)) % count
-        return folds
+        splitter = StratifiedKFold(count, shuffle=True, random_state=self.seed)
+        with warnings.catch_warnings():
+            # A class may have fewer rows than there are folds; it is then in some of them.
+            warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+            return numbered(splitter.split(left, self.labels[left]), len(left))
 
 
-def _check_sizes(labels: np.ndarray, names: list[str], carved: list[str]) -> None:
+def _check_sizes(labels: np.ndarray, names: Sequence[str], carved: list[str]) -> None:
     needed = 1 + len(carved)
     small = {names[index]: count for index, count in sorted(Counter(labels.tolist()).items()) if count < needed}
     if small:

@@ -15,7 +15,7 @@ from tunebook.errors import ConfigurationError, Problem, did_you_mean
 if TYPE_CHECKING:
     import numpy as np
 
-    from tunebook.data.sampling.base import TrainLabels
+    from tunebook.data.sampling.base import TrainTargets
 
 
 def _form(value: Any) -> str:
@@ -32,7 +32,7 @@ CLASS_KEY = "loss.class_weights"
 POSITIVE_KEY = "loss.positive_weights"
 
 
-def class_weights(given: ClassWeights | None, beta: float, labels: TrainLabels) -> np.ndarray | None:
+def class_weights(given: ClassWeights | None, beta: float, targets: TrainTargets) -> np.ndarray | None:
     """The weight of each class, scaled so that their mean over the training rows is 1.
 
     Args:
@@ -40,7 +40,7 @@ def class_weights(given: ClassWeights | None, beta: float, labels: TrainLabels) 
             (1 - beta^n) / (1 - beta) of n rows (Cui et al. 2019, arXiv 1901.05555); a list in the order of ids; or
             label to weight, in which a label that is not named weighs 1. None: no weights.
         beta: of `effective`, in [0, 1): 0 weighs all classes alike, close to 1 it is `balanced`.
-        labels: of the training rows, one a row.
+        targets: of the training rows, one label a row.
 
     Returns:
         (labels,) in float64, or None.
@@ -53,26 +53,26 @@ def class_weights(given: ClassWeights | None, beta: float, labels: TrainLabels) 
 
     if given is None:
         return None
-    counts = labels.counts
+    counts = targets.counts
     if given == "balanced":
-        _refuse_empty(CLASS_KEY, counts, labels.names)
+        _refuse_empty(CLASS_KEY, counts, targets.names)
         weights = 1 / counts
     elif given == "effective":
-        _refuse_empty(CLASS_KEY, counts, labels.names)
+        _refuse_empty(CLASS_KEY, counts, targets.names)
         weights = (1 - beta) / (1 - np.power(beta, counts))
     else:
-        weights = _stated(CLASS_KEY, given, labels.names)
+        weights = _stated(CLASS_KEY, given, targets.names)
     return weights * counts.sum() / (weights * counts).sum()
 
 
-def positive_weights(given: PositiveWeights | None, maximum: float, labels: TrainLabels) -> np.ndarray | None:
+def positive_weights(given: PositiveWeights | None, maximum: float, targets: TrainTargets) -> np.ndarray | None:
     """How much a row that has a label counts against one that has not, for each label; PyTorch's `pos_weight`.
 
     Args:
         given: `balanced`: the label's rows without it over those with it, between 1 / maximum and maximum; a list
             in the order of ids; or label to weight, in which a label that is not named weighs 1. None: no weights.
         maximum: of a balanced weight, at least 1.
-        labels: of the training rows, several a row.
+        targets: of the training rows, any number of labels a row.
 
     Returns:
         (labels,) in float64, or None.
@@ -85,17 +85,17 @@ def positive_weights(given: PositiveWeights | None, maximum: float, labels: Trai
     if given is None:
         return None
     if given != "balanced":
-        return _stated(POSITIVE_KEY, given, labels.names)
-    _refuse_empty(POSITIVE_KEY, labels.counts, labels.names)
-    return np.clip((len(labels.values) - labels.counts) / labels.counts, 1 / maximum, maximum)
+        return _stated(POSITIVE_KEY, given, targets.names)
+    _refuse_empty(POSITIVE_KEY, targets.counts, targets.names)
+    return np.clip((len(targets.values) - targets.counts) / targets.counts, 1 / maximum, maximum)
 
 
-def share_of_weights(weights: np.ndarray | None, labels: TrainLabels) -> float:
+def share_of_weights(weights: np.ndarray | None, targets: TrainTargets) -> float:
     """What positive weights are multiplied with so that their mean over training rows and labels is 1."""
     if weights is None:
         return 1.0
-    cells = labels.values.shape[0] * labels.values.shape[1]
-    return float(cells / (cells + ((weights - 1) * labels.counts).sum()))
+    cells = targets.values.shape[0] * targets.values.shape[1]
+    return float(cells / (cells + ((weights - 1) * targets.counts).sum()))
 
 
 def _refuse_empty(key: str, counts: np.ndarray, names: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
 """What a loss is. Knows logits and labels, nothing of tasks, models or the Trainer.
 
-A loss is a file `tunebook/training/losses/NAME.py` (or an entry point `loss.NAME`) with `Options`, `LABELS` (the
-kinds of label it can take: `class`, `classes`, `number`) and `Loss`. The file and its `Options` import no torch at
+A loss is a file `tunebook/training/losses/NAME.py` (or an entry point `loss.NAME`) with `Options`, `TARGETS` (the
+target types that it can take, of `Task.target_type`) and `Loss`. The file and its `Options` import no torch at
 the top, so that checking a recipe stays quick.
 """
 
@@ -20,9 +20,9 @@ class LossOptions(Options):
 
 
 class Loss(Protocol):
-    """The loss of each element; built as `Loss(options, labels, label_smoothing)`.
+    """The loss of each element; built as `Loss(options, targets, label_smoothing)`.
 
-    `labels` are the training rows' (`tunebook.data.sampling.base.TrainLabels`), for weights that follow from counts;
+    `targets` are the training rows' (`tunebook.data.sampling.base.TrainTargets`), for weights that follow from counts;
     `label_smoothing` is `hyperparameters.label_smoothing_factor`. Raises `ConfigurationError` where they do not fit.
 
     Weights of classes are scaled so that their mean over the training rows is 1: the loss is then divided by the

@@ -12,9 +12,9 @@ from tunebook.training.losses.base import LossOptions
 if TYPE_CHECKING:
     import torch
 
-    from tunebook.data.sampling.base import TrainLabels
+    from tunebook.data.sampling.base import TrainTargets
 
-LABELS = {"classes"}
+TARGETS = {"multi_label"}
 
 
 class Options(LossOptions):
@@ -38,10 +38,10 @@ class Options(LossOptions):
 class Loss:
     """The mean over the labels of PyTorch's binary cross-entropy, a row."""
 
-    def __init__(self, options: Options, labels: TrainLabels, label_smoothing: float) -> None:
+    def __init__(self, options: Options, targets: TrainTargets, label_smoothing: float) -> None:
         self.smoothing = label_smoothing if options.label_smoothing is None else options.label_smoothing
-        self.weights = positive_weights(options.positive_weights, options.max_positive_weight, labels)
-        self.scale = share_of_weights(self.weights, labels)
+        self.weights = positive_weights(options.positive_weights, options.max_positive_weight, targets)
+        self.scale = share_of_weights(self.weights, targets)
 
     def __call__(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """See `tunebook.training.losses.base.Loss`."""

@@ -12,9 +12,9 @@ from tunebook.training.losses.base import LossOptions
 if TYPE_CHECKING:
     import torch
 
-    from tunebook.data.sampling.base import TrainLabels
+    from tunebook.data.sampling.base import TrainTargets
 
-LABELS = {"class"}
+TARGETS = {"single_label"}
 
 
 class Options(LossOptions):
@@ -37,9 +37,9 @@ class Options(LossOptions):
 class Loss:
     """PyTorch's cross-entropy; a row of several classes is charged for each by its share and that class's weight."""
 
-    def __init__(self, options: Options, labels: TrainLabels, label_smoothing: float) -> None:
+    def __init__(self, options: Options, targets: TrainTargets, label_smoothing: float) -> None:
         self.smoothing = label_smoothing if options.label_smoothing is None else options.label_smoothing
-        self.weights = class_weights(options.class_weights, options.beta, labels)
+        self.weights = class_weights(options.class_weights, options.beta, targets)
 
     def __call__(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """See `tunebook.training.losses.base.Loss`."""

@@ -1,10 +1,11 @@
-"""The loss that the task's kind of label has of itself: which one, the answer says (`tunebook.answers`)."""
+"""The loss that the task uses where the recipe names none (`Task.default_loss`)."""
 
 from __future__ import annotations
 
+from tunebook.data.sampling.base import ANY
 from tunebook.training.losses.base import LossOptions
 
-LABELS = {"class", "classes", "number"}
+TARGETS = ANY
 
 
 class Options(LossOptions):

@@ -12,9 +12,9 @@ from tunebook.training.losses.base import LossOptions
 if TYPE_CHECKING:
     import torch
 
-    from tunebook.data.sampling.base import TrainLabels
+    from tunebook.data.sampling.base import TrainTargets
 
-LABELS = {"class"}
+TARGETS = {"single_label"}
 
 
 class Options(LossOptions):
@@ -40,10 +40,10 @@ class Loss:
     A row of several classes (mixed, or smoothed) is charged for each of them by its share.
     """
 
-    def __init__(self, options: Options, labels: TrainLabels, label_smoothing: float) -> None:
+    def __init__(self, options: Options, targets: TrainTargets, label_smoothing: float) -> None:
         self.gamma = options.gamma
         self.smoothing = label_smoothing if options.label_smoothing is None else options.label_smoothing
-        self.weights = class_weights(options.class_weights, options.beta, labels)
+        self.weights = class_weights(options.class_weights, options.beta, targets)
 
     def __call__(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """See `tunebook.training.losses.base.Loss`."""

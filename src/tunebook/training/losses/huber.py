@@ -11,9 +11,9 @@ from tunebook.training.losses.base import LossOptions
 if TYPE_CHECKING:
     import torch
 
-    from tunebook.data.sampling.base import TrainLabels
+    from tunebook.data.sampling.base import TrainTargets
 
-LABELS = {"number"}
+TARGETS = {"regression"}
 
 
 class Options(LossOptions):
@@ -29,7 +29,7 @@ class Options(LossOptions):
 class Loss:
     """Half the square up to delta, then delta times (distance - delta / 2) (Huber 1964): outliers pull less."""
 
-    def __init__(self, options: Options, labels: TrainLabels, label_smoothing: float) -> None:
+    def __init__(self, options: Options, targets: TrainTargets, label_smoothing: float) -> None:
         self.delta = options.delta
 
     def __call__(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

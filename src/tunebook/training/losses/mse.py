@@ -9,9 +9,9 @@ from tunebook.training.losses.base import LossOptions
 if TYPE_CHECKING:
     import torch
 
-    from tunebook.data.sampling.base import TrainLabels
+    from tunebook.data.sampling.base import TrainTargets
 
-LABELS = {"number"}
+TARGETS = {"regression"}
 
 
 class Options(LossOptions):
@@ -21,7 +21,7 @@ class Options(LossOptions):
 class Loss:
     """The square of what is answered less what is labelled."""
 
-    def __init__(self, options: Options, labels: TrainLabels, label_smoothing: float) -> None:
+    def __init__(self, options: Options, targets: TrainTargets, label_smoothing: float) -> None:
         self.options = options
 
     def __call__(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

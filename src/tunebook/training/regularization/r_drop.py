@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from tunebook.answers.base import Kind
 from tunebook.errors import ModelError, Problem
 from tunebook.training.regularization.base import Method, MethodContext, RegularizationOptions
 
@@ -42,34 +41,34 @@ def start(options: Options, context: MethodContext) -> Method:
             "model.dropout, or regularization.r_drop=null"
         )
         raise ModelError(Problem("regularization.r_drop", message))
-    kind = context.kind
+    target_type = context.kind
 
     def judged(loss: Loss, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         first, second = logits.float().chunk(2)
-        return (loss(first, labels) + loss(second, labels)) / 2 + options.alpha * divergence(first, second, kind)
+        return (loss(first, labels) + loss(second, labels)) / 2 + options.alpha * divergence(first, second, target_type)
 
     return Method(twice=judged)
 
 
-def divergence(first: torch.Tensor, second: torch.Tensor, kind: Kind) -> torch.Tensor:
+def divergence(first: torch.Tensor, second: torch.Tensor, target_type: str) -> torch.Tensor:
     """How far two answers to each row lie apart, the same both ways.
 
     Args:
         first: logits, (rows, k), float32.
         second: likewise.
-        kind: `class`: of the softmaxes; `classes`: of each label's sigmoid, the mean over labels; `number`: squared
-            difference.
+        target_type: `regression`: squared difference; `multi_label`: of each label's sigmoid, the mean over labels;
+            else of the softmaxes.
 
     Returns:
         (rows,), at least 0.
     """
     from torch.nn import functional
 
-    if kind == "number":
+    if target_type == "regression":
         return (first - second).squeeze(-1) ** 2
     # Half the sum of both divergences is half the sum of (p − q) (log p − log q); for two classes the latter
     # difference is that of the logits.
-    if kind == "classes":
+    if target_type == "multi_label":
         return ((first.sigmoid() - second.sigmoid()) * (first - second)).mean(-1) / 2
     logs = functional.log_softmax(first, -1), functional.log_softmax(second, -1)
     return ((logs[0].exp() - logs[1].exp()) * (logs[0] - logs[1])).sum(-1) / 2

@@ -1,1 +1,1 @@
-"""The checks of the audit, found by their files; each has `check(context)`, see `tunebook.data.audit.check_result`."""
+"""The checks of the audit, one file each with `check(context)`; see `tunebook.data.audit.check_result`."""

@@ -1,6 +1,6 @@
-"""How well a simple classifier tells training rows from those of the other splits, and by what.
+"""How well a simple classifier separates training rows from those of the other splits, and by what.
 
-A model is judged on rows that should be like those it learns from; an AUC of 0.5 says that they are.
+A model is evaluated on rows that should be like those it learns from; an AUC of 0.5 means that they are.
 """
 
 from __future__ import annotations
@@ -23,36 +23,36 @@ MOST_FEATURES, NAMED, BARS = 15, 3, 10
 
 @dataclass(frozen=True)
 class Pair:
-    """Train beside another split.
+    """Train and another split.
 
     Args:
         other: name of the other split.
         rows: that were compared, of train and of the other.
-        found: how far they can be told apart.
-        features: that the classifier saw.
-        top: positions of those that give the split away, the strongest first.
+        separability: how well they can be separated.
+        features: that the classifier was given.
+        top: positions of those that separate the split from train, the strongest first.
         means: average of each feature in train and in the other, (2, features).
     """
 
     other: str
     rows: tuple[int, int]
-    found: Separability
+    separability: Separability
     features: Features
     top: np.ndarray
     means: np.ndarray
 
 
-def check(context: AuditContext) -> CheckResult | None:
+def check(context: AuditContext) -> CheckResult | str:
     """AUC of train against test and against validation, each with its interval."""
     if "train" not in context.splits or not (context.text_roles or context.image_role):
-        return None
+        return "there are no training rows with texts or images"
     others = [split for split in ("test", "validation") if split in context.splits]
     pairs = [pair for split in others if (pair := _pair(context, split)) is not None]
     if not pairs:
-        return None
+        return f"it takes two splits of {FEWEST} different rows or more"
     numbers = {f"train and {pair.other}": _numbers(pair) for pair in pairs}
-    apart = [pair for pair in pairs if _level(pair.found) != "fine"]
-    levels = [_level(pair.found) for pair in pairs]
+    apart = [pair for pair in pairs if _level(pair.separability) != "fine"]
+    levels = [_level(pair.separability) for pair in pairs]
     return CheckResult(
         words="; ".join(_words(pair) for pair in pairs),
         level="warning" if "warning" in levels else "note" if "note" in levels else "fine",
@@ -64,7 +64,7 @@ def check(context: AuditContext) -> CheckResult | None:
 
 def _pair(context: AuditContext, other: str) -> Pair | None:
     images = not context.text_roles
-    counts = [len(context.images(split).at) if images else len(context.splits[split]) for split in ("train", other)]
+    counts = [len(context.images(split).at if images else context.text_rows(split)) for split in ("train", other)]
     if min(counts) < FEWEST:
         return None
     most = MOST_IMAGES if images else MOST_ROWS
@@ -72,7 +72,7 @@ def _pair(context: AuditContext, other: str) -> Pair | None:
     seen = features.of_images(context, parts) if images else features.of_texts(context, parts)
     rows = (len(parts[0][1]), len(parts[1][1]))
     second = np.repeat([0, 1], rows)
-    found = separability.tell_apart(seen.matrix, second, seen.groups, seen.strength, context.facts.seed)
+    found = separability.separate(seen.matrix, second, seen.groups, seen.strength, context.facts.seed)
     if found is None:
         return None
     means = np.stack([np.asarray(seen.values[second == which].mean(axis=0)).ravel() for which in (0, 1)])
@@ -85,7 +85,7 @@ def _level(found: Separability) -> Level:
 
 
 def _words(pair: Pair) -> str:
-    found = pair.found
+    found = pair.separability
     figures = f"AUC {found.auc:.2f} ({found.low:.2f} to {found.high:.2f})"
     if _level(found) == "fine":
         return f"{pair.other} is like train: {figures}"
@@ -94,7 +94,7 @@ def _words(pair: Pair) -> str:
 
 
 def _numbers(pair: Pair) -> dict[str, Any]:
-    found = pair.found
+    found = pair.separability
     return {
         "auc": found.auc,
         "low": found.low,
@@ -127,17 +127,17 @@ def _table(pair: Pair) -> Table:
 
 
 def _speaks_for(pair: Pair, at: int) -> str:
-    return pair.other if pair.found.weights[at] > 0 else "train"
+    return pair.other if pair.separability.weights[at] > 0 else "train"
 
 
 def _plots(pair: Pair) -> list[Bars | Histogram]:
     edges = np.linspace(0, 1, 26)
-    first, second = np.split(pair.found.scores, [pair.rows[0]])
+    first, second = np.split(pair.separability.scores, [pair.rows[0]])
     series = {name: (np.histogram(part, edges)[0] / len(part)).tolist() for name, part in _named(pair, first, second)}
     axis = f"probability of {pair.other}, out of fold"
     plots: list[Bars | Histogram] = [Histogram(f"Train or {pair.other}?", edges.tolist(), series, axis)]
     shares = [at for at in pair.top.tolist() if pair.features.shares[at]][:BARS]
-    if _level(pair.found) != "fine" and shares:
+    if _level(pair.separability) != "fine" and shares:
         bars = {name: (100 * means[shares]).tolist() for name, means in _named(pair, *pair.means)}
         names = [pair.features.names[at] for at in shares]
         plots.append(Bars(f"What tells {pair.other} from train", names, bars, "mean in %"))

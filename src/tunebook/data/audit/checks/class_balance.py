@@ -7,35 +7,34 @@ from typing import Any
 import numpy as np
 
 from tunebook.data.audit.check_result import Bars, CheckResult, Histogram, Table, number, percent, quoted
-from tunebook.data.audit.context import LABEL, AuditContext
+from tunebook.data.audit.context import AuditContext
 
 IMBALANCED = 5
 DRIFT_P, DRIFT_SHARE = 0.001, 0.02
 MOST_BARS, MOST_ROWS = 30, 200
 
 
-def check(context: AuditContext) -> CheckResult | None:
+def check(context: AuditContext) -> CheckResult | str:
     """Shares of the classes, imbalance and drift."""
-    if "train" not in context.splits or LABEL not in context.splits["train"].features:
-        return None
-    if context.facts.label_kind == "number":
-        return _numbers(context)
-    return _classes(context) if context.has_classes else None
+    if "train" not in context.splits or context.label is None:
+        return "training rows have no labels"
+    if context.has_classes:
+        return _classes(context)
+    return _numbers(context) if context.has_numbers else "labels are no classes and no numbers"
 
 
 def _classes(context: AuditContext) -> CheckResult:
-    names = context.data.label_names
-    indicators = {split: context.indicators(split) for split in context.splits}
-    counts = {split: part.sum(axis=0).astype(int) for split, part in indicators.items()}
-    rows = {split: len(part) for split, part in indicators.items()}
+    names = list(context.names)
+    multi = context.strata("train").ndim == 2
+    counts = {split: context.counts(split) for split in context.splits}
+    rows = {split: len(part) for split, part in context.splits.items()}
     train = counts["train"]
     order = np.argsort(-train, kind="stable")
     largest, smallest = int(order[0]), int(order[-1])
     ratio = train[largest] / max(train[smallest], 1)
     entropy = _entropy(train)
-    drift = {split: _drift(counts, rows, split, names, context) for split in counts if split != "train"}
+    drift = {split: _drift(counts, rows, split, names, multi) for split in counts if split != "train"}
     drifted = [split for split, one in drift.items() if one["p"] < DRIFT_P and one["largest_change"] > DRIFT_SHARE]
-    multi = context.facts.label_kind == "classes"
     words = f"{len(names)} {'labels' if multi else 'classes'}"
     if train[largest] == train[smallest]:
         words += f" with {train[largest]:,} rows each"
@@ -49,7 +48,7 @@ def _classes(context: AuditContext) -> CheckResult:
         "drift": drift,
     }
     if multi:
-        per_row = indicators["train"].sum(axis=1)
+        per_row = context.strata("train").sum(axis=1)
         words += f"; {number(float(per_row.mean()))} labels a row, {percent(float((per_row == 0).mean()))} without any"
         numbers |= {"labels_per_row": float(per_row.mean()), "share_without_labels": float((per_row == 0).mean())}
     for split in drifted:
@@ -79,7 +78,7 @@ def _entropy(counts: np.ndarray) -> float:
 
 
 def _drift(
-    counts: dict[str, np.ndarray], rows: dict[str, int], split: str, names: list[str], context: AuditContext
+    counts: dict[str, np.ndarray], rows: dict[str, int], split: str, names: list[str], multi: bool
 ) -> dict[str, Any]:
     """How far a split's shares lie from those of train; p of the chi-square test that both come from one source."""
     from scipy.stats import chi2_contingency
@@ -87,7 +86,7 @@ def _drift(
     shares = {name: counts[name] / rows[name] for name in ("train", split)}
     changes = np.abs(shares["train"] - shares[split])
     at = int(changes.argmax())
-    if context.facts.label_kind == "class":
+    if not multi:
         table = np.stack([counts["train"], counts[split]])
         table = table[:, table.sum(axis=0) > 0]
         p = float(chi2_contingency(table, correction=False).pvalue) if table.shape[1] > 1 else 1.0
@@ -123,7 +122,7 @@ def _table(names: list[str], order: np.ndarray, counts: dict[str, np.ndarray], r
 def _numbers(context: AuditContext) -> CheckResult:
     from scipy.stats import ks_2samp
 
-    values = {split: context.labels(split).astype(np.float64) for split in context.splits}
+    values = {split: context.numbers(split) for split in context.splits}
     spread = {
         split: {"mean": part.mean(), "deviation": part.std(), "least": part.min(), "most": part.max()}
         for split, part in values.items()

@@ -22,7 +22,7 @@ NAMED, LISTED, SHOWN = 2, 30, 2
 
 @dataclass(frozen=True)
 class Giveaway:
-    """A constant that stands nearly only in rows of one label.
+    """A constant that is nearly only in rows of one label.
 
     Args:
         what: in words.
@@ -41,20 +41,25 @@ class Giveaway:
     first: int
 
 
-def check(context: AuditContext) -> CheckResult | None:
-    """Constants that tell at least a fifth of a label's training rows, and 98 % rightly; of four fifths, a warning."""
+def check(context: AuditContext) -> CheckResult | str:
+    """Constants that identify at least a fifth of a label's training rows, with a precision of 98 % or more.
+
+    A warning where one identifies four fifths.
+    """
     if not context.has_classes or not (context.text_roles or context.image_role):
-        return None
+        return "training rows have no classes, or neither texts nor images"
     found: list[Giveaway] = []
     if context.text_roles:
-        labels = context.indicators("train")
-        found += _telling(context.words.rows["train"], [quoted(name) for name in context.words.names], labels)
+        at = context.text_rows("train")
+        labels = context.indicators("train", at)
+        in_texts = _telling(context.words.rows["train"], [quoted(name) for name in context.words.names], labels)
         for names, has in _edges(context.texts("train")):
-            found += _telling(has, names, labels)
+            in_texts += _telling(has, names, labels)
+        found += [replace(one, first=int(at[one.first])) for one in in_texts]
     if context.image_role:
         found += _in_images(context)
     found.sort(key=lambda one: -one.cover * one.precision)
-    names = context.data.label_names
+    names = list(context.names)
     words = "no word, beginning or ending" if context.text_roles else "no size, mode or pixel"
     words += " gives a label away"
     if found:
@@ -75,6 +80,7 @@ def check(context: AuditContext) -> CheckResult | None:
         level="fine" if not found else "warning" if any(one.cover >= SEVERE_COVER for one in found) else "note",
         numbers={
             "least": {"rows": LEAST_ROWS, "cover": LEAST_COVER, "precision": LEAST_PRECISION},
+            "sampled": {split: rows for split, rows in context.sampled_texts().items() if split == "train"},
             "found": [
                 {"what": one.what, "label": names[one.label], "rows": one.rows}
                 | {"precision": one.precision, "cover": one.cover}
@@ -97,7 +103,7 @@ def _words(one: Giveaway, names: list[str]) -> str:
 
 
 def _telling(has: Any, names: list[str], labels: np.ndarray) -> list[Giveaway]:
-    """Features that stand nearly only in rows of one label.
+    """Features that are nearly only in rows of one label.
 
     Args:
         has: sparse 0/1, (rows, features).
@@ -149,7 +155,7 @@ def _coded(values: list[Any], words: str) -> tuple[list[str], Any]:
 
 def _in_images(context: AuditContext) -> list[Giveaway]:
     images = context.images("train")
-    labels = context.indicators("train")[images.at]
+    labels = context.indicators("train", images.at)
     sizes = [f"{width} x {height}" for width, height in images.sizes.tolist()]
     found = []
     for values, words in ((sizes, "the size {}"), (images.modes, "the mode {}"), (images.formats, "the format {}")):
@@ -160,7 +166,7 @@ def _in_images(context: AuditContext) -> list[Giveaway]:
 
 
 def _pixels(pixels: np.ndarray, size: tuple[int, ...], labels: np.ndarray) -> list[Giveaway]:
-    """Places of the thumbnail whose brightness alone tells a label from the others: the AUC of each, by ranks."""
+    """Places of the thumbnail whose brightness alone separates a label from the others: the AUC of each, by ranks."""
     from scipy.stats import rankdata
 
     ranks = rankdata(pixels, axis=0)
@@ -184,6 +190,6 @@ def _pixels(pixels: np.ndarray, size: tuple[int, ...], labels: np.ndarray) -> li
 def _cut_off(values: np.ndarray, has: np.ndarray, above: bool) -> tuple[float, float, int]:
     """Precision, cover and a first row, cut half-way between the label's mean and that of the others."""
     middle = (values[has].mean() + values[~has].mean()) / 2
-    told = values > middle if above else values < middle
-    right = told & has
-    return float(right.sum() / max(told.sum(), 1)), float(right.sum() / has.sum()), int(np.flatnonzero(has)[0])
+    marked = values > middle if above else values < middle
+    right = marked & has
+    return float(right.sum() / max(marked.sum(), 1)), float(right.sum() / has.sum()), int(np.flatnonzero(has)[0])

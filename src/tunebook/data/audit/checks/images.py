@@ -15,10 +15,10 @@ MOST = 8
 ELONGATED = 3.0
 
 
-def check(context: AuditContext) -> CheckResult | None:
+def check(context: AuditContext) -> CheckResult | str:
     """How images differ before the processor brings them to one size."""
     if context.image_role is None:
-        return None
+        return "there are no images"
     images = {split: context.images(split) for split in context.splits}
     sizes = np.concatenate([one.sizes for one in images.values()])
     modes = Counter(mode for one in images.values() for mode in one.modes)

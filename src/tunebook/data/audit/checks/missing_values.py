@@ -1,12 +1,12 @@
-"""Rows without a text, an image or a label, as cleaning found them."""
+"""Rows without a text, an image or a label, as cleaning finds them."""
 
 from __future__ import annotations
 
-from tunebook.data.audit import found
+from tunebook.data.audit import from_cleaning
 from tunebook.data.audit.check_result import CheckResult
 from tunebook.data.audit.context import AuditContext
 
 
 def check(context: AuditContext) -> CheckResult:
     """Which rows miss something."""
-    return found.check(context, {"missing": ""}, severe=0.05)
+    return from_cleaning.result_of(context, {"missing": ""}, severe=0.05)

@@ -11,14 +11,13 @@ FEW_ROWS = 10
 NAMED = 3
 
 
-def check(context: AuditContext) -> CheckResult | None:
-    """How many rows of each class an effective batch holds on average, when rows are drawn evenly."""
+def check(context: AuditContext) -> CheckResult | str:
+    """How many rows of each class an effective batch holds on average, when every row is as likely."""
     if not context.has_classes:
-        return None
-    names, batch = context.data.label_names, context.facts.effective_batch
-    indicators = context.indicators("train")
-    counts = indicators.sum(axis=0).astype(int)
-    expected = batch * counts / len(indicators)
+        return "training rows have no classes"
+    names, batch = list(context.names), context.facts.effective_batch
+    counts = context.counts("train")
+    expected = batch * counts / len(context.splits["train"])
     rare = [at for at in _rare_first(counts) if expected[at] < 1]
     few = [at for at in _rare_first(counts) if counts[at] < FEW_ROWS]
     least = int(counts.argmin())

@@ -1,23 +1,20 @@
-"""Draws rows so that every split has each label by its share, where a row may have several. Knows no classes."""
+"""Takes rows so that every split has each label by its share, where a row may have several. Knows 0 and 1 only."""
 
 from __future__ import annotations
 
 import numpy as np
-from datasets import Dataset
 
 
-class ManyLabels:
+class Iterative:
     """Iterative stratification (Sechidis, Tsoumakas & Vlahavas 2011, On the stratification of multi-label data).
 
     Args:
-        train: the rows.
-        label: their column of 0 and 1, one for each label.
+        labels: 0 or 1 of each label of the training rows, (rows, labels).
         seed: which rows.
     """
 
-    def __init__(self, train: Dataset, label: str, seed: int) -> None:
-        self.labels = np.asarray(train[label][:], dtype=np.int8).reshape(len(train), -1)
-        self.seed = seed
+    def __init__(self, labels: np.ndarray, seed: int) -> None:
+        self.labels, self.seed = labels, seed
 
     def divided(self, left: np.ndarray, size: int, name: str) -> tuple[np.ndarray, np.ndarray]:
         """The rest and `size` of the rows, all where there are not more."""

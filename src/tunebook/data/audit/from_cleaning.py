@@ -1,4 +1,4 @@
-"""Turns what cleaning found (`PreparedData.findings`) into what the audit says. Looks for nothing itself."""
+"""Turns the findings of cleaning (`PreparedData.findings`) into results of checks. Reads no rows itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tunebook.data.audit.context import AuditContext
 SHOWN = 5
 
 
-def check(
+def result_of(
     context: AuditContext, kinds: dict[str, str], severe: float, none: str = "none found", again: str = "repeats"
 ) -> CheckResult:
     """One line, counts and examples for some kinds of findings.
@@ -19,21 +19,21 @@ def check(
         context: rows and findings.
         kinds: of findings (which are fields of `cleaning` too), each with its name in the line, or "".
         severe: share of a split that is left from which on the finding is a warning.
-        none: said where nothing was found.
+        none: the line where there is no finding.
         again: what a row does to its partner, for the titles of examples.
     """
     findings = [one for one in context.data.findings if one.kind in kinds and one.rows]
     ignored = [f"cleaning.{key}" for key in kinds if getattr(context.facts.cleaning, key) == "ignore"]
-    said = [
+    parts = [
         _words(context, kind, findings, name)
         for kind, name in kinds.items()
         if any(one.kind == kind for one in findings)
     ]
-    said = said or ([none] if len(ignored) < len(kinds) else [])
-    said += [f"not looked for: {', '.join(ignored)}=ignore"] if ignored else []
+    parts = parts or ([none] if len(ignored) < len(kinds) else [])
+    parts += [f"not looked for: {', '.join(ignored)}=ignore"] if ignored else []
     rows: list[list[str | int | float]] = [[one.words, one.dropped, one.policy] for one in findings]
     return CheckResult(
-        words="; ".join(said),
+        words="; ".join(parts),
         level=_level(context, findings, severe),
         numbers={"findings": [_numbers(one) for one in findings], "ignored": ignored},
         tables=[Table("", ["finding", "left out", "policy"], rows)] if rows else [],
@@ -56,16 +56,16 @@ def _words(context: AuditContext, kind: str, findings: list[Any], name: str) -> 
 
 
 def _size(context: AuditContext, finding: Any) -> int:
-    """Rows that the split had when it was looked at.
+    """Rows that the split had when cleaning read it.
 
-    Where the finding does not say, those that are there now, with those that were left out or carved.
+    Where the finding does not state it: those that are there now, with those that were left out or carved.
     """
     if finding.of:
         return int(finding.of)
     data, split = context.data, finding.split
     carved = context.facts.carved if split == "train" and "leaks" not in finding.kind else ()
-    there = sum(len(context.splits.get(name, [])) for name in (split, *carved))
-    return max(there + sum(one.split in {split, *carved} for one in data.dropped), len(finding.rows))
+    rows = sum(len(context.splits.get(name, [])) for name in (split, *carved))
+    return max(rows + sum(one.split in {split, *carved} for one in data.dropped), len(finding.rows))
 
 
 def _level(context: AuditContext, findings: list[Any], severe: float) -> Level:
@@ -94,12 +94,12 @@ def _examples(context: AuditContext, finding: Any, again: str) -> list[Example]:
         partner = finding.partners[at] if finding.partners else None
         rows: list[Row | None] = [context.row(finding.split, row)]
         rows += [context.row(*partner)] if partner else []
-        there = [one for one in rows if one is not None]
-        if there:
+        present = [one for one in rows if one is not None]
+        if present:
             kind = finding.kind.replace("_", " ")
-            # The words of a row say where it is now, so that a title reads like what stands over the row itself.
+            # The words of a row say where it is now, so that a title reads like the heading of the row itself.
             title = f"{kind}: row {row} of {rows[0].split if rows[0] else finding.split}"
             if partner:
                 title += f" {again} row {partner[1]} of {rows[1].split if rows[1] else partner[0]}"
-            shown.append(Example(title, there))
+            shown.append(Example(title, present))
     return shown

@@ -1,4 +1,4 @@
-"""What becomes of rows whose label is probably wrong, once for all processes and for every continuation of a run."""
+"""What happens to rows whose label is probably wrong, once for all processes and for every continuation of a run."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ logger = logging.getLogger("tunebook")
 
 FILE = "label_noise.json"
 KIND = "label_noise"
+DONE = {"report": "kept", "drop": "left out", "weight": "every row weighs as its label is probably right"}
 
 FLOOR = 0.05
-"""No row weighs less: what looks impossible to the probe may still be right, and keeps a twentieth of its voice."""
+"""No row weighs less: what looks impossible to the probe may still be right."""
 
 
 class Ranks(Protocol):
@@ -47,13 +48,13 @@ class Ranks(Protocol):
 
 
 @dataclass(frozen=True)
-class Treated:
+class PolicyResult:
     """The rows after what the policy says.
 
     Args:
-        data: prepared; its training rows or their weights may have changed, and there is a finding more.
+        data: prepared; its training rows or their weights may have changed, and one finding is added.
         encoded: the encoded training rows, the same ones in the same order.
-        record: for `write`; None where label noise was not looked for.
+        record: for `write`; None where label noise was not searched for.
     """
 
     data: PreparedData
@@ -61,82 +62,84 @@ class Treated:
     record: dict[str, Any] | None
 
 
-def treat(
+def apply_policy(
     cleaning: CleaningConfig,
     data: PreparedData,
     encoded: Dataset,
     features: Callable[[Dataset], np.ndarray],
-    kind: str,
     seed: int,
     ranks: Ranks,
     before: dict[str, Any] | None = None,
-    share: float | None = None,
-) -> Treated:
+) -> PolicyResult:
     """Look for labels that are probably wrong and report, drop or weigh down their rows; training rows only.
 
-    The main process looks once and the others are told, so that all have the same rows and weights to the bit.
-    A run that is continued gives the record that it has kept instead (`read`).
+    The main process searches once and sends its record to the others, so that all have the same rows and weights to
+    the bit. A run that is continued gives the record that it has saved (`read`).
 
     Args:
         cleaning: the configuration's group.
         data: prepared.
         encoded: its training rows, encoded.
-        features: gives (rows, dims) of encoded rows; called by the main process, and only where nothing is kept.
-        kind: of the labels: `class` or `classes`.
+        features: gives (rows, dims) of encoded rows; called by the main process, and only without `before`.
         seed: of the folds.
         ranks: the processes.
         before: the record of the run that is continued.
-        share: of rows that are suspects; None: estimated (see `suspects.find`).
 
     Raises:
-        ConfigurationError: the labels are numbers, or cleanlab is not installed.
+        ConfigurationError: the labels have no classes, or cleanlab is not installed.
         DataError: a class has too few rows, or `before` is of other rows.
     """
     if cleaning.label_noise == "ignore":
-        return Treated(data, encoded, None)
-    if problems := requirements.problems(cleaning, kind):
+        return PolicyResult(data, encoded, None)
+    supported = data.label is not None and data.label.type.has_classes
+    if problems := requirements.problems(cleaning, supported):
         raise ConfigurationError(problems)
     record: dict[str, Any] | None = None
     with ranks.main_first():
         if ranks.main:
-            found = data.fingerprints["train"]
-            record = before or look(data, features(encoded), cleaning.label_noise_folds, seed, share)
-            if record["fingerprint"] != found:
+            if before is None:
+                share = cleaning.label_noise_share
+                record = search(data, features(encoded), cleaning.label_noise_folds, seed, share)
+            else:
+                record = before
+            if record["fingerprint"] != data.fingerprints["train"]:
                 message = f"{FILE} is of other training rows than these; set run.overwrite=true to start the run anew"
                 raise DataError(message)
     record = ranks.from_main(record)
     if ranks.main:
-        logger.info("label noise: %s; %s", record["words"], _doing(cleaning.label_noise))
-    return Treated(*_applied(cleaning.label_noise, data, encoded, record), record)
+        logger.info("label noise: %s; %s", record["words"], DONE[cleaning.label_noise])
+    return PolicyResult(*_applied(cleaning.label_noise, data, encoded, record), record)
 
 
-def look(data: PreparedData, features: np.ndarray, folds: int, seed: int, share: float | None = None) -> dict[str, Any]:
-    """Everything that was found, as plain values for JSON.
+def search(
+    data: PreparedData, features: np.ndarray, folds: int, seed: int, share: float | None = None
+) -> dict[str, Any]:
+    """Labels that are probably wrong, as plain values for JSON.
 
     Args:
         data: prepared.
         features: (training rows, dims).
         folds: of the cross-validation.
         seed: of the folds.
-        share: see `treat`.
+        share: of rows that are suspects; None: estimated (see `suspects.find`).
 
     Returns:
         `suspects`: row, place in the training split (a paraphrase has its original's row), given, suggested, the
         probabilities of both, and the row's values, the likeliest to be wrong first;
         `quality`: of every training row in order, the probability of its given label; `agreement`: share of
-        rows (multi-label: of labels) on which the out-of-fold answer is the given one; `words`; `fingerprint`.
+        rows (multi-label: of labels) on which the out-of-fold prediction is the given one; `words`; `fingerprint`.
     """
     train, names = data.splits["train"], data.label_names
-    labels = np.asarray(train["label"][:])
-    told = probabilities.out_of_fold(features, labels, _sources(train), folds, seed, names)
-    found = suspects.find(labels, told, share)
-    answered = told.argmax(1) if labels.ndim == 1 else told > 0.5
-    agreement = float((answered == labels).mean())
+    labels = _labels(data)
+    out_of_fold = probabilities.out_of_fold(features, labels, _inputs(data), folds, seed, names)
+    ranked = suspects.find(labels, out_of_fold, share)
+    predicted = out_of_fold.argmax(1) if labels.ndim == 1 else out_of_fold > 0.5
+    agreement = float((predicted == labels).mean())
     rows = train[ROW][:]
-    places = found.places.tolist()
+    places = ranked.places.tolist()
     shown = [one.values for one in dropped_rows(train, "train", places, KIND, names)]
     listed = [
-        {"row": rows[place], "place": place, **suspects.describe(labels, told, place, names), "values": values}
+        {"row": rows[place], "place": place, **suspects.describe(labels, out_of_fold, place, names), "values": values}
         for place, values in zip(places, shown, strict=True)
     ]
     words = (
@@ -151,7 +154,7 @@ def look(data: PreparedData, features: np.ndarray, folds: int, seed: int, share:
         "agreement": round(agreement, 6),
         "words": words,
         "suspects": listed,
-        "quality": [round(float(value), 6) for value in found.quality],
+        "quality": [round(float(value), 6) for value in ranked.quality],
     }
 
 
@@ -169,18 +172,14 @@ def weights_of(quality: np.ndarray, own: np.ndarray | None = None) -> np.ndarray
 
 
 def write(folder: Path, record: dict[str, Any] | None) -> None:
-    """Keep the record in the run directory, whole or not at all."""
+    """Write the record into the run directory, whole or not at all."""
     if record is not None:
         files.write_json(folder / FILE, record)
 
 
 def read(folder: Path) -> dict[str, Any] | None:
-    """The record that a run has kept; None where there is none."""
+    """The record that a run has written; None where there is none."""
     return files.read_json(folder / FILE) if (folder / FILE).is_file() else None
-
-
-def _doing(policy: str) -> str:
-    return {"report": "kept", "drop": "left out", "weight": "every row weighs as its label is probably right"}[policy]
 
 
 def _applied(policy: str, data: PreparedData, encoded: Dataset, record: dict[str, Any]) -> tuple[PreparedData, Dataset]:
@@ -191,7 +190,7 @@ def _applied(policy: str, data: PreparedData, encoded: Dataset, record: dict[str
     if gone:
         places = [one["place"] for one in listed]
         kept = np.setdiff1d(np.arange(len(train)), places)
-        _refuse_emptied(np.asarray(train["label"][:]), kept, data.label_names)
+        _refuse_emptied(_labels(data), kept, data.label_names)
         return without_rows(data, places, finding, [_reason(one) for one in listed]), encoded.select(kept)
     if rows:
         data = dataclasses.replace(data, findings=[*data.findings, finding])
@@ -212,16 +211,25 @@ def _refuse_emptied(labels: np.ndarray, kept: np.ndarray, names: list[str]) -> N
         raise DataError(Problem("cleaning.label_noise", message))
 
 
-def _sources(train: Dataset) -> list[bytes]:
-    """Of each row its input, of a paraphrase its original's: it has the same label, which it would give away."""
+def _labels(data: PreparedData) -> np.ndarray:
+    """Of the training rows, (rows,) class ids or (rows, labels) of 0 and 1."""
+    strata = data.label.strata(data.splits["train"]) if data.label else None
+    if strata is None:
+        raise TypeError("the labels have no classes")
+    return strata
+
+
+def _inputs(data: PreparedData) -> list[bytes]:
+    """Of each row its input, of a paraphrase its original's: it has the same label, which it would show."""
+    train = data.splits["train"]
     first: dict[int, bytes] = {}
-    inputs = fingerprint.inputs(train, "label")
+    inputs = fingerprint.inputs(train, data.label.role if data.label else None)
     return [first.setdefault(row, digest) for row, digest in zip(train[ROW][:], inputs, strict=True)]
 
 
-def _reason(found: dict[str, Any]) -> str:
-    surely = "probably" if found["probability_suggested"] > found["probability_given"] else "perhaps"
+def _reason(suspect: dict[str, Any]) -> str:
+    how = "probably" if suspect["probability_suggested"] > suspect["probability_given"] else "perhaps"
     return (
-        f"{KIND}: said {found['given']}, {surely} {found['suggested']} "
-        f"(p={found['probability_given']:.2f} against {found['probability_suggested']:.2f})"
+        f"{KIND}: labelled {suspect['given']}, {how} {suspect['suggested']} "
+        f"(p={suspect['probability_given']:.2f} against {suspect['probability_suggested']:.2f})"
     )

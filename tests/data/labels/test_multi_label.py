@@ -7,7 +7,7 @@ import logging
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, List, Value
 
-from tunebook.data.labels import encode
+from tunebook.data.labels.multi_label import MultiLabel
 from tunebook.errors import DataError
 
 KEY = "dataset.columns.label='label'"
@@ -25,14 +25,14 @@ def splits(feature=None, **columns):
 
 
 def encoded(given, stated=None, separator=None):
-    found, names = encode(given, "label", "classes", stated, KEY, separator)
+    found, targets = MultiLabel().encode(given, "label", stated, KEY, separator)
     assert found["train"].features["label"] == List(Value("int8"))
-    return names, found["train"]["label"][:]
+    return list(targets.names), found["train"]["label"][:]
 
 
 def refusal(given, stated=None, separator=None) -> str:
     with pytest.raises(DataError) as caught:
-        encode(given, "label", "classes", stated, KEY, separator)
+        MultiLabel().encode(given, "label", stated, KEY, separator)
     return str(caught.value)
 
 
@@ -87,7 +87,7 @@ def test_names_that_the_lists_carry():
 
 
 def test_a_label_of_a_later_split_has_its_id_too():
-    found, names = encode(splits(train=[["a"], ["b"]], test=[["c"], []]), "label", "classes", None, KEY)
+    found, names = MultiLabel().encode(splits(train=[["a"], ["b"]], test=[["c"], []]), "label", None, KEY)
     assert names == ["a", "b", "c"]
     assert found["test"]["label"][:] == [[0, 0, 1], [0, 0, 0]]
     assert found["train"].column_names == ["row", "label"]
@@ -142,7 +142,7 @@ def test_goemotions_as_it_is_published(real, tmp_path):
     context = LoadContext(roles={"text": "text", "label": "label"}, required=("text", "label"), cwd=tmp_path)
     given = files.load(options, context)
     names = (folder / "labels.txt").read_text(encoding="utf-8").split()
-    found, named = encode(given, "label", "classes", names, KEY, ",")
+    found, named = MultiLabel().encode(given, "label", names, KEY, ",")
     lines = (folder / "train.tsv").read_text(encoding="utf-8").split("\n")
     ids = [{int(part) for part in line.split("\t")[1].split(",")} for line in lines if line]
     assert named == names

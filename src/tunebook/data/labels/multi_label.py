@@ -1,54 +1,75 @@
-"""Any number of labels a row, from lists, one text or several columns: a 0 or 1 for each name."""
+"""Any number of labels a row, from lists, one text or several columns: a 0 or 1 for each name. Knows no task."""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tunebook.data.labels import naming
-from tunebook.data.labels.one_class import carried_names
+from tunebook.data.labels.base import Stated, Targets
 from tunebook.errors import DataError, Problem
 
 if TYPE_CHECKING:
+    import numpy as np
     from datasets import Dataset, DatasetDict
-
-    from tunebook.data.labels import Stated
 
 logger = logging.getLogger("tunebook")
 
-SHOWN = 10
 MARKS = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
-
-
-def encode(
-    splits: DatasetDict, role: str, stated: Stated, key: str, separator: str | None = None
-) -> tuple[DatasetDict, list[str]]:
-    """The splits with `role` as a list of 0 and 1 (int8), one for each name; see `labels.encode`.
-
-    A label that a row names twice counts once. A row may have none: an empty list, an empty text, or 0 in every
-    column. A list or a column's cell that is missing is a mistake, since nobody knows what it would hold.
-    """
-    from datasets import DatasetDict, List, Value
-
-    form = _form(splits["train"].features[role])
-    _check_form(splits, role, form, key, separator)
-    given = {name: FORMS[form](split, role, key, separator) for name, split in splits.items()}
-    if form == "lists" and _are_marks(given, stated):
-        given = _from_marks(given, stated, key)
-    names, ids = _names(splits, given, role, form, stated, key)
-    feature = List(Value("int8"))
-    encoded = {}
-    for name, split in splits.items():
-        rows = [sorted({ids[label] for label in labels}) for labels in given[name]]
-        column = [[int(index in row) for index in range(len(names))] for row in map(set, rows)]
-        encoded[name] = split.remove_columns(role).add_column(role, column, feature=feature)
-        _tell_without(name, rows)
-    return DatasetDict(encoded), names
-
-
 Rows = list[list[Any]]
+"""The labels of each row."""
+
+
+class MultiLabel:
+    """Each row has any number of labels, also none; see `tunebook.data.labels.base.LabelType`."""
+
+    name = "multi_label"
+    words = "any number of labels a row"
+    has_classes = True
+    empty_is_missing = False
+
+    def encode(
+        self, splits: DatasetDict, role: str, stated: Stated, key: str, separator: str | None = None
+    ) -> tuple[DatasetDict, Targets]:
+        """The splits with `role` as a list of 0 and 1 (int8), one for each name.
+
+        A label that a row names twice counts once. A row may have none: an empty list, an empty text, or 0 in every
+        column. A list or a column's cell that is missing is a mistake, since nobody knows what it would hold.
+        """
+        from datasets import DatasetDict, List, Value
+
+        form = _form(splits["train"].features[role])
+        _check_form(splits, role, form, key, separator)
+        given = {name: FORMS[form](split, role, key, separator) for name, split in splits.items()}
+        if form == "lists" and _are_marks(given, stated):
+            given = _from_marks(given, stated, key)
+        targets, ids = _names(splits, given, role, form, stated, key)
+        encoded = {}
+        for name, split in splits.items():
+            rows = [{ids[label] for label in labels} for labels in given[name]]
+            column = [[int(index in row) for index in range(len(targets.names))] for row in rows]
+            encoded[name] = split.remove_columns(role).add_column(role, column, feature=List(Value("int8")))
+            if without := sum(not row for row in rows):
+                logger.info("%s of %s rows of %s have no label at all", f"{without:,}", f"{len(rows):,}", name)
+        return DatasetDict(encoded), targets
+
+    def indicators(self, values: Any, names: Sequence[str]) -> np.ndarray:
+        """The values themselves, (rows, classes)."""
+        import numpy as np
+
+        return np.asarray(values, dtype=np.float32).reshape(len(values), len(names))
+
+    def strata(self, values: Any) -> np.ndarray:
+        """The 0 and 1 of each row, (rows, classes)."""
+        import numpy as np
+
+        return np.asarray(values, dtype=np.int8).reshape(len(values), -1)
+
+    def describe(self, value: Any, names: Sequence[str]) -> str:
+        """The names of the row's labels, or `none`."""
+        return ", ".join(name for name, has in zip(names, value, strict=True) if has) or "none"
 
 
 def _form(feature: Any) -> str:
@@ -65,7 +86,7 @@ def _check_form(splits: DatasetDict, role: str, form: str, key: str, separator: 
         shown = ", ".join(f"{kind} in {name}" for name, kind in forms.items())
         raise DataError(Problem(key, f"must hold its labels in one form; it holds {shown}"))
     if form != "text" and separator is not None:
-        message = f"is for labels that stand in one text; the labels are {form}: take it out"
+        message = f"is for labels that are one text; the labels are {form}: take it out"
         raise DataError(Problem("dataset.label_separator", message))
     if form == "text" and separator is None:
         values = [str(value) for value in splits["train"][role] if value is not None]
@@ -93,32 +114,38 @@ def _written(value: Any) -> str:
 
 
 def _of_lists(split: Dataset, role: str, key: str, separator: str | None) -> Rows:
+    from tunebook.data.checks import rows_in_words
+
     rows = list(split[role][:])
-    lacking = [number for number, labels in zip(_rows_of(split), rows, strict=True) if labels is None]
-    holes = [number for number, labels in zip(_rows_of(split), rows, strict=True) if labels and None in labels]
+    lacking = [number for number, labels in zip(split["row"][:], rows, strict=True) if labels is None]
+    holes = [number for number, labels in zip(split["row"][:], rows, strict=True) if labels and None in labels]
     problems = []
     if lacking:
-        problems.append(Problem(key, f"has no list: {_shown(lacking)}; a row without labels has an empty one, []"))
+        problems.append(
+            Problem(key, f"has no list: {rows_in_words(lacking)}; a row without labels has an empty one, []")
+        )
     if holes:
-        problems.append(Problem(key, f"has null inside a list: {_shown(holes)}; take it out"))
+        problems.append(Problem(key, f"has null inside a list: {rows_in_words(holes)}; take it out"))
     if problems:
         raise DataError(problems)
     return rows
 
 
 def _of_columns(split: Dataset, role: str, key: str, separator: str | None) -> Rows:
+    from tunebook.data.checks import rows_in_words
+
     rows = [dict(row) for row in split[role]]
     problems = []
     for column in rows[0] if rows else []:
         wrong = [
             (number, row[column])
-            for number, row in zip(_rows_of(split), rows, strict=True)
+            for number, row in zip(split["row"][:], rows, strict=True)
             if str(row[column]).strip().lower() not in MARKS
         ]
         if wrong:
             value = "nothing" if wrong[0][1] is None else repr(wrong[0][1])
             message = f"column {column!r} must hold 0 or 1 (or false, true); it holds {value}"
-            problems.append(Problem(key, f"{message}: {_shown([number for number, _ in wrong])}"))
+            problems.append(Problem(key, f"{message}: {rows_in_words([number for number, _ in wrong])}"))
     if problems:
         raise DataError(problems)
     return [[column for column, value in row.items() if MARKS[str(value).strip().lower()]] for row in rows]
@@ -155,48 +182,31 @@ def _from_marks(given: Mapping[str, Rows], stated: Stated, key: str) -> dict[str
 
 def _names(
     splits: DatasetDict, given: Mapping[str, Rows], role: str, form: str, stated: Stated, key: str
-) -> naming.Names:
+) -> tuple[Targets, dict[Any, int]]:
     distinct = naming.distinct_of((label for rows in given.values() for row in rows for label in row), key)
     if not distinct:
         raise DataError(Problem(key, "gives no row any label; there is nothing to learn"))
     if form == "columns":
-        return _of_known_columns(list(splits["train"].features[role]), distinct, stated, key)
+        columns = list(splits["train"].features[role])
+        names, by_column = naming.names_of_known(columns, list(range(len(columns))), stated, key)
+        if unused := [column for column in columns if column not in distinct]:
+            logger.warning("%s: no row has 1 in %s; it cannot be learned", key, ", ".join(unused))
+        ids = {column: by_column[index] for index, column in enumerate(columns)}
+        return naming.targets_of(names, stated, columns), ids
+    known = None
     if form == "text" and _are_ids(distinct, stated):
         numbers = {label: int(label) for label in distinct}
         names, by_number = naming.names_of(sorted(set(numbers.values())), stated, key)
         ids = {label: by_number[number] for label, number in numbers.items()}
     else:
-        features = {name: split.features[role] for name, split in splits.items()}
-        inner = {name: getattr(feature, "feature", None) for name, feature in features.items()}
-        known = carried_names(inner, key)
+        inner = {name: getattr(split.features[role], "feature", None) for name, split in splits.items()}
+        known = naming.carried_names(inner, key)
         names, ids = (
             naming.names_of_known(known, distinct, stated, key) if known else naming.names_of(distinct, stated, key)
         )
     naming.check_all_used({ids[label] for label in distinct}, names, stated)
-    return names, ids
-
-
-def _of_known_columns(columns: list[str], distinct: list[str], stated: Stated, key: str) -> naming.Names:
-    names, by_column = naming.names_of_known(columns, list(range(len(columns))), stated, key)
-    if unused := [column for column in columns if column not in distinct]:
-        logger.warning("%s: no row has 1 in %s; it cannot be learned", key, ", ".join(unused))
-    return names, {column: by_column[index] for index, column in enumerate(columns)}
+    return naming.targets_of(names, stated, known), ids
 
 
 def _are_ids(distinct: list[str], stated: Stated) -> bool:
     return all(label.isascii() and label.isdigit() for label in distinct) and not set(distinct) & set(stated or ())
-
-
-def _tell_without(split: str, rows: list[list[int]]) -> None:
-    without = sum(not row for row in rows)
-    if without:
-        logger.info("%s of %s rows of %s have no label at all", f"{without:,}", f"{len(rows):,}", split)
-
-
-def _rows_of(split: Dataset) -> list[int]:
-    return list(split["row"]) if "row" in split.column_names else list(range(len(split)))
-
-
-def _shown(rows: list[int]) -> str:
-    shown = ", ".join(map(str, rows[:SHOWN])) + (f", … ({len(rows)} in all)" if len(rows) > SHOWN else "")
-    return f"row{'s' if len(rows) > 1 else ''} {shown} (counted from 0)"

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Value
 
-from tunebook.data.labels import encode
+from tunebook.data.labels.regression import Regression
 from tunebook.errors import DataError
 
 KEY = "dataset.columns.label='label'"
@@ -24,7 +24,7 @@ def splits(**columns):
 
 def refusal(given, stated=None) -> str:
     with pytest.raises(DataError) as caught:
-        encode(given, "label", "number", stated, KEY)
+        Regression().encode(given, "label", stated, KEY)
     return str(caught.value)
 
 
@@ -38,8 +38,8 @@ def refusal(given, stated=None) -> str:
     ],
 )
 def test_encodes(values, expected):
-    found, names = encode(splits(train=values, test=values), "label", "number", None, KEY)
-    assert (names, found["train"]["label"][:], found["test"]["label"][:]) == ([], expected, expected)
+    found, targets = Regression().encode(splits(train=values, test=values), "label", None, KEY)
+    assert (targets.names, found["train"]["label"][:], found["test"]["label"][:]) == ((), expected, expected)
     assert found["train"].features["label"] == Value("float64")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict
 
-from tunebook.data.labels import encode
+from tunebook.data.labels.single_label import SingleLabel
 from tunebook.errors import DataError
 
 KEY = "dataset.columns.label='label'"
@@ -39,8 +39,8 @@ def splits(**columns):
     ],
 )
 def test_encodes(values, stated, names, ids):
-    encoded, found = encode(splits(train=values), "label", "class", stated, KEY)
-    assert found == names
+    encoded, found = SingleLabel().encode(splits(train=values), "label", stated, KEY)
+    assert list(found.names) == names
     assert encoded["train"]["label"][:] == ids
     assert encoded["train"].features["label"].names == names
 
@@ -55,8 +55,8 @@ def test_encodes(values, stated, names, ids):
 )
 def test_names_that_the_column_carries(stated, names, ids):
     given = splits(train=[1, 0]).cast_column("label", ClassLabel(names=["neg", "pos"]))
-    encoded, found = encode(given, "label", "class", stated, KEY)
-    assert (found, encoded["train"]["label"][:]) == (names, ids)
+    encoded, found = SingleLabel().encode(given, "label", stated, KEY)
+    assert (list(found.names), encoded["train"]["label"][:]) == (names, ids)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_names_that_the_column_carries(stated, names, ids):
 )
 def test_refuses(columns, stated, parts):
     with pytest.raises(DataError) as caught:
-        encode(splits(**columns), "label", "class", stated, KEY)
+        SingleLabel().encode(splits(**columns), "label", stated, KEY)
     for part in parts:
         assert part in str(caught.value)
 
@@ -92,7 +92,7 @@ def test_other_names_in_each_split():
         test=splits(x=[0, 1])["x"].cast_column("label", ClassLabel(names=["b", "a"])),
     )
     with pytest.raises(DataError, match="train: a, b; test: b, a"):
-        encode(given, "label", "class", None, KEY)
+        SingleLabel().encode(given, "label", None, KEY)
 
 
 @pytest.mark.parametrize(
@@ -110,8 +110,8 @@ def test_other_names_in_each_split():
     ],
 )
 def test_mapped_labels(values, stated, names, ids):
-    encoded, found = encode(splits(train=values), "label", "class", stated, KEY)
-    assert (found, encoded["train"]["label"][:]) == (names, ids)
+    encoded, found = SingleLabel().encode(splits(train=values), "label", stated, KEY)
+    assert (list(found.names), encoded["train"]["label"][:]) == (names, ids)
     assert encoded["train"].features["label"].names == names
 
 
@@ -124,8 +124,8 @@ def test_mapped_labels(values, stated, names, ids):
 )
 def test_mapped_names_that_the_column_carries(stated, names, ids):
     given = splits(train=[1, 0]).cast_column("label", ClassLabel(names=["neg", "pos"]))
-    encoded, found = encode(given, "label", "class", stated, KEY)
-    assert (found, encoded["train"]["label"][:]) == (names, ids)
+    encoded, found = SingleLabel().encode(given, "label", stated, KEY)
+    assert (list(found.names), encoded["train"]["label"][:]) == (names, ids)
 
 
 @pytest.mark.parametrize(
@@ -142,14 +142,14 @@ def test_mapped_names_that_the_column_carries(stated, names, ids):
 )
 def test_mappings_that_are_refused(values, stated, parts):
     with pytest.raises(DataError) as caught:
-        encode(splits(train=values), "label", "class", stated, KEY)
+        SingleLabel().encode(splits(train=values), "label", stated, KEY)
     for part in parts:
         assert part in str(caught.value)
 
 
 def test_a_separator_is_for_several_labels():
     with pytest.raises(DataError, match="this task gives each row one"):
-        encode(splits(train=["a", "b"]), "label", "class", None, KEY, ",")
+        SingleLabel().encode(splits(train=["a", "b"]), "label", None, KEY, ",")
 
 
 def test_an_id_that_has_no_name():
@@ -159,4 +159,4 @@ def test_an_id_that_has_no_name():
     index = table.column_names.index("label")
     broken = Dataset(table.set_column(index, table.schema.field(index), [[0, 7]]))
     with pytest.raises(DataError, match="holds 7, which is no id of its 2 names: 'a', 'b'"):
-        encode(DatasetDict(train=broken), "label", "class", None, KEY)
+        SingleLabel().encode(DatasetDict(train=broken), "label", None, KEY)
