@@ -50,7 +50,7 @@ def search(config: Config, wanted: Range) -> tuple[Sweep, list[str]]:
         directory = RunDirectory(Path(aside))
         data = load_data(config, directory, processes)
         _, parts = load_parts(config, data, directory, processes)
-        chosen = build.choose_precision(config, parts, layout, processes, None)
+        chosen = build.choose_precision(config, processes, None)
         trainer = build.build_trainer(config, parts, layout, chosen, directory, processes)
         with listening() as wish:
             if processes.main:

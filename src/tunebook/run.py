@@ -84,7 +84,7 @@ def run(config: Config, command: str = "tunebook.run(config)") -> RunResult:
         data, parts = load_parts(config, data, directory, processes)
         seen = look_at_data(config, data, parts, layout, processes)
         log.info("%s", layout)
-        chosen = build.choose_precision(config, parts, layout, processes, directory.record.get("precision"))
+        chosen = build.choose_precision(config, processes, directory.record.get("precision"))
         log.info("precision %s, chosen by %s", chosen.name, chosen.chosen_by)
         if processes.main:
             directory.update(precision={"name": chosen.name, "chosen_by": chosen.chosen_by})

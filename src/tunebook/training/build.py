@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import datasets
-import torch
 from torch import nn
 from transformers import (
     EarlyStoppingCallback,
@@ -27,14 +26,13 @@ from tunebook.models.adapted import Adapted
 from tunebook.models.plan import FreezingPlan
 from tunebook.run_directory import RunDirectory
 from tunebook.tasks.base import Task
-from tunebook.training import precision
 from tunebook.training.arguments import training_arguments
 from tunebook.training.batches import BatchLayout, EffectiveBatches, batch_layout
 from tunebook.training.callbacks import Bar, History, Progress
 from tunebook.training.losses.base import Loss
 from tunebook.training.phase_schedule import PhaseSchedule, phase_schedule
 from tunebook.training.phase_table import freezing_lines
-from tunebook.training.precision import Precision
+from tunebook.training.precision import Precision, resolve_precision
 from tunebook.training.processes import Processes
 from tunebook.training.rates import base_rate, rate_lines, rates_of
 from tunebook.training.regularized import Averaging, refuse_pieces, regularized
@@ -133,31 +131,17 @@ def batches_of(config: Config, parts: Parts, layout: BatchLayout, rank: int) -> 
     return EffectiveBatches(parts.sampling, layout, rank, wanted.train_sampling_strategy, seed, lengths)
 
 
-def choose_precision(
-    config: Config, parts: Parts, layout: BatchLayout, processes: Processes, before: dict[str, str] | None
-) -> Precision:
-    """The precision of the run: that of the interrupted run, else chosen by the main process for all."""
+def choose_precision(config: Config, processes: Processes, before: dict[str, str] | None) -> Precision:
+    """The precision of the run: that of the interrupted run, else resolved by the main process for all."""
     if before and config.runtime.precision in {"auto", before["name"]}:
         return Precision(before["name"], before["chosen_by"])  # type: ignore[arg-type]
     if before:
         logger.warning(
-            "this run began in %s and goes on in %s, as runtime.precision says",
+            "this run began in %s and continues in %s, as set by runtime.precision",
             before["name"],
             config.runtime.precision,
         )
-    chosen = None
-    if processes.main:
-        batches: Any = batches_of(config, parts, layout, 0)
-        keys = next(iter(batches))[: precision.PROBED_ROWS]
-        batch = parts.task.collator(parts.processor)(parts.train_rows.__getitems__(keys))
-        labels = batch.pop("labels")
-        inputs = {name: values for name, values in batch.items() if name not in {"row", "weight"}}
-
-        def step(model: nn.Module) -> torch.Tensor:
-            return parts.loss(model(**inputs)["logits"], labels).mean()
-
-        chosen = precision.choose(config.runtime.precision, processes.state.device, step, parts.model)
-    return processes.from_main(chosen)
+    return processes.from_main(resolve_precision(config.runtime.precision, processes.state.device))
 
 
 def build_trainer(
