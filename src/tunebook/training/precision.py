@@ -46,6 +46,9 @@ def resolve_precision(wanted: str, device: torch.device) -> Precision:
 
 def cpu_bf16_instructions() -> str:
     """The instructions by which this processor multiplies in bf16, such as `AMX-BF16`; empty if it has none."""
-    has = torch.cpu.get_capabilities()
+    if hasattr(torch.cpu, "get_capabilities"):
+        has = torch.cpu.get_capabilities()
+    else:  # older versions of torch tell of AVX512 alone
+        has = {"avx512_bf16": torch.cpu._is_avx512_bf16_supported()}
     names = {"amx_bf16": "AMX-BF16", "avx512_bf16": "AVX512-BF16"}
     return next((name for key, name in names.items() if has.get(key)), "")

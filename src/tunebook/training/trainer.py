@@ -198,14 +198,13 @@ class RecipeTrainer(CheckpointedTrainer):
             and self.lr_schedule is not None
             and not str(self.args.optim).endswith("layerwise")
         ):
-            self.lr_scheduler = ScheduledLR(optimizer or cast(torch.optim.Optimizer, self.optimizer), self.lr_schedule)
-            self._created_lr_scheduler = True
+            self.use_scheduler(ScheduledLR(optimizer or cast(torch.optim.Optimizer, self.optimizer), self.lr_schedule))
         return super().create_scheduler(num_training_steps, optimizer)
 
-    def _get_learning_rate(self) -> float:
+    def logged_learning_rate(self) -> float:
         """The base rate; transformers would tell the rate of whichever group comes first."""
         if self.rates is None or self.rates.uniform:
-            return super()._get_learning_rate()
+            return super().logged_learning_rate()
         return base_rate_now(cast(torch.optim.Optimizer, self.optimizer).param_groups)
 
     # ---- loss ----
@@ -239,11 +238,11 @@ class RecipeTrainer(CheckpointedTrainer):
         # Hidden states, an encoder's output (BART, T5) and the like are no answers and would fill the memory.
         return (loss, {"logits": outputs["logits"]}) if return_outputs else loss
 
-    def _get_num_items_in_batch(self, batch_samples: list[dict[str, Any]], device: torch.device) -> torch.Tensor | None:
+    def count_items(self, batches: list[dict[str, Any]], device: torch.device) -> torch.Tensor | None:
         """Rows that count in this optimizer step, over its micro-batches and all ranks; None while evaluating."""
-        if not batch_samples or "weight" not in batch_samples[0]:
+        if not batches or "weight" not in batches[0]:
             return None
-        counted = torch.stack([batch["weight"].gt(0).sum() for batch in batch_samples]).sum()
+        counted = torch.stack([batch["weight"].gt(0).sum() for batch in batches]).sum()
         return self.accelerator.gather(counted.to(device)).sum()
 
     def training_step(
@@ -258,8 +257,9 @@ class RecipeTrainer(CheckpointedTrainer):
         self.step.losses.append((loss, rows))
         return loss
 
-    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
-        norm = super()._get_grad_norm(model, grad_norm=grad_norm)
+    def gradient_norm(self, model: nn.Module, norm: Any) -> Any:
+        """transformers' own; noted for the check that it is finite."""
+        norm = super().gradient_norm(model, norm)
         self.step.gradient = None if norm is None else float(norm)
         return norm
 
@@ -270,11 +270,13 @@ class RecipeTrainer(CheckpointedTrainer):
         with self.regularized.averaged():
             return super().evaluation_loop(*args, **kwargs)
 
-    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
-        super()._save(output_dir, state_dict)
+    def save_weights(self, folder: Path, state_dict: dict[str, Any] | None) -> None:
+        """Those of the model, and the averaged ones."""
+        super().save_weights(folder, state_dict)
         if self.args.should_save:
-            self.regularized.save(Path(output_dir or str(self.args.output_dir)))
+            self.regularized.save(folder)
 
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        super()._load_from_checkpoint(resume_from_checkpoint, model)
-        self.regularized.load(Path(resume_from_checkpoint))
+    def load_weights(self, folder: Path, model: nn.Module | None) -> None:
+        """What `save_weights` wrote."""
+        super().load_weights(folder, model)
+        self.regularized.load(folder)
