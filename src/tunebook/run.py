@@ -91,7 +91,7 @@ def run(config: Config, command: str = "tunebook.run(config)") -> RunResult:
         kept = forgetting.before_training(config, parts, layout, chosen, directory, processes)
         trainer = build.build_trainer(config, parts, layout, chosen, directory, processes)
         log.info("%s", "\n".join(trainer.freezing_lines))
-        backbone_cache.serve(trainer, config, parts, layout, chosen, processes)
+        backbone_cache.enable(trainer, config, parts, layout, chosen, processes)
         # On every rank alike, so that all of them stop; the run directory is on a file system that they share.
         averaged = config.regularization.ema is not None
         checkpoints.require_space(directory.path, build.checkpoint_bytes(parts.model, parts.adapted, averaged))

@@ -16,9 +16,7 @@ from tunebook.training.trainer_internals import (
     limit_to_one_gpu,
 )
 
-CHANGED = (
-    f"transformers {transformers.__version__} is installed; training/trainer_internals.py was written against {VERIFIED}."
-)
+CHANGED = f"transformers {transformers.__version__} is installed; training/trainer_internals.py was written against {VERIFIED}."
 
 SIGNATURES = {
     "_save": ["output_dir", "state_dict"],
@@ -104,7 +102,9 @@ def trainer(folder, kind=Recorded, **settings):
         train_dataset=ROWS,
         eval_dataset=ROWS,
         callbacks=[EarlyStoppingCallback(9)],
-        compute_loss_func=lambda outputs, labels, num_items_in_batch=None: ((outputs["logits"] - labels) ** 2).sum() / 2,
+        compute_loss_func=lambda outputs, labels, num_items_in_batch=None: (
+            ((outputs["logits"] - labels) ** 2).sum() / 2
+        ),
     )
 
 

@@ -17,7 +17,7 @@ from tunebook.errors import ConfigurationError, Problem
 from tunebook.training.losses.base import Loss
 from tunebook.training.previous_task import load_previous
 from tunebook.training.processes import Processes
-from tunebook.training.regularization.base import Averages, Collate, Method, MethodContext, Rows, tensors_twice
+from tunebook.training.regularization.base import Averages, Collate, Method, MethodContext, Rows, repeated
 
 ONCE = ("labels", "weight")
 """What the loss takes once, however often the batch goes through the model."""
@@ -43,26 +43,26 @@ class Regularized:
     def rows(self, own: Rows) -> Rows:
         """The training rows, with what methods add to them."""
         for method in self.methods:
-            own = method.rows(own) if method.rows else own
+            own = method.wrap_rows(own) if method.wrap_rows else own
         return own
 
     def collated(self, own: Collate) -> Collate:
         """The collator that joins them."""
         for method in self.methods:
-            own = method.collated(own) if method.collated else own
+            own = method.wrap_collator(own) if method.wrap_collator else own
         return own
 
     # ---- loss ----
 
     def beside(self, inputs: dict[str, Any]) -> torch.Tensor | None:
         """The sum of further losses of a micro-batch, whose inputs are taken out of it; None where there are none."""
-        found = [method.beside(inputs) for method in self.methods if method.beside]
+        found = [method.extra_loss(inputs) for method in self.methods if method.extra_loss]
         losses = [loss for loss in found if loss is not None]
         return torch.stack(losses).sum() if losses else None
 
     def prepared(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """The batch as it goes through the model while training."""
-        return tensors_twice(inputs, ONCE) if self._twice else inputs
+        return repeated(inputs, ONCE) if self._twice else inputs
 
     def losses(self, loss: Loss, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Of each row of a batch that `prepared` made, (rows,)."""
@@ -70,22 +70,22 @@ class Regularized:
 
     @property
     def _twice(self) -> Any:
-        return next((method.twice for method in self.methods if method.twice), None)
+        return next((method.two_pass for method in self.methods if method.two_pass), None)
 
     # ---- gradients and weights ----
 
     def add_gradients(self, scale: float) -> None:
-        """Once an optimizer step, when gradients are whole; `scale` as in `Method.gradients`."""
+        """Once an optimizer step, when gradients are whole; `scale` as in `Method.add_gradients`."""
         for method in self.methods:
-            if method.gradients:
-                method.gradients(scale)
+            if method.add_gradients:
+                method.add_gradients(scale)
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
         """Within, the model has the weights that it is evaluated by."""
         with contextlib.ExitStack() as stack:
             for averages in self.averages:
-                stack.enter_context(averages.in_place())
+                stack.enter_context(averages.swapped_in())
             yield
 
     def save(self, folder: Path) -> None:

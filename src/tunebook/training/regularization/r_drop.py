@@ -1,4 +1,4 @@
-"""Sends each batch through the model twice and asks both answers to agree (R-Drop). Knows logits and labels only."""
+"""Sends each batch through the model two times and penalizes their difference (R-Drop). Knows logits and labels only."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Options(RegularizationOptions):
 
 
 def start(options: Options, context: MethodContext) -> Method:
-    """Judges both passes.
+    """Computes the loss over both passes.
 
     Raises:
         ModelError: the model has no dropout, so that both passes would be one.
@@ -44,15 +44,15 @@ def start(options: Options, context: MethodContext) -> Method:
         raise ModelError(Problem("regularization.r_drop", message))
     kind = context.kind
 
-    def judged(loss: Loss, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def losses(loss: Loss, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         first, second = logits.float().chunk(2)
         return (loss(first, labels) + loss(second, labels)) / 2 + options.alpha * divergence(first, second, kind)
 
-    return Method(twice=judged)
+    return Method(two_pass=losses)
 
 
 def divergence(first: torch.Tensor, second: torch.Tensor, kind: Kind) -> torch.Tensor:
-    """How far two answers to each row lie apart, the same both ways.
+    """The divergence of two predictions for each row, symmetric.
 
     Args:
         first: logits, (rows, k), float32.
