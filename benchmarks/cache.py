@@ -88,7 +88,7 @@ def one_training(ready: Ready) -> Took:
     """
     trainer = ready.trainer()
     began, worked = time.perf_counter(), time.process_time()
-    cache = backbone_cache.serve(trainer, ready.config, ready.parts, ready.layout, FLOAT32, ready.processes)
+    cache = backbone_cache.enable(trainer, ready.config, ready.parts, ready.layout, FLOAT32, ready.processes)
     ready.train(trainer)
     scored = outcome.evaluate(trainer, ready.parts.splits)
     seconds, worked = time.perf_counter() - began, time.process_time() - worked

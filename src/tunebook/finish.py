@@ -15,7 +15,7 @@ from tunebook import files
 from tunebook.config import identity
 from tunebook.config.schema import Config
 from tunebook.data.cleaning.findings import write_dropped
-from tunebook.data.label_noise import treatment
+from tunebook.data.label_noise import policy
 from tunebook.errors import Problem, TrainingDiverged
 from tunebook.evaluation import predictions
 from tunebook.evaluation.thresholds import LEAST_ROWS
@@ -122,7 +122,7 @@ def write_findings(context: RunContext, audit: Audit | None) -> None:
     folder = context.directory.path
     if audit is not None:
         write_audit(folder, audit, context.config.run.recipe)
-    treatment.write(folder, context.label_noise)
+    policy.write(folder, context.label_noise)
     if context.data.dropped:
         write_dropped(folder / DROPPED, context.data.dropped)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 from dataclasses import dataclass
@@ -18,10 +19,10 @@ from tunebook.context import RunContext
 from tunebook.data.audit.audit import Audit, audit
 from tunebook.data.audit.facts import facts_of
 from tunebook.data.encoding import encode_split, positions_of
-from tunebook.data.label_noise import treatment
+from tunebook.data.label_noise import policy
 from tunebook.data.prepare import PreparedData
 from tunebook.data.rows import rows_of
-from tunebook.data.sampling.base import Sampling, TrainTargets
+from tunebook.data.sampling.base import Sampling
 from tunebook.errors import DataError, Problem
 from tunebook.evaluation import catalog
 from tunebook.models.adapt import Base, adapt
@@ -185,11 +186,10 @@ def sampling_and_losses(
         data: prepared rows.
         examples: of the training split; None: one a row.
     """
-    train = data.splits["train"]
-    counted = task.labels is not None and "label" in train.column_names
-    values = np.asarray(train["label"][:]) if counted else np.zeros(len(train) if examples is None else examples)
-    targets = TrainTargets(task.labels, data.targets.names, values)
-    sampling = registry.load("sampling", config.sampling.method).Sampling(config.sampling.options, targets)
+    targets = data.train_targets()
+    one_each = examples in {None, len(data.splits["train"])}
+    drawn = targets if one_each else dataclasses.replace(targets, values=range(examples or 0))
+    sampling = registry.load("sampling", config.sampling.method).Sampling(config.sampling.options, drawn)
     return sampling, loss_of(config, task, targets), eval_loss_of(task, targets)
 
 
@@ -203,7 +203,7 @@ def audit_data(context: RunContext) -> Audit | None:
         for name, split in context.encoded.items()
         if "length" in split.column_names
     }
-    result = audit(context.data, facts_of(config, context.task, context.layout.effective, lengths, context.processor))
+    result = audit(context.data, facts_of(config, context.layout.effective, lengths, context.processor))
     logger.info("%s", audit_table(result))
     return result
 
@@ -234,18 +234,17 @@ def _encoded(
             name: encode_split(split, task, processor, loaded.model.config, data.targets)
             for name, split in data.splits.items()
         }
-    treated = treatment.treat(
+    cleaned = policy.apply_policy(
         config.cleaning,
         data,
         examples["train"],
         lambda rows: features(loaded.model, rows, lambda some: task.collate(some, processor), processes.state.device),
-        task,
         config.dataset.split.seed,
         processes,
-        before=treatment.read(directory.path) if processes.main and not directory.replaces else None,
+        before=policy.read(directory.path) if processes.main and not directory.replaces else None,
     )
-    examples["train"] = treated.encoded
-    return treated.data, _Model(loaded, processor), examples, treated.record
+    examples["train"] = cleaned.encoded
+    return cleaned.data, _Model(loaded, processor), examples, cleaned.record
 
 
 def _train_examples(
@@ -257,7 +256,9 @@ def _train_examples(
     if augmentation.active:
         rows, settings = data.splits["train"], model.loaded.model.config
         varied = Varied(rows, augmentation, task, model.processor, settings, data.targets)
-    weights = None if data.weights is None else data.weights[positions_of(encoded)]
+    weights = data.weights
+    if weights is not None and len(encoded) != len(weights):
+        weights = weights[positions_of(encoded)]
     return TrainExamples(encoded, weights, varied)
 
 

@@ -177,14 +177,14 @@ class Counting(TrainerCallback):
 
 def counted(monkeypatch):
     """Counts in the next run."""
-    counting, serve = Counting(), backbone_cache.serve
+    counting, enable = Counting(), backbone_cache.enable
 
     def and_count(trainer, *rest):
-        found = serve(trainer, *rest)
+        cache = enable(trainer, *rest)
         trainer.add_callback(counting)
-        return found
+        return cache
 
-    monkeypatch.setattr(backbone_cache, "serve", and_count)
+    monkeypatch.setattr(backbone_cache, "enable", and_count)
     return counting
 
 
@@ -206,7 +206,7 @@ def test_a_run_with_another_rate_finds_the_states_and_runs_nothing_frozen(models
     same(second, without)
 
 
-def test_a_damaged_entry_is_computed_anew_and_told(models, tmp_path):
+def test_a_damaged_entry_is_computed_again_and_logged(models, tmp_path):
     said = [*text(models), *HEAD]
     whole = go(tmp_path / "a", *said)
     largest = max((tmp_path / "cache").glob("*/states.bin"), key=lambda file: file.stat().st_size)
@@ -217,7 +217,7 @@ def test_a_damaged_entry_is_computed_anew_and_told(models, tmp_path):
     assert "train computed in" in line(again)
     assert "validation, test there already" in line(again)
     log = (again.path / "log.txt").read_text()
-    assert "are damaged (states.bin is not as it was written): they are computed anew" in log
+    assert "are damaged (states.bin is not as it was written): they are computed again" in log
     assert weights(again)["classifier.weight"].equal(weights(whole)["classifier.weight"])
 
 
@@ -228,7 +228,7 @@ REASONS = {
         "freezing=embeddings"
     ],
     "no layer is frozen in front of bert.embeddings.LayerNorm.weight, which trains": [*HEAD, "freezing.norms=train"],
-    "augmentation.method=text varies the rows anew in every epoch": [*HEAD, "augmentation=text_noise"],
+    "augmentation.method=text changes the rows in every epoch": [*HEAD, "augmentation=text_noise"],
     "runtime.activation_checkpointing runs layers once more in the backward pass": [
         *HALF,
         "runtime.activation_checkpointing=true",
@@ -291,14 +291,14 @@ def test_a_full_disk_turns_it_off(models, tmp_path, monkeypatch):
 
     monkeypatch.setattr("tunebook.models.cache.store.Draft.write", full)
     result = go(tmp_path / "a", *text(models), *HEAD)
-    assert line(result) == f"off, as states cannot be kept in {tmp_path / 'cache'} (No space left on device)"
+    assert line(result) == f"off, as states cannot be stored in {tmp_path / 'cache'} (No space left on device)"
 
 
 @pytest.mark.parametrize(
     ("what", "said"),
     [
         (RuntimeError("CUDA out of memory. Tried to allocate 20 GiB"), "off, as memory does not suffice"),
-        (PermissionError(13, "Permission denied"), "off, as states cannot be kept in"),
+        (PermissionError(13, "Permission denied"), "off, as states cannot be stored in"),
     ],
     ids=["memory", "rights"],
 )

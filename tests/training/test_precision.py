@@ -1,54 +1,65 @@
+import pytest
 import torch
-from torch import nn
 
 from tunebook.training import precision
+from tunebook.training.precision import Precision, resolve_precision
+
+CPU = torch.device("cpu")
 
 
-def step(model):
-    return model(torch.ones(4, 8)).sum()
+@pytest.fixture(autouse=True)
+def without_launcher(monkeypatch):
+    monkeypatch.delenv("ACCELERATE_MIXED_PRECISION", raising=False)
 
 
-def model():
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(8, 8), nn.Dropout(0.5), nn.Linear(8, 2))
+def processor(monkeypatch, **capabilities):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
 
 
 def test_the_recipe_decides_first(monkeypatch):
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
-    chosen = precision.choose("float32", torch.device("cpu"), step, model())
-    assert chosen == precision.Precision("float32", "runtime.precision")
+    assert resolve_precision("float32", CPU) == Precision("float32", "runtime.precision")
 
 
-def test_then_the_launcher(monkeypatch):
-    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
-    chosen = precision.choose("auto", torch.device("cpu"), step, model())
-    assert (chosen.name, chosen.chosen_by) == ("bf16", "the launcher (--mixed_precision)")
+@pytest.mark.parametrize("name", ["bf16", "fp16"])
+def test_then_the_launcher(monkeypatch, name):
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", name)
+    assert resolve_precision("auto", CPU) == Precision(name, "the launcher (--mixed_precision)")
 
 
-def test_then_a_probe_where_the_processor_has_bf16(monkeypatch):
-    monkeypatch.delenv("ACCELERATE_MIXED_PRECISION", raising=False)
-    monkeypatch.setattr(precision, "_cpu_computes_bf16", lambda: True)
-    for gain, name in {2.0: "bf16", precision.FASTER: "bf16", 1.1: "float32"}.items():
-        monkeypatch.setattr(precision, "probe", lambda *_, gain=gain: gain)
-        chosen = precision.choose("auto", torch.device("cpu"), step, model())
-        assert chosen.name == name
-        assert f"bf16 is {gain:.2f} × as fast" in chosen.chosen_by
+@pytest.mark.parametrize(
+    ("capabilities", "name", "shown"),
+    [
+        ({"amx_bf16": True, "avx512_bf16": True}, "bf16", "AMX-BF16"),
+        ({"amx_bf16": False, "avx512_bf16": True}, "bf16", "AVX512-BF16"),
+        ({"avx2": True, "avx512_f": True}, "float32", "no bf16"),
+        ({}, "float32", "no bf16"),
+    ],
+)
+def test_then_what_the_processor_has(monkeypatch, capabilities, name, shown):
+    processor(monkeypatch, **capabilities)
+    chosen = resolve_precision("auto", CPU)
+    assert (chosen.name, shown in chosen.chosen_by) == (name, True)
 
 
-def test_without_bf16_instructions_nothing_is_probed(monkeypatch):
-    monkeypatch.delenv("ACCELERATE_MIXED_PRECISION", raising=False)
-    monkeypatch.setattr(precision, "_cpu_computes_bf16", lambda: False)
-    monkeypatch.setattr(precision, "probe", None)
-    assert precision.choose("auto", torch.device("cpu"), step, model()).name == "float32"
+@pytest.mark.parametrize(("capability", "name"), [((7, 5), "float32"), ((8, 0), "bf16"), ((9, 0), "bf16")])
+def test_then_what_the_gpu_has(monkeypatch, capability, name):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "a GPU")
+    assert resolve_precision("auto", torch.device("cuda", 0)).name == name
 
 
-def test_the_probe_leaves_model_gradients_and_random_state_alone():
-    trained = model().eval()
-    before = {name: value.clone() for name, value in trained.state_dict().items()}
-    state = torch.random.get_rng_state()
-    gain = precision.probe(trained, step, pairs=1)
-    assert gain > 0
-    assert torch.equal(torch.random.get_rng_state(), state)
-    assert all(torch.equal(value, before[name]) for name, value in trained.state_dict().items())
-    assert all(parameter.grad is None for parameter in trained.parameters())
-    assert not trained.training
+def test_other_devices_train_in_float32():
+    assert resolve_precision("auto", torch.device("mps")).name == "float32"
+
+
+def test_the_same_machine_gives_the_same_precision():
+    assert len({resolve_precision("auto", CPU) for _ in range(20)}) == 1
+
+
+def test_torch_reports_what_this_processor_has():
+    # With other names in torch, bf16 would silently never be chosen.
+    known = torch.cpu.get_capabilities()
+    if known.get("architecture") == "x86_64":
+        assert {"amx_bf16", "avx512_bf16"} <= known.keys(), f"torch {torch.__version__} names them differently"
+    assert precision.cpu_bf16_instructions() in {"", "AMX-BF16", "AVX512-BF16"}

@@ -1,4 +1,4 @@
-"""The learning rate's lr_schedule: torch's and transformers' figures, the papers' formulas, and phase after phase."""
+"""The learning rate's schedule: torch's and transformers' figures, the papers' formulas, and phase after phase."""
 
 import math
 import typing
@@ -15,7 +15,7 @@ from tunebook.config.schema import Scheduler
 from tunebook.errors import ConfigurationError
 from tunebook.models.policies.base import Phase
 from tunebook.training.phase_schedule import PhaseSchedule, TimedPhase
-from tunebook.training.schedules import Schedule, ScheduledLR, lr_schedule_of, one_cycle, slanted_triangular
+from tunebook.training.schedules import ScheduledLR, ScheduleSettings, lr_schedule_of, one_cycle, slanted_triangular
 
 BASE = 1e-3
 NEEDED = {"warmup_stable_decay": {"num_decay_steps": 5}, "cosine_with_min_lr": {"min_lr": 1e-5},
@@ -54,7 +54,7 @@ def walked(scheduler, steps=40):
 
 def lr_schedule(name, *phases, total=40, warmup=0.1, **options):
     return lr_schedule_of(
-        Schedule(name, options or None, warmup), phase_schedule(*(phases or [WHOLE]), total=total), BASE
+        ScheduleSettings(name, options or None, warmup), phase_schedule(*(phases or [WHOLE]), total=total), BASE
     )
 
 
@@ -75,7 +75,7 @@ def test_one_cycle_is_torchs(steps, said):
 
 
 def test_one_cycle_by_the_papers_figures():
-    shape = [one_cycle(step, 100, 1 / 25, 1, 1e-5, 0.25) for step in range(100)]
+    shape = [one_cycle(step, 100, (1 / 25, 1, 1e-5), 0.25) for step in range(100)]
     assert (shape[0], shape[24], shape[99]) == (pytest.approx(0.04), 1, pytest.approx(1e-5))
     assert shape[12] == pytest.approx(0.04 + 0.96 / 2)
     assert shape.index(max(shape)) == 24
@@ -84,23 +84,24 @@ def test_one_cycle_by_the_papers_figures():
 @pytest.mark.parametrize("steps", [1, 2, 3, 4])
 def test_one_cycle_of_a_few_steps_begins_at_the_peak(steps):
     # torch divides by 0 in four steps, and gives one step alone the lowest rate.
-    assert one_cycle(0, steps, 1 / 25, 1, 1e-5, 0.25) == 1
-    assert one_cycle(steps + 3, steps, 1 / 25, 1, 1e-5, 0.25) == pytest.approx(1e-5)
+    assert one_cycle(0, steps, (1 / 25, 1, 1e-5), 0.25) == 1
+    assert one_cycle(steps + 3, steps, (1 / 25, 1, 1e-5), 0.25) == pytest.approx(1e-5)
 
 
 def test_the_slanted_triangle_is_the_papers_formula():
     steps, cut_frac, ratio = 200, 0.1, 32
     cut = math.floor(steps * cut_frac)
+    ours = slanted_triangular(steps, cut_frac, ratio)
     for t in range(steps):
         p = t / cut if t < cut else 1 - (t - cut) / (cut * (1 / cut_frac - 1))
-        assert slanted_triangular(t, steps, cut_frac, ratio) == pytest.approx((1 + p * (ratio - 1)) / ratio, abs=1e-12)
-    assert slanted_triangular(20, steps, cut_frac, ratio) == 1
+        assert ours(t) == pytest.approx((1 + p * (ratio - 1)) / ratio, abs=1e-12)
+    assert ours(20) == 1
 
 
 @pytest.mark.parametrize("steps", [1, 5, 15, 29])
 def test_the_slanted_triangle_never_falls_below_its_lowest_rate(steps):
     # With a rounded cut the paper's formula ends below 0.
-    shape = [slanted_triangular(step, steps, 0.1, 32) for step in range(steps + 5)]
+    shape = [slanted_triangular(steps, 0.1, 32)(step) for step in range(steps + 5)]
     assert min(shape) >= 1 / 32
     assert max(shape) == 1
 
@@ -174,7 +175,7 @@ def test_phases_that_a_metric_cannot_follow_are_refused(name, phase):
 
 def test_an_optimizer_with_groups_of_its_own_knows_no_phases():
     with pytest.raises(ConfigurationError, match="hyperparameters.optim .*lomo .* knows no phases"):
-        lr_schedule_of(Schedule(), phase_schedule(WHOLE, (10, None, False)), BASE, "lomo")
+        lr_schedule_of(ScheduleSettings(), phase_schedule(WHOLE, (10, None, False)), BASE, "lomo")
 
 
 @pytest.mark.parametrize(("name", "options"), [("cosine_with_min_lr", {}), ("polynomial", {"lr_end": 1}),
@@ -199,7 +200,7 @@ def test_momentum_that_was_asked_for_needs_an_optimizer_that_has_it():
 
 
 @pytest.mark.parametrize("name", ["one_cycle", "slanted_triangular", "cosine"])
-def test_a_saved_course_goes_on_to_the_bit(name, tmp_path):
+def test_a_saved_schedule_goes_on_to_the_bit(name, tmp_path):
     def fresh():
         return ScheduledLR(optimizer(), lr_schedule(name, WHOLE, (25, 5e-4, True)))
 

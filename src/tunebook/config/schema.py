@@ -132,7 +132,7 @@ class _RuntimeBase(Options):
     """Fields of `TrainingArguments` that change only how it runs, and:
 
     Args:
-        precision: of the arithmetic; `auto` takes the launcher's, else bf16 where the device gains from it.
+        precision: of the arithmetic; `auto`: the launcher's, else bf16 if the device has it in hardware.
         cache_dir: of computed outputs of frozen layers (`freezing.cache`), shared by runs; None: `backbone-cache` in
             `TUNEBOOK_CACHE`, else in ~/.cache/tunebook.
         cache_gb: how many GB (1e9 bytes) all of them may take; the ones that were not used for longest go first.

@@ -14,6 +14,7 @@ from tunebook.config.schema import Config
 from tunebook.errors import ConfigurationError
 from tunebook.training.batches import BatchLayout
 from tunebook.training.precision import Name
+from tunebook.training.trainer_internals import limit_to_one_gpu
 
 _OURS = ("effective_batch_size", "train_sampling_strategy", "label_smoothing_factor")
 
@@ -67,9 +68,7 @@ def training_arguments(
         arguments = TrainingArguments(**settings)
     except (ValueError, TypeError, ImportError) as error:
         raise ConfigurationError(f"transformers refuses these settings: {error}") from error
-    # Without a launcher, transformers would spread over all GPUs with DataParallel, which splits batches its
-    # own way; Tunebook uses one GPU a process.
-    arguments._n_gpu = min(arguments.n_gpu, 1)
+    limit_to_one_gpu(arguments)
     # Where neither bf16 nor fp16 is set, transformers takes the launcher's, whatever was chosen here.
     arguments.mixed_precision = "no" if precision == "float32" else precision
     return arguments

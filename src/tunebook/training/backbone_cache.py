@@ -1,7 +1,6 @@
-"""The frozen-backbone cache of a run: whether it is on, and how the Trainer's forward passes are served from it.
+"""The frozen-backbone cache of a run: whether it is on, and how the Trainer's forward passes start from its states.
 
-Knows the configuration and the parts of a run; where a backbone ends, and how states are kept and put back, lies in
-`models.cache`.
+Knows the configuration and the parts of a run; `models.cache` knows where a backbone ends and how states are stored.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ import torch
 from accelerate.utils import parse_flag_from_env
 from transformers import TrainerCallback
 
-from tunebook.config.schema import Config
 from tunebook.errors import FreezingError, Problem
 from tunebook.models.cache.boundary import Boundary, boundaries, size_of
 from tunebook.models.cache.cache_store import GB
@@ -26,60 +24,65 @@ from tunebook.models.cache.serving import serving
 from tunebook.models.cache.validation import agree, validate
 from tunebook.models.freezing import frozen_modules
 from tunebook.models.modes import in_eval
-from tunebook.training.backbone_states import States, agreed, folder_of
-from tunebook.training.batches import BatchLayout
-from tunebook.training.build import Parts, phase_schedule_of
-from tunebook.training.cached_rows import STATES, CachedRows, Joining
-from tunebook.training.precision import Precision
-from tunebook.training.processes import Processes
-from tunebook.training.rows import TrainRows
+from tunebook.training.backbone_states import States, cache_folder, run_on_all
+from tunebook.training.cached_rows import STATES, CachedRows, StatesCollator
+from tunebook.training.evaluation_loop import EvalSplit
+from tunebook.training.rows import TrainExamples
 
 if TYPE_CHECKING:
-    from tunebook.training.trainer import Forward, RecipeTrainer
+    from tunebook.context import RunContext
+    from tunebook.training.trainer import Forward
 
 logger = logging.getLogger("tunebook")
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 BATCH = 64
-ON_A_PROCESSOR = 8
-"""Rows at once on a CPU, where larger batches leave its caches: of 64 images each took two and a half times as long."""
-ODD = (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError)
-LOOKED_AT = 4
-"""Rows whose states are compared when training begins."""
+BATCH_ON_CPU = 8
+"""Larger batches do not fit a CPU's own caches: of 64 images each took two and a half times as long."""
+MODEL_ERRORS = (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError)
+COMPARED = 4
+"""Examples whose states are compared when training begins."""
 
 
 @dataclass(frozen=True)
 class BackboneCache:
-    """The states of every split in front of what trains, and how a forward pass begins there.
+    """The states of every split in front of what trains, and how a forward pass starts from them.
 
     Args:
         computing: how the states were computed.
         states: of every split.
-        placeholders: for the model's inputs, where nothing looks at them.
-        parts: of the run.
+        placeholders: in place of the model's inputs, where nothing looks at them; None: inputs are needed.
+        context: of the run.
     """
 
     computing: Computing
     states: States
     placeholders: Placeholders | None
-    parts: Parts
+    context: RunContext
 
-    def rows(self, encoded: Any) -> Any:
-        """What is read in place of an encoded split; others than the run's own are read as they are."""
-        name = next((name for name, split in self.parts.splits.items() if split is encoded), None)
-        return encoded if name is None else CachedRows(encoded, name, self.placeholders is not None)
+    def with_states(self, name: str) -> CachedRows:
+        """The examples of a split, each with its states."""
+        inputs = None if self.placeholders is None else self.computing.names
+        return CachedRows(self.context.encoded[name], name, inputs)
 
-    def train_rows(self) -> TrainRows:
-        """The training rows, with their states."""
-        weights = getattr(self.parts.train_rows, "weights", None)
-        return TrainRows(self.rows(self.parts.splits["train"]), weights)
+    def train_examples(self) -> TrainExamples:
+        """The training examples, with their states."""
+        return TrainExamples(self.with_states("train"), self.context.train_examples.weights)
 
-    def collator(self) -> Joining:
-        """Of rows with states, and of others."""
-        by_token = self.computing.boundary.by_token
-        return Joining(self.computing.collate, self.states.found, self.placeholders, self.parts.task.answer, by_token)
+    def eval_split(self, split: EvalSplit) -> EvalSplit:
+        """A split of the run that is evaluated, with its states."""
+        return EvalSplit(split.name, split.rows, self.with_states(split.name), split.positions)
 
-    def around(self, forward: Forward) -> AbstractContextManager[None]:
-        """Serves the states of a batch that has some."""
+    def check_callback(self) -> CacheCheck:
+        """Checks when training begins."""
+        return CacheCheck(self)
+
+    def collator(self) -> StatesCollator:
+        """Of examples with states, and of others."""
+        task, processor, by_token = self.context.task, self.context.processor, self.computing.boundary.by_token
+        return StatesCollator(task, processor, self.states.stored, self.placeholders, by_token)
+
+    def forward_context(self, forward: Forward) -> AbstractContextManager[None]:
+        """The context of a forward pass: it starts from the states of the batch, if it has some."""
         states = forward.inputs.pop(STATES, None)
         if states is None:
             return nullcontext()
@@ -90,107 +93,71 @@ class BackboneCache:
         self.states.close()
 
     def check(self) -> None:
-        """Look whether the frozen layers still give what is stored: a checkpoint may hold others than were loaded.
+        """Check that the frozen layers still give what is stored: a checkpoint may hold others than were loaded.
 
         Raises:
             FreezingError: they do not.
         """
-        train = self.parts.splits["train"]
-        places = list(range(min(LOOKED_AT, len(train))))
-        now = torch.cat([own.flatten() for own in self.computing.states(train.__getitems__(places))])
-        if not agree(self.states.found["train"].rows(places).flatten(), now.cpu(), self.computing.dtype):
+        train = self.context.encoded["train"]
+        numbers = list(range(min(COMPARED, len(train))))
+        now = torch.cat([own.flatten() for own in self.computing.states(train.__getitems__(numbers))])
+        if not agree(self.states.stored["train"].rows(numbers).flatten(), now.cpu(), self.computing.dtype):
             message = (
                 "the frozen layers of the checkpoint are not those of model.name_or_path, whose files have changed "
-                "since this run began; run.overwrite=true begins it anew"
+                "since this run began; run.overwrite=true starts it again"
             )
             raise FreezingError(Problem("freezing.cache", message))
 
 
-class Checked(TrainerCallback):
-    """Looks once, when the weights of a checkpoint are in place, whether they belong to the states."""
+class CacheCheck(TrainerCallback):
+    """Checks once, when the weights of a checkpoint are loaded, that the states belong to them."""
 
     def __init__(self, cache: BackboneCache) -> None:
         self.cache = cache
 
     def on_train_begin(self, *args: Any, **kwargs: Any) -> None:
-        """CheckResult."""
+        """Compare the states of a few examples."""
         self.cache.check()
 
 
-def serve(
-    trainer: RecipeTrainer,
-    config: Config,
-    parts: Parts,
-    layout: BatchLayout,
-    chosen: Precision,
-    processes: Processes,
-) -> BackboneCache | None:
-    """Let a Trainer begin its forward passes behind what is frozen, where that can be done and saves time.
-
-    The states are computed now, or found. A line in the log says so, or why not; then everything runs as always.
+def enable_cache(context: RunContext) -> BackboneCache | None:
+    """The cache of a run, its states computed or read; None: it is off. A line in the log says which, and why.
 
     Args:
-        trainer: of the run, before it trains.
-        config: of the run.
-        parts: of the run.
-        layout: of the effective batch.
-        chosen: precision of the training, in which the states are computed too.
-        processes: that train together; each computes its share.
+        context: of the run; each of its processes computes a share of the states.
     """
-    cache = backbone_cache(
-        config, parts, phase_schedule_of(config, parts, layout).total * layout.effective, chosen, processes
-    )
-    if cache is not None:
-        trainer.train_dataset, trainer.data_collator = cache.train_rows(), cache.collator()
-        trainer.eval_dataset = cache.rows(trainer.eval_dataset)
-        trainer.instead = cache.rows
-        # transformers counts what a forward of the whole model would compute, by looking at every parameter each time.
-        trainer.floating_point_ops = lambda inputs: 0  # type: ignore[method-assign]
-        trainer.around = [cache.around, *trainer.around]
-        trainer.add_callback(Checked(cache))
-    return cache
-
-
-def backbone_cache(
-    config: Config, parts: Parts, reads: int, chosen: Precision, processes: Processes
-) -> BackboneCache | None:
-    """The cache of a run, its states computed or found; None: it is off. A line in the log says which, and why.
-
-    Args:
-        config: of the run.
-        parts: of the run.
-        reads: training rows that the whole run reads, each as often as it is read.
-        chosen: precision of the training, in which the states are computed too.
-        processes: that train together; each computes its share.
-    """
+    runtime, splits = context.config.runtime, context.encoded
     try:
-        _refuse(config, parts)
-        computing, placeholders = agreed(processes, lambda: _proved(config, parts, chosen))
-        layouts = agreed(processes, lambda: {name: layout_of(split, computing) for name, split in parts.splits.items()})
-        folder, bound = folder_of(config.runtime.cache_dir), config.runtime.cache_gb * GB
-        states = States(parts, computing, layouts, folder, bound, processes)
-        states.get(reads)
+        _refuse(context)
+        computing, placeholders = run_on_all(context.processes, lambda: _validated(context))
+        layouts = run_on_all(
+            context.processes, lambda: {name: layout_of(one, computing) for name, one in splits.items()}
+        )
+        states = States(context, computing, layouts, cache_folder(runtime.cache_dir), runtime.cache_gb * GB)
+        states.get(reads=context.phases.total * context.layout.effective)
     except NotCacheable as reason:
-        if processes.main:
+        if context.main:
             logger.info("frozen-backbone cache: off, as %s", reason)
         return None
-    return BackboneCache(computing, states, placeholders, parts)
+    return BackboneCache(computing, states, placeholders, context)
 
 
-def _refuse(config: Config, parts: Parts) -> None:
+def _refuse(context: RunContext) -> None:
     """What follows from the configuration.
 
     Raises:
         NotCacheable: with the reason.
     """
-    runtime = config.runtime
+    config, runtime = context.config, context.config.runtime
     if config.freezing.cache == "off":
         raise NotCacheable("freezing.cache says")
-    if len(parts.freezing.ever) == sum(1 for _ in parts.model.named_parameters()):
-        phased = " in some phase of the policy" if len(parts.freezing.phases) > 1 else ""
+    if "backbone_cache" not in context.task.capabilities:
+        raise NotCacheable(f"task={config.task.name} does not support it")
+    if len(context.freezing.ever) == sum(1 for _ in context.model.named_parameters()):
+        phased = " in some phase of the policy" if len(context.freezing.phases) > 1 else ""
         raise NotCacheable(f"every parameter trains{phased}")
-    if config.augmentation.method != "none" and getattr(parts.train_rows, "varied", None) is not None:
-        raise NotCacheable(f"augmentation.method={config.augmentation.method} varies the rows anew in every epoch")
+    if context.train_examples.varied is not None:
+        raise NotCacheable(f"augmentation.method={config.augmentation.method} changes the rows in every epoch")
     if runtime.activation_checkpointing:
         raise NotCacheable("runtime.activation_checkpointing runs layers once more in the backward pass")
     if runtime.torch_compile or runtime.torch_compile_backend:
@@ -200,32 +167,31 @@ def _refuse(config: Config, parts: Parts) -> None:
         raise NotCacheable("the weights are spread over the processes")
 
 
-def _proved(config: Config, parts: Parts, chosen: Precision) -> tuple[Computing, Placeholders | None]:
-    """How states are computed at the first boundary that is proved.
+def _validated(context: RunContext) -> tuple[Computing, Placeholders | None]:
+    """How states are computed at the first boundary that is validated.
 
     Raises:
         NotCacheable: there is none.
     """
-    collate = parts.task.collator(parts.processor)
-    device = next(parts.model.parameters()).device
-    size = config.runtime.per_device_eval_batch_size or BATCH
-    size = min(size, ON_A_PROCESSOR) if device.type == "cpu" else size
+    device = next(context.model.parameters()).device
+    size = context.config.runtime.per_device_eval_batch_size or BATCH
+    size = min(size, BATCH_ON_CPU) if device.type == "cpu" else size
     try:
-        with in_eval(parts.model):
-            batch = probe(parts.splits.values(), collate, device)
-            boundary, placeholders = _first_proved(parts, batch)
-    except ODD as error:
-        # Without the cache the run goes as always; whatever is odd about the model, it must not stop here.
+        with in_eval(context.model):
+            batch = probe(context.encoded.values(), context.collate, device)
+            boundary, placeholders = _first_valid(context, batch)
+    except MODEL_ERRORS as error:
+        # Without the cache the run works as always; whatever is unusual about the model, it must not stop here.
         reason = f"the model does not run on rows by themselves ({type(error).__name__}: {str(error).splitlines()[0]})"
         raise NotCacheable(reason) from error
-    dtype = AUTOCAST.get(chosen.name)
-    return Computing(parts.model, boundary, tuple(batch), collate, device, dtype, size), placeholders
+    dtype = AUTOCAST.get(context.precision.name)
+    return Computing(context.model, boundary, tuple(batch), context.collate, device, dtype, size), placeholders
 
 
-def _first_proved(parts: Parts, batch: dict[str, torch.Tensor]) -> tuple[Boundary, Placeholders | None]:
-    model, ever = parts.model, parts.freezing.ever
+def _first_valid(context: RunContext, batch: dict[str, torch.Tensor]) -> tuple[Boundary, Placeholders | None]:
+    model, ever = context.model, context.freezing.ever
     refused = NotCacheable("nothing is frozen")
-    for boundary in boundaries(model, ever, parts.freezing.depth, batch):
+    for boundary in boundaries(model, ever, context.freezing.depth, batch):
         try:
             return boundary, validate(model, boundary, ever, frozen_modules(model), batch)
         except NotCacheable as reason:

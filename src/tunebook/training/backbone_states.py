@@ -1,4 +1,4 @@
-"""Finds the states of a run's splits on disk, or computes them, each process its share; knows parts and processes."""
+"""Reads the states of a run's splits from disk, or computes them, each process its share. Knows no Trainer."""
 
 from __future__ import annotations
 
@@ -21,56 +21,51 @@ from tunebook.models.cache.store import Damaged, Draft, Layout, Stored
 from tunebook.training.processes import Processes
 
 if TYPE_CHECKING:
-    from tunebook.training.build import Parts
+    from tunebook.context import RunContext
 
 logger = logging.getLogger("tunebook")
 FOLDER = "backbone-cache"
-Found = TypeVar("Found")
+Value = TypeVar("Value")
 
 
-def folder_of(said: str | None) -> Path:
-    """Where states lie: as `runtime.cache_dir` says, else in `TUNEBOOK_CACHE`, else in the home folder."""
-    if said is not None:
-        return Path(said).expanduser()
+def cache_folder(configured: str | None) -> Path:
+    """Where states are stored: `runtime.cache_dir`, else in `TUNEBOOK_CACHE`, else in the home folder."""
+    if configured is not None:
+        return Path(configured).expanduser()
     return Path(os.environ.get("TUNEBOOK_CACHE") or "~/.cache/tunebook").expanduser() / FOLDER
 
 
-def agreed(processes: Processes, work: Callable[[], Found], failing: str = "rows cannot be read") -> Found:
-    """What every process finds by itself; whatever stops one of them stops all, so that none waits for another.
+def run_on_all(processes: Processes, work: Callable[[], Value], failing: str = "rows cannot be read") -> Value:
+    """Run something in every process, each with its own result; an error in one stops all, so that none waits for it.
 
     Args:
         processes: that work.
         work: of each.
-        failing: what it means when the disk refuses.
+        failing: what it means when the disk fails.
 
     Raises:
-        NotCacheable: one of them refuses, or meets a limit of its machine.
-        RuntimeError: there was a bug in another process; in that one it is raised as it is.
+        NotCacheable: one of them refuses, or reaches a limit of its machine.
+        RuntimeError: there was a bug in another process; in that one it is raised unchanged.
     """
-    found, bug, told = None, None, ("", "")
+    value, bug, report = None, None, ("", "")
     try:
-        found = work()
+        value = work()
     except Exception as error:
         reason = _limit(error, failing)
         bug = None if reason else error
-        told = (reason, "" if reason else repr(error))
-    everyone = processes.gather([told])
+        report = (reason, "" if reason else repr(error))
+    reports = processes.gather([report])
     if bug is not None:
         raise bug
-    if bugs := [text for _, text in everyone if text]:
+    if bugs := [text for _, text in reports if text]:
         raise RuntimeError(f"another process failed at the frozen-backbone cache: {bugs[0]}")
-    if reasons := [text for text, _ in everyone if text]:
+    if reasons := [text for text, _ in reports if text]:
         raise NotCacheable(reasons[0])
-    return found  # type: ignore[return-value]
-
-
-def from_main(processes: Processes, work: Callable[[], Found], failing: str) -> Found:
-    """What the main process finds, in every process. Arguments and what is raised: as `agreed`."""
-    return processes.from_main(agreed(processes, lambda: work() if processes.main else None, failing))
+    return value  # type: ignore[return-value]
 
 
 def _limit(error: Exception, failing: str) -> str:
-    """Why an error is no bug: a refusal, or a disk or memory that gives no more; empty where it is one."""
+    """Why an error is no bug: a refusal, or a disk or memory that is full; empty where it is one."""
     if isinstance(error, NotCacheable):
         return str(error)
     if isinstance(error, OSError):
@@ -82,59 +77,57 @@ def _limit(error: Exception, failing: str) -> str:
 
 
 class States:
-    """The states of every split of a run; they are in use, and stay on disk, as long as this is.
+    """The states of every split of a run; nothing deletes them from disk before `close`.
 
     Args:
-        parts: of the run.
+        context: of the run; its processes compute together.
         computing: how states are computed.
-        layouts: split -> how its states lie in their file.
+        layouts: split -> the layout of its file.
         folder: of all entries, on a file system that the processes share.
         bound: bytes that all entries may take.
-        processes: that compute together.
     """
 
     def __init__(
         self,
-        parts: Parts,
+        context: RunContext,
         computing: Computing,
         layouts: dict[str, Layout],
         folder: Path,
         bound: float,
-        processes: Processes,
     ) -> None:
-        self.parts, self.computing, self.layouts = parts, computing, layouts
-        self.folder, self.bound, self.processes = folder, bound, processes
-        self.failing = f"states cannot be kept in {folder}"
+        self.context, self.computing, self.layouts = context, computing, layouts
+        self.folder, self.bound, self.processes = folder, bound, context.processes
+        self.failing = f"states cannot be stored in {folder}"
         self.cache_store: CacheStore | None = None
-        self.found: dict[str, Stored] = {}
+        self.stored: dict[str, Stored] = {}
 
     def get(self, reads: int) -> dict[str, Stored]:
-        """Split -> its states, computed where they are not there.
+        """Split -> its states, computed where they are missing.
 
         Args:
-            reads: training rows that the whole run reads, each as often as it is read.
+            reads: training examples that the whole run reads, each as often as it is read.
 
         Raises:
-            NotCacheable: they cannot be kept, or are not worth it.
+            NotCacheable: they cannot be stored, or are not worth it.
         """
         began = time.monotonic()
-        names, missing = self._from_main(lambda: self._looked_for(reads))
+        names, missing = self._from_main(lambda: self._look_up(reads))
         if missing and self.processes.main:
             rows = sum(self.layouts[split].rows for split in missing)
             logger.info("frozen-backbone cache: computing the states of %s rows once", f"{rows:,}")
         for split in missing:
             self._compute(split, names[split])
-        agreed(self.processes, lambda: self._open(names), self.failing)
+        run_on_all(self.processes, lambda: self._open(names), self.failing)
         if self.processes.main:
-            self._tell(missing, time.monotonic() - began)
-        return self.found
+            self._log(missing, time.monotonic() - began)
+        return self.stored
 
     def close(self) -> None:
-        """They are in use no more."""
+        """The states are not used any more; others may delete them."""
         if self.cache_store is not None:
             self.cache_store.close()
 
-    def _looked_for(self, reads: int) -> tuple[dict[str, str], list[str]]:
+    def _look_up(self, reads: int) -> tuple[dict[str, str], list[str]]:
         """The name of every split's entry, and the splits that have none; by the main process."""
         self.cache_store = CacheStore(self.folder, self.bound)
         names = self._names()
@@ -142,11 +135,11 @@ class States:
             path = self.cache_store.take(name)
             try:
                 if path is not None:
-                    self.found[split] = Stored.opened(path)
+                    self.stored[split] = Stored.opened(path)
             except Damaged as damage:
-                logger.warning("the states in %s are damaged (%s): they are computed anew", path, damage)
+                logger.warning("the states in %s are damaged (%s): they are computed again", path, damage)
                 self.cache_store.drop(name)
-        missing = [split for split in names if split not in self.found]
+        missing = [split for split in names if split not in self.stored]
         if missing:
             rows = self.layouts["train"].rows
             if reads < rows:
@@ -158,50 +151,52 @@ class States:
     def _open(self, names: dict[str, str]) -> None:
         for split, name in names.items():
             try:
-                if split not in self.found:
-                    self.found[split] = Stored.opened(self.folder / name, check=False)
+                if split not in self.stored:
+                    self.stored[split] = Stored.opened(self.folder / name, check=False)
             except Damaged as damage:
                 raise NotCacheable(f"another process has changed {self.folder} ({damage})") from damage
 
     def _names(self) -> dict[str, str]:
-        parts, computing = self.parts, self.computing
+        context, computing = self.context, self.computing
         about = {
             "arithmetic": str(computing.dtype),
             "device": computing.device.type,
             "states": str(self.layouts["train"].dtype),
         }
-        backbone = keys.backbone_key(parts.model, computing.boundary, parts.freezing.ever, about)
+        backbone = keys.backbone_key(context.model, computing.boundary, context.freezing.ever, about)
         return {
-            name: keys.split_key(backbone, split, computing.names, parts.processor)
-            for name, split in parts.splits.items()
+            name: keys.split_key(backbone, split, computing.names, context.processor)
+            for name, split in context.encoded.items()
         }
 
     def _compute(self, split: str, name: str) -> None:
         processes = self.processes
         with contextlib.ExitStack() as drafting:  # the main process's; the others find it empty
-            folder = self._from_main(lambda: drafting.enter_context(self._own().drafting(name)))
+            folder = self._from_main(lambda: drafting.enter_context(self._store().drafting(name)))
             draft = Draft(folder, self.layouts[split])
             self._from_main(draft.begin)
             share, title = (processes.rank, processes.count), f"Frozen backbone, {split}"
-            work = partial(fill, draft, self.parts.splits[split], self.computing, share, title)
-            agreed(processes, work, self.failing)
+            work = partial(fill, draft, self.context.encoded[split], self.computing, share, title)
+            run_on_all(processes, work, self.failing)
             self._from_main(lambda: draft.finish({"split": split, "boundary": self.computing.boundary.module}))
             self._from_main(drafting.close)
-        self._from_main(lambda: self._own().take(name))
+        self._from_main(lambda: self._store().take(name))
 
-    def _from_main(self, work: Callable[[], Found]) -> Found:
-        return from_main(self.processes, work, self.failing)
+    def _from_main(self, work: Callable[[], Value]) -> Value:
+        """The main process's result, in every process."""
+        own = run_on_all(self.processes, lambda: work() if self.processes.main else None, self.failing)
+        return self.processes.from_main(own)
 
-    def _own(self) -> CacheStore:
-        """Of the main process, which opens it first of all."""
+    def _store(self) -> CacheStore:
+        """The main process's, which opens it before anything else."""
         if self.cache_store is None:
-            raise RuntimeError("the cache_store is opened by the main process alone, in _looked_for")
+            raise RuntimeError("the cache is opened by the main process alone, in _look_up")
         return self.cache_store
 
-    def _tell(self, missing: list[str], seconds: float) -> None:
+    def _log(self, missing: list[str], seconds: float) -> None:
         boundary = self.computing.boundary
-        there = len(self.parts.freezing.depth.layer_modules)
-        frozen = f"{len(boundary.layers)} of {there} layers stay" if there else "the backbone stays"
+        layers = len(self.context.freezing.depth.layer_modules)
+        frozen = f"{len(boundary.layers)} of {layers} layers stay" if layers else "the backbone stays"
         reused = [split for split in self.layouts if split not in missing]
         how = [f"{', '.join(missing)} computed in {seconds:.1f} s"] if missing else []
         how += [f"{', '.join(reused)} there already"] if reused else []

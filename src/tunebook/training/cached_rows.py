@@ -1,100 +1,106 @@
-"""Encoded rows that bring the states of the frozen backbone with them. Knows the store of states and collated batches.
+"""Encoded examples with the states of the frozen backbone. Knows the store of states and a task's collation.
 
-A row carries the number of its states: whatever draws, orders, repeats or shares out rows needs to know nothing.
+An example carries the number of its states: whatever samples, orders, repeats or shards examples needs to know nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 import datasets
 import torch
 from torch.utils.data import Dataset
 
-from tunebook.answers.base import Answer
 from tunebook.models.cache.boundary import TOKENS
 from tunebook.models.cache.placeholders import Placeholders
 from tunebook.models.cache.store import Stored
-from tunebook.tasks.base import beside
+from tunebook.tasks.base import Task
 
 STATES, STATE_OF, SPLIT = "states", "state_of", "split"
-"""In a collated batch: the states. In a row: the number of its states, and the split that it is of."""
+"""In a collated batch: the states. In an example: the number of its states, and its split."""
 
 
 class CachedRows(Dataset):
-    """The rows of an encoded split, each with the number of its states.
+    """The examples of an encoded split, each with the number of its states.
 
     Args:
         encoded: the split.
         name: of the split.
-        bare: rows have no inputs of the model, as nothing will look at them; they are not even decoded.
+        inputs: names of the model's inputs that examples need not have, as nothing looks at them: these and images
+            are then not even decoded; None: examples are read whole.
     """
 
-    def __init__(self, encoded: datasets.Dataset, name: str, bare: bool) -> None:
+    def __init__(self, encoded: datasets.Dataset, name: str, inputs: Collection[str] | None) -> None:
         self.encoded, self.name = encoded, name
-        plain = encoded.with_format(None)
-        label = "labels" if "labels" in plain.column_names else "label"
-        self.known = (plain[label][:], plain["row"][:]) if bare else None
+        self.columns: dict[str, list[Any]] | None = None
+        if inputs is not None:
+            plain = encoded.with_format(None)
+            if "labels" not in plain.column_names and "label" in plain.column_names:
+                plain = plain.rename_column("label", "labels")  # images are encoded when they are read
+            skipped = {name for name, kind in plain.features.items() if isinstance(kind, datasets.Image)}
+            names = [name for name in plain.column_names if name not in {*inputs, *skipped}]
+            self.columns = {name: plain[name][:] for name in names}
 
     def __len__(self) -> int:
         return len(self.encoded)
 
-    def __getitem__(self, place: int) -> dict[str, Any]:
-        return self.__getitems__([place])[0]
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        return self.__getitems__([number])[0]
 
-    def __getitems__(self, places: Sequence[int]) -> list[dict[str, Any]]:
-        if self.known is None:
-            rows = cast(list[dict[str, Any]], self.encoded.__getitems__(list(places)))
+    def __getitems__(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
+        if self.columns is None:
+            examples = cast(list[dict[str, Any]], self.encoded.__getitems__(list(numbers)))
         else:
-            labels, numbers = self.known
-            rows = [{"labels": labels[place], "row": numbers[place]} for place in places]
-        for place, row in zip(places, rows, strict=True):
-            row[STATE_OF], row[SPLIT] = int(place), self.name
-        return rows
+            examples = [{name: values[number] for name, values in self.columns.items()} for number in numbers]
+        for number, example in zip(numbers, examples, strict=True):
+            example[STATE_OF], example[SPLIT] = int(number), self.name
+        return examples
 
 
-class Joining:
-    """A collator of rows that may have states.
+class StatesCollator:
+    """A collator of examples that may have states.
 
     Args:
-        collate: the task's.
+        task: collates inputs and targets.
+        processor: of the model.
         stored: split -> its states.
-        placeholders: for bare rows; None: rows have their inputs.
-        answer: of the task.
+        placeholders: for examples without inputs; None: examples have their inputs.
         by_token: whether states have a vector for each token.
     """
 
     def __init__(
         self,
-        collate: Callable[[list[dict[str, Any]]], Mapping[str, torch.Tensor]],
+        task: Task,
+        processor: Any,
         stored: Mapping[str, Stored],
         placeholders: Placeholders | None,
-        answer: Answer,
         by_token: bool,
     ) -> None:
-        self.collate, self.stored, self.placeholders = collate, stored, placeholders
-        self.answer, self.by_token = answer, by_token
+        self.collate: Callable[..., Mapping[str, Any]] = partial(task.collate, processor=processor)
+        self.collate_targets = task.collate_targets
+        self.stored, self.placeholders, self.by_token = stored, placeholders, by_token
 
-    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        """The batch, with `states` where the rows have some, shape (rows, tokens of the batch, …) or (rows, …)."""
-        if STATE_OF not in rows[0]:
-            return dict(self.collate(rows))
-        stored = self.stored[rows[0][SPLIT]]
-        places = [row[STATE_OF] for row in rows]
-        lengths = stored.lengths(places)
+    def __call__(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
+        """The batch, with `states` where the examples have some, shape (rows, tokens of the batch, …) or (rows, …)."""
+        if STATE_OF not in examples[0]:
+            return dict(self.collate(examples))
+        stored = self.stored[examples[0][SPLIT]]
+        numbers = [example[STATE_OF] for example in examples]
+        plain = [{name: example[name] for name in example if name not in {STATE_OF, SPLIT}} for example in examples]
         if self.placeholders is None:
-            plain = [{name: row[name] for name in row if name not in {STATE_OF, SPLIT}} for row in rows]
             batch = dict(self.collate(plain))
         else:
-            batch = {**self.placeholders(lengths, int(lengths.max())), **beside(rows, self.answer)}
-        return {**batch, STATES: self._states(stored.rows(places), batch)}
+            lengths = stored.lengths(numbers)
+            batch = {**self.placeholders(lengths, int(lengths.max())), **self.collate_targets(plain)}
+        return {**batch, STATES: self._padded(stored.rows(numbers), batch)}
 
-    def _states(self, found: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    def _padded(self, states: torch.Tensor, batch: Mapping[str, Any]) -> torch.Tensor:
         if not self.by_token:
-            return found
-        own = batch[TOKENS].bool()
-        # Where a row has no token nothing is looked at; zeros, as they are finite.
-        states = torch.zeros((*own.shape, *found.shape[1:]), dtype=found.dtype)
-        states[own] = found
-        return states
+            return states
+        mask = batch[TOKENS].bool()
+        # Nothing looks at padding; zeros, as they are finite.
+        padded = torch.zeros((*mask.shape, *states.shape[1:]), dtype=states.dtype)
+        padded[mask] = states
+        return padded

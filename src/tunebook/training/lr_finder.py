@@ -27,6 +27,7 @@ from tunebook.training.rate_suggestions import smoothed, suggestions
 from tunebook.training.schedules import LRSchedule
 from tunebook.training.signals import Stopped, StopWish
 from tunebook.training.trainer import RecipeTrainer
+from tunebook.training.trainer_internals import SCHEDULER_STATE
 from tunebook.training.unfreezing import UnfreezeCallback
 
 DIVERGED = 4.0
@@ -223,7 +224,7 @@ def _trainer_as_found(trainer: RecipeTrainer) -> Iterator[None]:
     kept = {
         name: getattr(trainer, name)
         for name in (
-            "optimizer", "lr_scheduler", "_created_lr_scheduler", "optimizer_cls_and_kwargs", "lr_schedule", "state",
+            "optimizer", "lr_scheduler", SCHEDULER_STATE, "optimizer_cls_and_kwargs", "lr_schedule", "state",
             "control", "model_wrapped", "frozen", "is_in_train",
         )
     }  # fmt: skip

@@ -6,9 +6,9 @@ Knows the run's folder by what `tunebook.config.previous_run` reads of it; nothi
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import datasets
 import numpy as np
@@ -18,6 +18,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from tunebook.config import registry
 from tunebook.config.model_groups import ModelConfig
 from tunebook.config.previous_run import PreviousRun
+from tunebook.data.encoding import encode_split, positions_of
 from tunebook.data.label_noise import policy
 from tunebook.data.prepare import PreparedData
 from tunebook.data.rows import rows_of
@@ -25,9 +26,12 @@ from tunebook.errors import DataError, ModelError, Problem, TunebookError
 from tunebook.models.previous_head import under_previous_head
 from tunebook.models.processor import load_image_processor, load_tokenizer
 from tunebook.tasks.base import Task
-from tunebook.training.loss import loss_of
+from tunebook.training.loss import eval_loss_of, loss_of
 from tunebook.training.losses.base import Loss
 from tunebook.training.processes import Processes
+
+if TYPE_CHECKING:
+    from tunebook.context import RunContext
 
 logger = logging.getLogger("tunebook")
 
@@ -52,26 +56,30 @@ class PreviousTask:
     model: PreTrainedModel
     processor: Any
 
-    @property
-    def collate(self) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
-        """Joins encoded rows into a batch."""
-        return self.task.collator(self.processor)
+    def collate(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
+        """Examples -> a batch."""
+        return self.task.collate(examples, self.processor)
 
-    def loss(self) -> Loss:
-        """The loss that it was learned by."""
-        return loss_of(self.run.config, self.task.answer, self.data.train_targets())
+    def example_weights(self) -> np.ndarray | None:
+        """How much each training example counts; None: every one counts 1."""
+        weights = self.data.weights
+        return None if weights is None else weights[positions_of(self.splits["train"])]
+
+    def loss(self) -> Loss | None:
+        """The loss that it was learned by; None: the model's own."""
+        return loss_of(self.run.config, self.task, self.data.train_targets())
+
+    def eval_loss(self) -> Loss | None:
+        """The loss that its evaluation reports; None: the model's own."""
+        return eval_loss_of(self.task, self.data.train_targets())
 
 
-def load_previous(
-    run: PreviousRun, model: PreTrainedModel, processor: Any, processes: Processes, splits: Sequence[str], key: str
-) -> PreviousTask:
+def load_previous(context: RunContext, run: PreviousRun, splits: Sequence[str], key: str) -> PreviousTask:
     """Everything that is needed to learn or score a previous task.
 
     Args:
+        context: of this run, whose model is in training.
         run: as its folder says.
-        model: in training.
-        processor: of this run.
-        processes: that train together; the main one reads first.
         splits: to encode; those that the run has not are left out.
         key: that names the run, for messages.
 
@@ -79,6 +87,7 @@ def load_previous(
         DataError: its rows cannot be read any more, or are not those that it had.
         ModelError: its backbone or its processor is not of the form of this run's.
     """
+    processes, processor = context.processes, context.processor
     task = registry.load("task", run.config.task.name).Task(run.config.task.options)
     if processes.main:
         logger.info("previous run %s (%s):", run.title, key)
@@ -89,13 +98,14 @@ def load_previous(
             raise DataError([Problem(key, f"{run.title}: {one.key} {one.message}") for one in error.problems]) from None
         _require_same_rows(run, data, key)
         _require_same_processor(run, processor, key)
-        previous = under_previous_head(
-            model, run.model, task.auto_class, data.label_names, task.answer.problem_type, key
-        )
+        names = list(data.targets.names)
+        previous = under_previous_head(context.model, run.model, task.auto_class, names, task.problem_type, key)
         wanted = {name: data.splits[name] for name in splits if name in data.splits}
-        encoded = {name: task.encode(split, processor, previous) for name, split in wanted.items()}
+        encoded = {
+            name: encode_split(split, task, processor, previous.config, data.targets) for name, split in wanted.items()
+        }
     if "train" in encoded:
-        data, encoded["train"] = _as_treated(run, data, encoded["train"], task, processes)
+        data, encoded["train"] = _as_cleaned(run, data, encoded["train"], processes)
     return PreviousTask(run, task, data, encoded, previous, processor)
 
 
@@ -133,17 +143,18 @@ def _tokenizes(tokenizer: PreTrainedTokenizerBase) -> tuple[Any, ...]:
     return plain.to_str(), tokenizer.all_special_tokens
 
 
-def _as_treated(
-    run: PreviousRun, data: PreparedData, encoded: datasets.Dataset, task: Task, processes: Processes
+def _as_cleaned(
+    run: PreviousRun, data: PreparedData, encoded: datasets.Dataset, processes: Processes
 ) -> tuple[PreparedData, datasets.Dataset]:
     """The training rows without those, or with the weights, that the run chose for labels that are probably wrong."""
-    kept = policy.read(run.path)
-    if kept is None:
+    record = policy.read(run.path)
+    if record is None:
         return data, encoded
 
     def never(rows: datasets.Dataset) -> np.ndarray:
-        raise RuntimeError("what the run has kept says which rows")
+        raise RuntimeError("the record of the run says which rows")
 
-    seed = run.config.dataset.split.seed
-    treated = policy.apply_policy(run.config.cleaning, data, encoded, never, seed, processes, kept)
-    return treated.data, treated.encoded
+    cleaned = policy.apply_policy(
+        run.config.cleaning, data, encoded, never, run.config.dataset.split.seed, processes, record
+    )
+    return cleaned.data, cleaned.encoded

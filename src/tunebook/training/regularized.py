@@ -16,7 +16,7 @@ from tunebook.errors import ConfigurationError, Problem
 from tunebook.tasks.base import BESIDE_INPUTS, Task
 from tunebook.training.losses.base import Loss
 from tunebook.training.previous_task import PreviousTask
-from tunebook.training.regularization.base import Averages, Collate, Method, MethodContext, Rows, tensors_twice
+from tunebook.training.regularization.base import Averages, Collate, Method, MethodContext, Rows, repeated
 
 
 class Regularized:
@@ -59,7 +59,7 @@ class Regularized:
 
     def prepared(self, batch: dict[str, Any]) -> dict[str, Any]:
         """The batch as it goes through the model while training."""
-        return tensors_twice(batch, tuple(BESIDE_INPUTS)) if self._two_pass else batch
+        return repeated(batch, tuple(BESIDE_INPUTS)) if self._two_pass else batch
 
     def loss(self, loss: Loss) -> Loss:
         """The loss of a batch that `prepared` made."""

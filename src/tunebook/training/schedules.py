@@ -1,11 +1,12 @@
-"""How the learning rate moves from step to step: a shape over the whole training, or anew over some of its phases.
+"""How the learning rate moves from step to step: over the whole training, or again over some of its phases.
 
-The shapes are transformers' and two of our own. Knows timetables and optimizers; nothing of a model or the Trainer.
+The schedules are transformers', and one-cycle. Knows phases and optimizers; nothing of a model or the Trainer.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,18 +21,18 @@ from tunebook.config.schedules import BY_METRIC, KEY, OneCycle, SlantedTriangula
 from tunebook.errors import ConfigurationError, Problem
 from tunebook.training.phase_schedule import PhaseSchedule, TimedPhase
 
-Shape = Callable[[int], float]
-"""From the number of optimizer steps that were made to a share of the base rate, or to a momentum."""
+LRLambda = Callable[[int], float]
+"""From the number of optimizer steps that were made to a factor of the base rate, or to a momentum."""
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """What a recipe says of the learning rate's lr_schedule.
+class ScheduleSettings:
+    """What a recipe sets for the learning rate's schedule.
 
     Args:
-        name: transformers', or one of our own.
+        name: of a schedule of transformers or one of ours.
         options: of the schedule.
-        warmup: steps, or below 1 a share of the steps, of a straight rise from 0; unused by schedules without one.
+        warmup: steps, or below 1 a share of the steps, of a linear rise from 0; unused by schedules without one.
     """
 
     name: str = "linear"
@@ -41,34 +42,36 @@ class Schedule:
 
 @dataclass(frozen=True)
 class LRSchedule:
-    """The way of the learning rate and, where it moves too, of the momentum through a training.
+    """The learning rate and, where it moves too, the momentum at each optimizer step.
 
     Args:
-        rate: share of the base rate at each optimizer step.
-        momentum: at each step; None: the optimizer keeps its own.
-        must: whether an optimizer without momentum is a mistake, as somebody asked for it.
+        rate: factor of the base rate.
+        momentum: None: the optimizer uses its own.
+        momentum_required: whether an optimizer without momentum is an error, as the recipe asks for it.
     """
 
-    rate: Shape
-    momentum: Shape | None = None
-    must: bool = False
+    rate: LRLambda
+    momentum: LRLambda | None = None
+    momentum_required: bool = False
 
 
-def schedule_of(wanted: Any) -> Schedule:
-    """What the group `hyperparameters` says of it, with transformers' defaults."""
-    return Schedule(wanted.lr_scheduler_type or "linear", wanted.lr_scheduler_kwargs, wanted.warmup_steps or 0.0)
+def schedule_of(wanted: Any) -> ScheduleSettings:
+    """The settings in the group `hyperparameters`, with transformers' defaults."""
+    return ScheduleSettings(
+        wanted.lr_scheduler_type or "linear", wanted.lr_scheduler_kwargs, wanted.warmup_steps or 0.0
+    )
 
 
 def lr_schedule_of(
-    schedule: Schedule, phase_schedule: PhaseSchedule, base: float, optimizer: str = ""
+    settings: ScheduleSettings, phase_schedule: PhaseSchedule, base: float, optimizer: str = ""
 ) -> LRSchedule | None:
-    """The lr_schedule through the phases of a training.
+    """The schedule through the phases of a training.
 
-    In a phase with its own `learning_rate` that stands for the base rate. A phase that `restarts` begins the shape
-    anew, over the steps up to the next one that does; a warm-up that is a share is one of these steps.
+    A phase's own `learning_rate` replaces the base rate in it. A phase that `restarts` starts the schedule again, over
+    the steps up to the next phase that does; a warm-up that is a share is a share of these steps.
 
     Args:
-        schedule: of the recipe.
+        settings: of the recipe.
         phase_schedule: of the run.
         base: the base rate.
         optimizer: its name, for what it cannot do.
@@ -77,48 +80,46 @@ def lr_schedule_of(
         None for schedules that follow the monitored metric and not the step.
 
     Raises:
-        ConfigurationError: the schedule or the optimizer knows no phases, or the options do not fit.
+        ConfigurationError: the schedule or the optimizer cannot work with phases, or the options do not fit.
     """
-    _refuse(schedule, phase_schedule, optimizer)
-    if schedule.name in BY_METRIC:
+    _refuse(settings, phase_schedule, optimizer)
+    if settings.name in BY_METRIC:
         return None
-    starts = [at for at, phase in enumerate(phase_schedule.phases) if at == 0 or phase.planned.phase.restarts]
-    runs = []
-    for number, at in enumerate(starts):
-        phase = phase_schedule.phases[at]
-        end = phase_schedule.phases[starts[number + 1]].first if number + 1 < len(starts) else phase_schedule.total
-        name = phase.name if len(starts) > 1 else ""
-        runs.append((phase.first, *_shapes(schedule, end - phase.first, _rate(phase, base), name)))
-
-    def run_of(step: int) -> tuple[int, Shape, Shape | None]:
-        return next(run for run in reversed(runs) if run[0] <= step)
+    begins = [phase for phase in phase_schedule.phases if phase.first == 0 or phase.planned.phase.restarts]
+    firsts = [phase.first for phase in begins]
+    lambdas = []
+    for phase, end in zip(begins, [*firsts[1:], phase_schedule.total], strict=True):
+        name = phase.name if len(begins) > 1 else ""
+        lambdas.append(_lambdas(settings, end - phase.first, _rate(phase, base), name))
 
     def rate(step: int) -> float:
-        first, shape, _ = run_of(step)
-        return shape(step - first) * (_rate(phase_schedule.at(step), base) / base)
+        number = bisect_right(firsts, step) - 1
+        return lambdas[number][0](step - firsts[number]) * (_rate(phase_schedule.at(step), base) / base)
 
     def momentum(step: int) -> float:
-        first, _, shape = run_of(step)
-        return shape(step - first) if shape else 0.0
+        number = bisect_right(firsts, step) - 1
+        own = lambdas[number][1]
+        return own(step - firsts[number]) if own else 0.0
 
-    moves = runs[0][2] is not None
-    return LRSchedule(rate, momentum if moves else None, must=moves and "moms" in (schedule.options or {}))
+    if lambdas[0][1] is None:
+        return LRSchedule(rate)
+    return LRSchedule(rate, momentum, momentum_required="moms" in (settings.options or {}))
 
 
 class ScheduledLR(LambdaLR):
-    """A lr_schedule over all groups of an optimizer, each scaled from its own rate.
+    """torch's LambdaLR over all groups of an optimizer, each scaled from its own rate; it moves the momentum too.
 
     Args:
         optimizer: with groups at their base rates.
         lr_schedule: of rate and momentum.
 
     Raises:
-        ConfigurationError: momentum was asked for, and the optimizer has none.
+        ConfigurationError: the recipe asks for momentum, and the optimizer has none.
     """
 
     def __init__(self, optimizer: Optimizer, lr_schedule: LRSchedule) -> None:
         self.momentum = lr_schedule.momentum
-        if lr_schedule.must and not any(_has_momentum(group) for group in optimizer.param_groups):
+        if lr_schedule.momentum_required and not any(_has_momentum(group) for group in optimizer.param_groups):
             message = "this optimizer has no momentum; set it to null, or choose another hyperparameters.optim"
             raise ConfigurationError(Problem(f"{KEY}.moms", message))
 
@@ -138,83 +139,87 @@ class ScheduledLR(LambdaLR):
         return super().get_lr()
 
     def state_dict(self) -> dict[str, Any]:
-        """Without the momentum's lr_schedule, which follows from the configuration."""
+        """Without the function of the momentum, which follows from the configuration."""
         return {key: value for key, value in super().state_dict().items() if key != "momentum"}
 
 
-def one_cycle(step: int, steps: int, start: float, peak: float, end: float, rise: float) -> float:
-    """Two half cosines: from `start` to `peak` and on to `end`, which is the value of the last step.
+def one_cycle(step: int, steps: int, values: tuple[float, float, float], rise: float) -> float:
+    """Two half cosines, as torch's OneCycleLR has them; that class knows no phases.
 
-    The peak is at step `rise * steps - 1`, as in torch's OneCycleLR, but never before the first step.
+    The peak is at step `rise * steps - 1`, as in torch, but never before the first step, where torch divides by 0.
 
     Args:
         step: from 0.
         steps: how many there are.
-        start: the first value.
-        peak: the value in between.
-        end: the last value; that of later steps, too.
-        rise: share of the steps in which it goes from start to peak.
+        values: the first value, the peak, and the value of the last step and of later ones.
+        rise: share of the steps in which it goes from the first value to the peak.
     """
+    first, peak, final = values
     top, last = max(rise * steps - 1, 0.0), steps - 1
     if step <= top:
-        before, after, progress = start, peak, step / top if top else 1.0
+        before, after, progress = first, peak, step / top if top else 1.0
     else:
-        before, after, progress = peak, end, min((step - top) / max(last - top, 1e-9), 1.0)
+        before, after, progress = peak, final, min((step - top) / max(last - top, 1e-9), 1.0)
     return after + (before - after) / 2 * (1 + math.cos(math.pi * progress))
 
 
-def slanted_triangular(step: int, steps: int, cut: float, ratio: float) -> float:
-    """Straight up from 1 / ratio to 1 in the first share of the steps, and straight down again in the others.
+def slanted_triangular(steps: int, cut: float, ratio: float) -> LRLambda:
+    """Linear rise from 1 / ratio to 1, and linear fall back: transformers' warmup_stable_decay with no stable steps.
 
     Args:
-        step: from 0.
         steps: how many there are.
         cut: share of the steps in which it rises.
         ratio: highest over lowest.
     """
-    top = math.floor(steps * cut)
-    # The paper divides by top * (1 / cut - 1); where `top` was rounded down that ends below 0.
-    progress = step / top if step < top else max(1 - (step - top) / (steps - top), 0.0)
-    return (1 + progress * (ratio - 1)) / ratio
+    rise = math.floor(steps * cut)
+    options = {"num_decay_steps": steps - rise, "decay_type": "linear", "min_lr_ratio": 1 / ratio}
+    return _transformers_lambda("warmup_stable_decay", rise, steps, 1.0, options)
 
 
-def _shapes(schedule: Schedule, steps: int, rate: float, phase: str) -> tuple[Shape, Shape | None]:
+def _lambdas(settings: ScheduleSettings, steps: int, rate: float, phase: str) -> tuple[LRLambda, LRLambda | None]:
     """Rate and momentum over so many steps, counted from their own first; the phase's name is for messages."""
-    options = schedule.options or {}
-    if schedule.name == "one_cycle":
-        said = OneCycle.model_validate(options)
-        moms, rise = said.moms, said.pct_start
-
-        def cycle(step: int) -> float:
-            return one_cycle(step, steps, 1 / said.div, 1.0, 1 / said.div_final, rise)
-
-        if moms is None:
-            return cycle, None
-        start, peak, end = moms
-        return cycle, lambda step: one_cycle(step, steps, start, peak, end, rise)
-    if schedule.name == "slanted_triangular":
+    options = settings.options or {}
+    if settings.name == "slanted_triangular":
         triangle = SlantedTriangular.model_validate(options)
-        return lambda step: slanted_triangular(step, steps, triangle.cut_frac, triangle.ratio), None
-    return _library_shape(schedule, steps, rate, phase), None
+        return slanted_triangular(steps, triangle.cut_frac, triangle.ratio), None
+    if settings.name != "one_cycle":
+        return _transformers_lambda(settings.name, _warmup_steps(settings, steps, phase), steps, rate, options), None
+    cycle = OneCycle.model_validate(options)
+    values = (1 / cycle.div, 1.0, 1 / cycle.div_final)
+
+    def factor(step: int) -> float:
+        return one_cycle(step, steps, values, cycle.pct_start)
+
+    if cycle.moms is None:
+        return factor, None
+    start, peak, end = cycle.moms
+    return factor, lambda step: one_cycle(step, steps, (start, peak, end), cycle.pct_start)
 
 
-def _library_shape(schedule: Schedule, steps: int, rate: float, phase: str) -> Shape:
-    """transformers' shape; absolute options (`min_lr`, `lr_end`) are measured by the rate."""
-    warmup = int(schedule.warmup) if schedule.warmup >= 1 else math.ceil(steps * schedule.warmup)
-    if phase and schedule.warmup < 1:
-        warmup = min(warmup, max(steps - 1, 0))  # a share of a phase of one step is no warm-up
-    if phase and warmup >= steps and schedule.name != "constant":
+def _warmup_steps(settings: ScheduleSettings, steps: int, phase: str) -> int:
+    if settings.warmup >= 1:
+        warmup = int(settings.warmup)
+    else:
+        warmup = math.ceil(steps * settings.warmup)
+        # A share of a phase of one step is no warm-up.
+        warmup = min(warmup, max(steps - 1, 0)) if phase else warmup
+    if phase and warmup >= steps and settings.name != "constant":
         message = f"{warmup} are as many as the phase {phase} has or more ({steps}); give a share, such as 0.1"
         raise ConfigurationError(Problem("hyperparameters.warmup_steps", message))
-    stand_in = torch.optim.SGD([torch.zeros(1)], lr=rate)
+    return warmup
+
+
+def _transformers_lambda(name: str, warmup: int, steps: int, rate: float, options: dict[str, Any]) -> LRLambda:
+    """transformers' factor of the rate; absolute options (`min_lr`, `lr_end`) are measured by the rate."""
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=rate)
     try:
-        made: Any = get_scheduler(schedule.name, stand_in, warmup, steps, schedule.options or {})
-        shape: Shape = made.lr_lambdas[0]
+        made: Any = get_scheduler(name, optimizer, warmup, steps, options)
+        factor: LRLambda = made.lr_lambdas[0]
         for step in (0, warmup, steps // 2, steps):
-            shape(step)
+            factor(step)
     except (TypeError, ValueError, ArithmeticError) as error:
-        raise ConfigurationError(Problem(KEY, f"{schedule.name} does not take these: {error}")) from error
-    return shape
+        raise ConfigurationError(Problem(KEY, f"{name} does not take these: {error}")) from error
+    return factor
 
 
 def _rate(phase: TimedPhase, base: float) -> float:
@@ -226,14 +231,14 @@ def _has_momentum(group: dict[str, Any]) -> bool:
     return "betas" in group or bool(group.get("momentum"))
 
 
-def _refuse(schedule: Schedule, phase_schedule: PhaseSchedule, optimizer: str) -> None:
+def _refuse(settings: ScheduleSettings, phase_schedule: PhaseSchedule, optimizer: str) -> None:
     phases = phase_schedule.phases
     own = [p.name for p in phases if p.planned.phase.restarts or p.planned.phase.learning_rate is not None]
     problems = []
-    if schedule.name in BY_METRIC and own:
+    if settings.name in BY_METRIC and own:
         message = (
-            f"{schedule.name} follows the metric, but {', '.join(own)} of the freezing policy begins anew or has "
-            "its own learning rate; choose a schedule that follows the steps, such as linear"
+            f"{settings.name} follows the metric, but {', '.join(own)} of the freezing policy restarts the schedule or "
+            "has its own learning rate; choose a schedule that follows the steps, such as linear"
         )
         problems.append(Problem("hyperparameters.lr_scheduler_type", message))
     if len(phases) > 1 and any(part in optimizer for part in OWN_GROUPS):

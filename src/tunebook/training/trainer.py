@@ -182,13 +182,12 @@ class RecipeTrainer(CheckpointedTrainer):
             loader, device=args.device, num_processes=1, process_index=0, put_on_device=True, even_batches=False
         )
 
-    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list, Any]:
-        """The micro-batches of a step, and what they count over all ranks."""
-        batches = [batch for _, batch in zip(range(num_batches), epoch_iterator, strict=False)]
+    def count_items(self, batches: list[dict[str, Any]], device: torch.device) -> torch.Tensor | None:
+        """What the loss of an optimizer step is divided by: units over its micro-batches and all ranks."""
         if not batches:
-            return batches, None
+            return None
         count = torch.stack([self.parts.task.count(batch) for batch in batches]).sum()
-        return batches, self.accelerator.gather(count.to(device)).sum()
+        return self.accelerator.gather(count.to(device)).sum()
 
     # ---- learning rates ----
 
@@ -219,14 +218,13 @@ class RecipeTrainer(CheckpointedTrainer):
         """The schedule of the recipe, over all groups."""
         schedule = self.parts.lr_schedule
         if self.lr_scheduler is None and schedule is not None and not str(self.args.optim).endswith("layerwise"):
-            self.lr_scheduler = ScheduledLR(optimizer or cast(torch.optim.Optimizer, self.optimizer), schedule)
-            self._created_lr_scheduler = True
+            self.use_scheduler(ScheduledLR(optimizer or cast(torch.optim.Optimizer, self.optimizer), schedule))
         return super().create_scheduler(num_training_steps, optimizer)
 
-    def _get_learning_rate(self) -> float:
+    def logged_learning_rate(self) -> float:
         """The base rate; transformers would tell the rate of whichever group comes first."""
         if self.parts.rates is None or self.parts.rates.uniform:
-            return super()._get_learning_rate()
+            return super().logged_learning_rate()
         return base_rate_now(cast(torch.optim.Optimizer, self.optimizer).param_groups)
 
     # ---- loss ----
@@ -262,6 +260,10 @@ class RecipeTrainer(CheckpointedTrainer):
             stack.enter_context(mixing.mixed_embeddings(self.plain_model, partner))
             return self.parts.task.forward(model, batch)
 
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+        """transformers' estimate, of whole forward passes, which looks at every parameter; none where some are cached."""
+        return 0 if self.parts.forward_contexts else super().floating_point_ops(inputs)
+
     def training_step(
         self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: torch.Tensor | int | None = None
     ) -> torch.Tensor:
@@ -274,8 +276,9 @@ class RecipeTrainer(CheckpointedTrainer):
         self.parts.step.losses.append((loss, rows))
         return loss
 
-    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
-        norm = super()._get_grad_norm(model, grad_norm=grad_norm)
+    def gradient_norm(self, model: nn.Module, norm: Any) -> Any:
+        """transformers' own; noted for the check that it is finite."""
+        norm = super().gradient_norm(model, norm)
         self.parts.step.gradient = None if norm is None else float(norm)
         return norm
 
@@ -326,11 +329,13 @@ class RecipeTrainer(CheckpointedTrainer):
 
     # ---- averaged weights ----
 
-    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
-        super()._save(output_dir, state_dict)
+    def save_weights(self, folder: Path, state_dict: dict[str, Any] | None) -> None:
+        """Those of the model, and the averaged ones."""
+        super().save_weights(folder, state_dict)
         if self.args.should_save:
-            self.regularized.save(Path(output_dir or str(self.args.output_dir)))
+            self.regularized.save(folder)
 
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        super()._load_from_checkpoint(resume_from_checkpoint, model)
-        self.regularized.load(Path(resume_from_checkpoint))
+    def load_weights(self, folder: Path, model: nn.Module | None) -> None:
+        """What `save_weights` wrote."""
+        super().load_weights(folder, model)
+        self.regularized.load(folder)

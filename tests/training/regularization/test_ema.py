@@ -34,7 +34,7 @@ def test_the_average_is_torchs():
     theirs.update_parameters(model)  # the first time it copies
     average = Average(model, 0.9, warm_up=False)
     steps(model, average, 7, theirs)
-    with average.in_place():
+    with average.swapped_in():
         assert all(a.equal(b) for a, b in zip(model.parameters(), theirs.module.parameters(), strict=True))
 
 
@@ -63,7 +63,7 @@ def test_frozen_parameters_are_not_kept_twice_and_buffers_are_the_models():
     steps(model, average, 2)
     model.train()(torch.randn(8, 3))
     running, own = model[1].running_mean.clone(), model[1].weight.detach().clone()
-    with average.in_place():
+    with average.swapped_in():
         assert model[1].running_mean.equal(running)
         assert not model[1].weight.equal(own)
     assert model[1].weight.equal(own)

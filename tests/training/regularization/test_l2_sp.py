@@ -34,7 +34,7 @@ def test_it_adds_the_gradient_of_the_papers_penalty(model, scale):
     method = l2_sp.start(l2_sp.Options(alpha=0.3, beta=0.05), MethodContext(model, "class", 0, never))
     began = moved(model)
     before = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
-    method.gradients(scale)
+    method.add_gradients(scale)
     added = {name: parameter.grad - before[name] for name, parameter in model.named_parameters()}
     fresh = {name: parameter.detach().clone().requires_grad_() for name, parameter in model.named_parameters()}
     penalty = sum(
@@ -53,7 +53,7 @@ def test_what_is_frozen_gets_no_gradient(model):
     moved(model)
     name, frozen = next(iter(model.named_parameters()))
     frozen.grad = None
-    method.gradients(1.0)
+    method.add_gradients(1.0)
     assert frozen.grad is None, name
 
 
@@ -61,5 +61,5 @@ def test_a_strength_of_nothing_adds_nothing(model):
     method = l2_sp.start(l2_sp.Options(alpha=0.0, beta=0.0), MethodContext(model, "class", 0, never))
     moved(model)
     before = [parameter.grad.clone() for parameter in model.parameters()]
-    method.gradients(1.0)
+    method.add_gradients(1.0)
     assert all(parameter.grad.equal(own) for parameter, own in zip(model.parameters(), before, strict=True))

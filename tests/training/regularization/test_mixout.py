@@ -39,24 +39,24 @@ def moved(model):
 
 
 @pytest.mark.parametrize("inputs", [0, 1])
-def test_a_share_of_inputs_goes_home_and_the_others_make_up_for_it(inputs):
+def test_a_share_of_inputs_goes_initial_and_the_others_make_up_for_it(inputs):
     torch.manual_seed(0)
-    weight, home = torch.randn(6, 1000), torch.randn(6, 1000)
-    weight, home = (weight, home) if inputs else (weight.T, home.T)
-    found = mixout.mixed(weight, home, 0.25, inputs)
-    away = home + (weight - home) / 0.75
-    at_home = (found == home).all(1 - inputs)
-    assert torch.allclose(found.index_select(inputs, (~at_home).nonzero()[:, 0]),
-                          away.index_select(inputs, (~at_home).nonzero()[:, 0]), atol=1e-6)  # fmt: skip
-    assert abs(float(at_home.float().mean()) - 0.25) < 0.05
+    weight, initial = torch.randn(6, 1000), torch.randn(6, 1000)
+    weight, initial = (weight, initial) if inputs else (weight.T, initial.T)
+    found = mixout.mixed(weight, initial, 0.25, inputs)
+    away = initial + (weight - initial) / 0.75
+    at_initial = (found == initial).all(1 - inputs)
+    assert torch.allclose(found.index_select(inputs, (~at_initial).nonzero()[:, 0]),
+                          away.index_select(inputs, (~at_initial).nonzero()[:, 0]), atol=1e-6)  # fmt: skip
+    assert abs(float(at_initial.float().mean()) - 0.25) < 0.05
 
 
 def test_its_mean_is_the_trained_weight():
     torch.manual_seed(0)
-    weight, home = torch.randn(3, 5), torch.randn(3, 5)
-    mean = sum(mixout.mixed(weight, home, 0.7, 1) for _ in range(20_000)) / 20_000
+    weight, initial = torch.randn(3, 5), torch.randn(3, 5)
+    mean = sum(mixout.mixed(weight, initial, 0.7, 1) for _ in range(20_000)) / 20_000
     assert torch.allclose(mean, weight, atol=0.1)
-    assert mixout.mixed(weight, home, 0.0, 1).allclose(weight, atol=1e-6)
+    assert mixout.mixed(weight, initial, 0.0, 1).allclose(weight, atol=1e-6)
 
 
 @pytest.mark.parametrize("family", ["bert", "distilbert", "modernbert", "gpt2"])
@@ -65,7 +65,7 @@ def test_only_a_training_forward_is_mixed_and_names_stay(tmp_path, family):
     names = list(model.state_dict()), [name for name, _ in model.named_parameters()]
     mixout.start(mixout.Options(p=0.5), MethodContext(model, "class", 0, never))
     model.train()
-    assert logits(model).allclose(logits(plain.train()), atol=1e-6), "at home there is nothing to mix"
+    assert logits(model).allclose(logits(plain.train()), atol=1e-6), "at initial there is nothing to mix"
     moved(model)
     moved(plain)
     first, second = logits(model), logits(model)

@@ -54,7 +54,7 @@ def model(tmp_path):
 
 
 def test_both_passes_are_judged_and_each_row_by_itself(model):
-    judged = r_drop.start(r_drop.Options(alpha=0.7), MethodContext(model, "class", 0, never)).twice
+    judged = r_drop.start(r_drop.Options(alpha=0.7), MethodContext(model, "class", 0, never)).two_pass
     labels = torch.tensor([0, 2, 1, 1, 0])
     loss = cross_entropy.Loss(cross_entropy.Options(), TrainLabels("class", ("a", "b", "c"), labels.numpy()), 0.0)
     first, second = pair(3)

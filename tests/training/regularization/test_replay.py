@@ -16,9 +16,9 @@ from tunebook.training.regularization import replay
 
 def test_what_accompanies_a_row_follows_from_its_key_and_the_seed():
     keys = [RowKey(row, epoch, copy) for row in range(40) for epoch in range(2) for copy in range(2)]
-    drawn = [replay.drawn(key, 1000, 0.5, seed=3) for key in keys]
-    assert drawn == [replay.drawn(key, 1000, 0.5, seed=3) for key in keys]
-    assert drawn != [replay.drawn(key, 1000, 0.5, seed=4) for key in keys]
+    drawn = [replay.sampled(key, 1000, 0.5, seed=3) for key in keys]
+    assert drawn == [replay.sampled(key, 1000, 0.5, seed=3) for key in keys]
+    assert drawn != [replay.sampled(key, 1000, 0.5, seed=4) for key in keys]
     rows = [one.row for some in drawn for one in some]
     assert len(set(rows)) > 0.9 * len(rows), "epochs and copies draw anew"
     assert all(one.epoch == key.epoch for key, some in zip(keys, drawn, strict=True) for one in some)
@@ -26,15 +26,15 @@ def test_what_accompanies_a_row_follows_from_its_key_and_the_seed():
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.8])
 def test_the_share_of_previous_rows_is_as_wanted(share):
-    count = sum(len(replay.drawn(RowKey(row), 50, share / (1 - share), 0)) for row in range(4000))
+    count = sum(len(replay.sampled(RowKey(row), 50, share / (1 - share), 0)) for row in range(4000))
     assert count / (4000 + count) == pytest.approx(share, abs=0.02)
 
 
-def test_every_previous_row_is_drawn_alike_and_a_filler_brings_none():
-    found = np.bincount([one.row for row in range(3000) for one in replay.drawn(RowKey(row), 10, 1.0, 0)])
+def test_every_previous_row_is_equally_likely_and_a_filler_brings_none():
+    found = np.bincount([one.row for row in range(3000) for one in replay.sampled(RowKey(row), 10, 1.0, 0)])
     assert len(found) == 10
     assert found.min() > 220
-    assert replay.drawn(RowKey(0, counted=False), 10, 5.0, 0) == []
+    assert replay.sampled(RowKey(0, counted=False), 10, 5.0, 0) == []
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +45,12 @@ def previous(tmp_path_factory):
     return two_tasks.first(folder, f"model.dropout={still}")
 
 
-def eight_rows(tmp_path, previous, *further):
+def eight_rows(tmp_path, previous, *overrides):
     rows = two_tasks.written(tmp_path, "word-train", 8, ["cold", "loud", "quick"], ["c", "l", "q"])
     said = [text for text in two_tasks.COMMON if not text.startswith(("hyperparameters.effective", "runtime=cpu"))]
     return [
         *said, f"dataset.train={rows}", f"model.name_or_path={previous.model}", "regularization=replay",
-        f"regularization.replay.run={previous.path}", "regularization.replay.share=0.6", *further,
+        f"regularization.replay.run={previous.path}", "regularization.replay.share=0.6", *overrides,
     ]  # fmt: skip
 
 
@@ -69,7 +69,7 @@ def test_the_gradient_is_that_of_the_stated_loss(tmp_path, previous):
     without = gradients(tmp_path, [*said, "regularization.replay=null", "run.recipe=without"], "2x4")
     model = AutoModelForSequenceClassification.from_pretrained(previous.model).train()
     rows = [json.loads(line) for line in (previous.path.parents[2] / "mood-train.jsonl").read_text().splitlines()]
-    drawn = [one.row for row in range(8) for one in replay.drawn(RowKey(row), len(rows), 1.5, 5)]
+    drawn = [one.row for row in range(8) for one in replay.sampled(RowKey(row), len(rows), 1.5, 5)]
     texts = AutoTokenizer.from_pretrained(previous.model)(
         [rows[at]["text"] for at in drawn], return_tensors="pt", padding=True, truncation=True, max_length=32
     )
@@ -87,13 +87,13 @@ def test_the_previous_head_stays_as_it_was_and_the_backbone_moves(tmp_path, prev
     start = replay.start
 
     def watched(options, context):
-        load = context.previous
+        load = context.load_previous
 
         def previous_task(folder):
             kept.append((load(folder), context.model))
             return kept[-1][0]
 
-        object.__setattr__(context, "previous", previous_task)
+        object.__setattr__(context, "load_previous", previous_task)
         return start(options, context)
 
     monkeypatch.setattr(replay, "start", watched)

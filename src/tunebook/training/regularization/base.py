@@ -1,4 +1,4 @@
-"""What a method against forgetting and overfitting is: hooks that the Trainer calls, each optional. Knows no method.
+"""What a regularization method is: hooks that the Trainer calls, each optional. Knows no method.
 
 A method is a file `tunebook/training/regularization/NAME.py` (or an entry point `regularization.NAME`) with `Options`
 and `start(options, context) -> Method`. Its name is then a key of the group `regularization`. The file imports no
@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tunebook.answers.base import Kind
 from tunebook.config.options import Options
 from tunebook.data.row_key import RowKey
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedModel
 
+    from tunebook.tasks.base import Task
     from tunebook.training.losses.base import Loss
     from tunebook.training.previous_task import PreviousTask
 
@@ -47,73 +47,73 @@ class MethodContext:
     """What a method is made from; the model has the weights that training starts from, after a resume too.
 
     Args:
-        model: on its device, with its head and adapter, before a checkpoint is read.
-        kind: of label.
+        model: on its device, with its head and adapter, before a checkpoint is loaded.
+        task: what is learned.
         seed: of the run.
-        previous: loads the training rows and the head of the finished run in a folder.
+        load_previous: loads the training rows and the head of the finished run in a folder.
     """
 
     model: PreTrainedModel
-    kind: Kind
+    task: Task
     seed: int
-    previous: Callable[[str], PreviousTask]
+    load_previous: Callable[[str], PreviousTask]
 
 
 @dataclass(frozen=True)
 class Method:
-    """A method at work. What is None is not wanted; methods are combined hook by hook.
+    """The hooks of one method; None: not used. Several methods are combined hook by hook.
 
     Args:
-        twice: the batch goes through the model twice, in one forward, and this judges both: it takes the loss, the
-            logits (2 × rows, k), the first pass above the second, and the labels, and gives losses (rows,).
-        rows: wraps the training rows, to give more with each.
-        collated: wraps the collator, to join what `rows` has added.
-        beside: takes what `collated` has added out of a micro-batch and gives the sum of its losses; None: nothing
-            was there. It is divided by what the whole step counts, as the rows' own loss is.
-        gradients: adds to the gradients of an optimizer step, once, when they are whole and equal on every rank;
-            takes the factor that they are scaled with (1, but for fp16).
-        averages: of the weights, by which the model is evaluated and saved.
+        two_pass: the batch goes through the model two times, in one forward, and this gives the losses, (rows,), from
+            the loss, the logits (2 × rows, k), the first pass before the second, and the labels.
+        wrap_rows: wraps the training rows, to add something to each.
+        wrap_collator: wraps the collator, to collate what `wrap_rows` has added.
+        extra_loss: takes what `wrap_collator` has added out of a micro-batch and gives the sum of its losses; None:
+            nothing was added. It is divided by the count of the whole step, as the rows' own loss is.
+        add_gradients: adds to the gradients of an optimizer step, once, when they are complete and equal on every
+            rank; takes the factor that they are scaled with (1, but for fp16).
+        averages: of the weights, with which the model is evaluated and saved.
     """
 
-    twice: Callable[[Loss, torch.Tensor, torch.Tensor], torch.Tensor] | None = None
-    rows: Callable[[Rows], Rows] | None = None
-    collated: Callable[[Collate], Collate] | None = None
-    beside: Callable[[dict[str, Any]], torch.Tensor | None] | None = None
-    gradients: Callable[[float], None] | None = None
+    two_pass: Callable[[Loss, torch.Tensor, torch.Tensor], torch.Tensor] | None = None
+    wrap_rows: Callable[[Rows], Rows] | None = None
+    wrap_collator: Callable[[Collate], Collate] | None = None
+    extra_loss: Callable[[dict[str, Any]], torch.Tensor | None] | None = None
+    add_gradients: Callable[[float], None] | None = None
     averages: Averages | None = None
 
 
 class Averages(Protocol):
-    """Weights beside those that train."""
+    """Averaged weights of a model that trains."""
 
     def begin(self) -> None:
-        """Training begins or goes on."""
+        """Training starts or is resumed."""
 
     def update(self, step: int) -> None:
         """The weights after optimizer step number `step`, counted from 0."""
 
-    def in_place(self) -> AbstractContextManager[None]:
-        """Within, the model has the averaged weights."""
+    def swapped_in(self) -> AbstractContextManager[None]:
+        """A context in which the model has the averaged weights."""
 
     def finish(self) -> None:
-        """Training is over: the model keeps the averaged weights."""
+        """Training is over: the averaged weights become the model's."""
 
     def save(self, folder: Path) -> None:
-        """Write them beside a checkpoint's weights."""
+        """Write them into a checkpoint."""
 
     def load(self, folder: Path) -> None:
         """Read what `save` wrote."""
 
 
 def backbone_parameters(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
-    """The parameters of a model's backbone, with their names in the model; those that a head ties to count too."""
+    """The parameters of a model's backbone, with their names in the model; also those that a head shares."""
     backbone: Any = getattr(model, "base_model", model)
     inside = {id(parameter) for parameter in backbone.parameters()}
     return ((name, parameter) for name, parameter in model.named_parameters() if id(parameter) in inside)
 
 
-def tensors_twice(inputs: Mapping[str, Any], but: tuple[str, ...]) -> dict[str, Any]:
-    """A batch with every tensor below itself, but for those that are named."""
+def repeated(inputs: Mapping[str, Any], but: tuple[str, ...]) -> dict[str, Any]:
+    """A batch with every tensor two times along its first dimension, but for those that are named."""
     import torch
 
     return {

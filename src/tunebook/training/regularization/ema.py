@@ -22,11 +22,11 @@ FILE = "averaged.safetensors"
 class Options(RegularizationOptions):
     """The average after each optimizer step: decay · average + (1 − decay) · weights.
 
-    Training goes on with its own weights; evaluations, the best model and the finished one have the averaged ones.
+    Training continues with its own weights; evaluations, the best model and the finished one have the averaged ones.
 
     Args:
         decay: in (0, 1); about the last 1 / (1 − decay) steps count.
-        warm_up: after n steps the decay is at most (1 + n) / (10 + n), so that the beginning is soon forgotten.
+        warm_up: after n steps the decay is at most (1 + n) / (10 + n), so that the first steps soon count little.
     """
 
     decay: float = Field(default=0.999, gt=0, lt=1)
@@ -53,7 +53,7 @@ class Average:
         self.averaged: dict[str, torch.Tensor] | None = None
 
     def begin(self) -> None:
-        """The average starts from the weights as they are; after a resume it is there already."""
+        """The average starts from the current weights; a resumed run has loaded it already."""
         if self.averaged is None:
             self.averaged = {name: parameter.detach().clone().float() for name, parameter in self.parameters.items()}
 
@@ -66,24 +66,24 @@ class Average:
         with torch.no_grad():
             # In float32: of half precision a thousandth of a step would be rounded away.
             new = [parameter.detach().float() for parameter in self.parameters.values()]
-            get_ema_multi_avg_fn(decay)(list(self._there().values()), new, step)
+            get_ema_multi_avg_fn(decay)(list(self._average().values()), new, step)
 
     @contextlib.contextmanager
-    def in_place(self) -> Iterator[None]:
-        """Within, the model has the averaged weights; before and after training it has its own."""
+    def swapped_in(self) -> Iterator[None]:
+        """A context in which the model has the averaged weights; before and after training it has its own."""
         if self.averaged is None:
             yield
             return
         own = {name: parameter.detach().clone() for name, parameter in self.parameters.items()}
-        self._put(self.averaged)
+        self._copy_into_model(self.averaged)
         try:
             yield
         finally:
-            self._put(own)
+            self._copy_into_model(own)
 
     def finish(self) -> None:
-        """The model keeps the averaged weights, and nothing more is averaged."""
-        self._put(self._there())
+        """The averaged weights become the model's, and nothing more is averaged."""
+        self._copy_into_model(self._average())
         self.averaged = None
 
     def save(self, folder: Path) -> None:
@@ -97,22 +97,22 @@ class Average:
         """Read `FILE`.
 
         Raises:
-            RunDirectoryError: it is not there, or is of other weights.
+            RunDirectoryError: it is missing, or belongs to other weights.
         """
         from safetensors.torch import load_file
 
-        found = load_file(folder / FILE) if (folder / FILE).is_file() else {}
-        if found.keys() != self.parameters.keys():
+        saved = load_file(folder / FILE) if (folder / FILE).is_file() else {}
+        if saved.keys() != self.parameters.keys():
             message = f"{folder} lacks averaged weights ({FILE}) of this model; delete it, and the one before is used"
             raise RunDirectoryError(message)
-        self.averaged = {name: found[name].to(parameter.device) for name, parameter in self.parameters.items()}
+        self.averaged = {name: saved[name].to(parameter.device) for name, parameter in self.parameters.items()}
 
-    def _there(self) -> dict[str, torch.Tensor]:
+    def _average(self) -> dict[str, torch.Tensor]:
         if self.averaged is None:
             raise RuntimeError("there is no average outside of training")
         return self.averaged
 
-    def _put(self, values: dict[str, torch.Tensor]) -> None:
+    def _copy_into_model(self, values: dict[str, torch.Tensor]) -> None:
         import torch
 
         with torch.no_grad():

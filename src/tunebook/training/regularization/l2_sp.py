@@ -1,4 +1,4 @@
-"""Pulls the weights of the backbone to where training began (L2-SP). Knows parameters and gradients only."""
+"""Pulls the weights of the backbone to their values before training (L2-SP). Knows parameters and gradients only."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Options(RegularizationOptions):
 
     Args:
         alpha: strength of the pull to the weights that training starts from, at least 0.
-        beta: strength of the pull of the head to zero, at least 0. `hyperparameters.weight_decay` acts beside it.
+        beta: strength of the pull of the head towards zero, at least 0. `hyperparameters.weight_decay` acts as well.
     """
 
     alpha: float = Field(default=0.1, ge=0)
@@ -37,12 +37,12 @@ def start(options: Options, context: MethodContext) -> Method:
         strength = options.alpha if name in backbone else options.beta
         if strength and parameter.requires_grad:
             pulls.append((parameter, strength, parameter.detach().clone() if name in backbone else None))
-    return Method(gradients=lambda scale: _pull(pulls, scale))
+    return Method(add_gradients=lambda scale: _pull(pulls, scale))
 
 
 def _pull(pulls: list[Pull], scale: float) -> None:
-    for parameter, strength, home in pulls:
+    for parameter, strength, start in pulls:
         if parameter.grad is None:
-            continue  # frozen in this phase, or not used by this head: it lies where it began
+            continue  # frozen in this phase, or not used by this head: its value has not changed
         own = parameter.detach()
-        parameter.grad.add_(own if home is None else own - home, alpha=strength * scale)
+        parameter.grad.add_(own if start is None else own - start, alpha=strength * scale)

@@ -1,4 +1,4 @@
-"""Mixes the backbone's weights with those that training began from (Mixout). Knows linear layers, no losses.
+"""Mixes the backbone's weights with their values before training (Mixout). Knows linear layers, no losses.
 
 The mixing happens inside each layer's own forward, so that names of weights, DDP and activation checkpointing see the
 model that they know.
@@ -22,15 +22,15 @@ class Options(RegularizationOptions):
     """Mixout (Lee et al. 2020, arXiv 1909.11299), for linear layers of the backbone, while training.
 
     Args:
-        p: share of a layer's inputs whose weights are, in each forward, those that training began from; the others
-            lie so much further from them that the mean is the trained weight. In [0, 1).
+        p: share of a layer's inputs whose weights have, in each forward, their values before training; the others
+            are scaled away from these, so that the mean is the trained weight. In [0, 1).
     """
 
     p: float = Field(default=0.7, ge=0, lt=1)
 
 
 def start(options: Options, context: MethodContext) -> Method:
-    """Puts the mixing into every linear layer of the backbone.
+    """Adds the mixing to every linear layer of the backbone.
 
     Raises:
         ModelError: the backbone has none.
@@ -55,12 +55,12 @@ def start(options: Options, context: MethodContext) -> Method:
     return Method()
 
 
-def mixed(weight: torch.Tensor, home: torch.Tensor, p: float, inputs: int) -> torch.Tensor:
-    """Weights of which a share of inputs has those of `home`, with the mean `weight`.
+def mixed(weight: torch.Tensor, initial: torch.Tensor, p: float, inputs: int) -> torch.Tensor:
+    """Weights of which a share of inputs has those of `initial`, with the mean `weight`.
 
     Args:
         weight: (outputs, inputs), or the other way round.
-        home: of the same shape.
+        initial: of the same shape.
         p: share of inputs, in [0, 1).
         inputs: the dimension of the inputs.
     """
@@ -69,7 +69,7 @@ def mixed(weight: torch.Tensor, home: torch.Tensor, p: float, inputs: int) -> to
     shape = [1, 1]
     shape[inputs] = weight.shape[inputs]
     kept = torch.empty(shape, device=weight.device, dtype=weight.dtype).bernoulli_(1 - p)
-    return home + (weight - home) * (kept / (1 - p))
+    return initial + (weight - initial) * (kept / (1 - p))
 
 
 class _Mixing:
@@ -82,7 +82,7 @@ class _Mixing:
     """
 
     def __init__(self, layer: nn.Module, p: float, inputs: int) -> None:
-        self.home: torch.Tensor = layer.weight.detach().clone()  # type: ignore[operator, union-attr]
+        self.initial: torch.Tensor = layer.weight.detach().clone()  # type: ignore[operator, union-attr]
         self.p, self.inputs = p, inputs
         self.own: nn.Parameter | None = None
 
@@ -91,8 +91,8 @@ class _Mixing:
         own = layer._parameters["weight"]
         if own is not None and layer.training and own.requires_grad:
             self.own = own
-            # In its own place, so that the order of the model's parameters stays.
-            layer._parameters["weight"] = mixed(own, self.home, self.p, self.inputs)  # type: ignore[assignment]
+            # Under its own key, so that the order of the model's parameters stays.
+            layer._parameters["weight"] = mixed(own, self.initial, self.p, self.inputs)  # type: ignore[assignment]
 
     def end(self, layer: nn.Module, arguments: Any, output: Any) -> None:
         """After it, even if it failed."""

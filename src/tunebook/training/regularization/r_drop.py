@@ -1,4 +1,4 @@
-"""Sends each batch through the model twice and asks both answers to agree (R-Drop). Knows logits and labels only."""
+"""Sends each batch through the model two times and penalizes their difference (R-Drop). Knows logits and labels only."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Options(RegularizationOptions):
 
 
 def start(options: Options, context: MethodContext) -> Method:
-    """Judges both passes.
+    """Computes the loss over both passes.
 
     Raises:
         ModelError: the model has no dropout, so that both passes would be one.
@@ -41,37 +41,13 @@ def start(options: Options, context: MethodContext) -> Method:
             "model.dropout, or regularization.r_drop=null"
         )
         raise ModelError(Problem("regularization.r_drop", message))
-    target_type = context.kind
+    task = context.task
 
-    def judged(loss: Loss, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def losses(loss: Loss, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         first, second = logits.float().chunk(2)
-        return (loss(first, labels) + loss(second, labels)) / 2 + options.alpha * divergence(first, second, target_type)
+        return (loss(first, labels) + loss(second, labels)) / 2 + options.alpha * task.divergence(first, second)
 
-    return Method(twice=judged)
-
-
-def divergence(first: torch.Tensor, second: torch.Tensor, target_type: str) -> torch.Tensor:
-    """How far two answers to each row lie apart, the same both ways.
-
-    Args:
-        first: logits, (rows, k), float32.
-        second: likewise.
-        target_type: `regression`: squared difference; `multi_label`: of each label's sigmoid, the mean over labels;
-            else of the softmaxes.
-
-    Returns:
-        (rows,), at least 0.
-    """
-    from torch.nn import functional
-
-    if target_type == "regression":
-        return (first - second).squeeze(-1) ** 2
-    # Half the sum of both divergences is half the sum of (p − q) (log p − log q); for two classes the latter
-    # difference is that of the logits.
-    if target_type == "multi_label":
-        return ((first.sigmoid() - second.sigmoid()) * (first - second)).mean(-1) / 2
-    logs = functional.log_softmax(first, -1), functional.log_softmax(second, -1)
-    return ((logs[0].exp() - logs[1].exp()) * (logs[0] - logs[1])).sum(-1) / 2
+    return Method(two_pass=losses)
 
 
 def has_dropout(model: nn.Module) -> bool:

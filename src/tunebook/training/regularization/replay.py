@@ -1,5 +1,7 @@
-"""Rows of a previous task among the new ones, learned under that task's own frozen head (replay). Knows previous tasks only
-by what `MethodContext.previous` gives."""
+"""Rows of a previous task in training, learned under that task's own frozen head (replay).
+
+Knows previous tasks only by what `MethodContext.load_previous` gives.
+"""
 
 from __future__ import annotations
 
@@ -20,16 +22,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tunebook")
 
 PREVIOUS = "previous"
-DRAW = 7919
-"""Beside a row's own seeds, so that what accompanies it has nothing to do with how it is varied."""
+SEED_PART = 7919
+"""Added to a row's seeds, so that its previous rows do not depend on its augmentation."""
 
 
 class Options(RegularizationOptions):
     """Replay of a previous task (Robins 1995; Chaudhry et al. 2019, arXiv 1902.10486).
 
-    Each counted row brings previous training rows with it, share / (1 − share) of them on average, drawn from the seed
-    and the row alone. They go through this run's backbone and the previous run's head, which stays as it is. A step's loss is
-    (the sum over its own rows + weight · the sum over the previous ones) / its own rows.
+    Each counted row brings share / (1 − share) previous training rows on average, chosen from the seed and the row alone.
+    They go through this run's backbone and the previous run's head, which does not change. A step's loss is (the sum
+    over its own rows + weight · the sum over the previous ones) / its own rows.
 
     Args:
         run: folder of the finished run that learned the previous task.
@@ -43,28 +45,31 @@ class Options(RegularizationOptions):
 
 
 def start(options: Options, context: MethodContext) -> Method:
-    """Loads the previous task, and lets its rows come with the new ones."""
-    from tunebook.training.rows import TrainRows
+    """Loads the previous task and adds its rows to the new ones."""
+    from tunebook.training.rows import TrainExamples
 
-    previous = context.previous(options.run)
-    rows = TrainRows(previous.splits["train"], previous.data.weights)
+    previous = context.load_previous(options.run)
+    rows = TrainExamples(previous.splits["train"], previous.example_weights())
     rate = options.share / (1 - options.share)
     loss = previous.loss()
-    words = "replay: each training row brings %.2g of the %d of %s with it on average"
-    logger.info(words, rate, len(rows), previous.run.title)
+    message = "replay: each training row brings %.2g of the %d of %s with it on average"
+    logger.info(message, rate, len(rows), previous.run.title)
 
-    def beside(batch: dict[str, Any]) -> torch.Tensor | None:
-        found = batch.pop(PREVIOUS, None)
-        return None if found is None else options.weight * summed(previous.model, loss, found)
+    def extra_loss(batch: dict[str, Any]) -> torch.Tensor | None:
+        added = batch.pop(PREVIOUS, None)
+        if added is None:
+            return None
+        outputs = previous.task.forward(previous.model, added)
+        return options.weight * previous.task.loss(outputs, added, loss).total
 
     return Method(
-        rows=lambda own: Accompanied(own, rows, rate, context.seed),
-        collated=lambda own: joining(own, previous.collate),
-        beside=beside,
+        wrap_rows=lambda own: WithPrevious(own, rows, rate, context.seed),
+        wrap_collator=lambda own: with_previous_batch(own, previous.collate),
+        extra_loss=extra_loss,
     )
 
 
-def drawn(key: RowKey, rows: int, rate: float, seed: int) -> list[RowKey]:
+def sampled(key: RowKey, rows: int, rate: float, seed: int) -> list[RowKey]:
     """The previous rows that accompany one training row: the same ones whatever else its batch holds.
 
     Args:
@@ -77,12 +82,12 @@ def drawn(key: RowKey, rows: int, rate: float, seed: int) -> list[RowKey]:
 
     if not key.counted:
         return []
-    generator = np.random.default_rng((*key.seeds(seed), DRAW))
+    generator = np.random.default_rng((*key.seeds(seed), SEED_PART))
     count = int(rate) + int(generator.random() < rate % 1)
     return [RowKey(int(row), key.epoch) for row in generator.integers(rows, size=count)]
 
 
-class Accompanied:
+class WithPrevious:
     """Training rows, each with the previous ones that accompany it in `PREVIOUS`.
 
     Args:
@@ -102,27 +107,20 @@ class Accompanied:
         return self.__getitems__([key])[0]
 
     def __getitems__(self, keys: list[RowKey]) -> list[dict[str, Any]]:
-        found = self.own.__getitems__(keys)
-        wanted = [drawn(key, len(self.previous), self.rate, self.seed) for key in keys]
+        rows = self.own.__getitems__(keys)
+        wanted = [sampled(key, len(self.previous), self.rate, self.seed) for key in keys]
         flat = [one for some in wanted for one in some]
         previous = iter(self.previous.__getitems__(flat) if flat else [])
-        for row, some in zip(found, wanted, strict=True):
+        for row, some in zip(rows, wanted, strict=True):
             row[PREVIOUS] = [next(previous) for _ in some]
-        return found
+        return rows
 
 
-def joining(own: Collate, previous: Collate) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
+def with_previous_batch(own: Collate, previous: Collate) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
     """A collator of accompanied rows: the previous ones are a batch of their own in `PREVIOUS`, where there are any."""
 
     def collate(rows: list[dict[str, Any]]) -> dict[str, Any]:
-        beside = [one for row in rows for one in row.pop(PREVIOUS)]
-        return {**own(rows), **({PREVIOUS: dict(previous(beside))} if beside else {})}
+        added = [one for row in rows for one in row.pop(PREVIOUS)]
+        return {**own(rows), **({PREVIOUS: dict(previous(added))} if added else {})}
 
     return collate
-
-
-def summed(model: Any, loss: Loss, batch: dict[str, Any]) -> torch.Tensor:
-    """The losses of previous rows, each by its weight, summed."""
-    labels, weights = batch["labels"], batch["weight"]
-    inputs = {name: value for name, value in batch.items() if name not in {"labels", "weight", "row"}}
-    return (loss(model(**inputs)["logits"], labels) * weights).sum()
