@@ -17,7 +17,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from tunebook.errors import ModelError, Problem
 from tunebook.models import classifier, own_head, surgery
 from tunebook.models.dropout import set_dropout
-from tunebook.models.head import HeadReport, check_head, head_names
+from tunebook.models.head import HeadReport, check_head, head_names, require_output_layer
 from tunebook.models.locate import Location, locate, reading
 from tunebook.models.quantized import in_4_bits
 from tunebook.models.settings import apply_settings, built_config, saved_config
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tunebook.config.schema import ModelConfig
 
 logger = logging.getLogger("tunebook")
+LANGUAGE_MODELS = {"AutoModelForCausalLM", "AutoModelForSeq2SeqLM", "AutoModelForMaskedLM"}
+"""Classes whose head, the output layer over the vocabulary, is part of a checkpoint (tied to the embeddings or not)."""
 MOST_NAMED = 10
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -87,6 +89,8 @@ def load_model(
     else:
         new = {*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])}
         report = check_head(model, new, declared, location.described)
+        if declared is None and auto_class in LANGUAGE_MODELS:
+            require_output_layer(model, report, location.described)
         if info["unexpected_keys"]:
             logger.debug("the checkpoint also holds, unused: %s", ", ".join(sorted(info["unexpected_keys"])))
         if not report.new and _of_another_task(saved_labels, label_names):
