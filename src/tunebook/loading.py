@@ -20,8 +20,8 @@ from tunebook.data.sampling.base import Sampling, TrainLabels
 from tunebook.errors import DataError, Problem
 from tunebook.evaluation import catalog
 from tunebook.evaluation.scorer import threshold_problems
-from tunebook.models.adapt import Base, adapt
-from tunebook.models.adapted import Adapted
+from tunebook.models.adaptation.insert import AdapterBase, insert_adapter
+from tunebook.models.adaptation.adapted import Adapted
 from tunebook.models.features import features
 from tunebook.models.load import LoadedModel, load_model
 from tunebook.models.plan import FreezingPlan, plan_freezing, set_trained
@@ -137,9 +137,9 @@ def load_parts(
     augmentation = method.Augmentation(config.augmentation.options, seed)
     varied = Varied(train, augmentation, task, processor, loaded.model.config) if augmentation.active else None
     train_rows = TrainRows(splits["train"], data.weights, varied)
-    freezing, adapted = planned(config, loaded, task.auto_class, getattr(processor, "model_max_length", None))
+    freezing, adapted = planned(config, loaded, getattr(processor, "model_max_length", None))
     model = loaded.model if adapted is None else adapted.model
-    require_trained(model, loaded.drawn, freezing.ever)
+    require_trained(model, loaded.reinitialized, freezing.ever)
     set_trained(model, freezing.ever)
     return data, build.Parts(
         task=task,
@@ -156,9 +156,7 @@ def load_parts(
     )
 
 
-def planned(
-    config: Config, loaded: LoadedModel, auto_class: str, longest: int | None
-) -> tuple[FreezingPlan, Adapted | None]:
+def planned(config: Config, loaded: LoadedModel, longest: int | None) -> tuple[FreezingPlan, Adapted | None]:
     """What trains and when, and the model with its adapter where it gets one.
 
     Freezing says where the adapter goes, then for the adapted model when what trains.
@@ -166,8 +164,8 @@ def planned(
     freezing = plan_freezing(loaded.model, config.freezing)
     if config.adapter.method == "none":
         return freezing, None
-    seed, new, base = config.hyperparameters.seed, loaded.head_report.new, Base.of(config.model)
-    adapted = adapt(loaded.model, config.adapter, freezing.ever, base, auto_class, seed, new, longest)
+    seed, base = config.hyperparameters.seed, AdapterBase.of(config.model)
+    adapted = insert_adapter(loaded, config.adapter, freezing.ever, base, seed, longest)
     return plan_freezing(adapted.model, config.freezing, adapted.fixed), adapted
 
 

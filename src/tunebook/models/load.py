@@ -34,17 +34,19 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model, and what is known of its weights.
+    """A model, and where its weights come from.
 
     Args:
         model: with its head.
         head_report: what is new of the head, and what was changed.
-        drawn: names of the parameters of layers that were reinitialized.
+        auto_class: name of the transformers class that loaded it.
+        reinitialized: names of the parameters of layers that were reinitialized.
     """
 
     model: PreTrainedModel
     head_report: HeadReport
-    drawn: tuple[str, ...] = ()
+    auto_class: str
+    reinitialized: tuple[str, ...] = ()
 
 
 def load_model(
@@ -98,9 +100,9 @@ def load_model(
             report = check_head(model, new, None, location.described)
             logger.info("the checkpoint's labels are %s, none of them is here: new ones begin", _named(saved_labels))
         _compare_labels(report, saved_labels, label_names)
-    drawn = surgery.reinit_layers(model, config_model.reinit_layers, seed)
+    reinitialized = surgery.reinit_layers(model, config_model.reinit_layers, seed)
     names = head_names(model, declared)
-    surgery.draw_head(model, [name for name in report.new if name in names], config_model.init, seed)
+    surgery.init_head(model, [name for name in report.new if name in names], config_model.init, seed)
     report = replace(report, changes=_changes(config_model, dropped))
     logger.info(
         "%s from %s: %s",
@@ -108,7 +110,7 @@ def load_model(
         location.described if location else "model.config",
         report.line(),
     )
-    return LoadedModel(model, report, drawn)
+    return LoadedModel(model, report, auto_class, reinitialized)
 
 
 def _changed(config: PreTrainedConfig, config_model: ModelConfig, auto: Any, own: bool) -> tuple[str, float | None]:

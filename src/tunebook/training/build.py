@@ -23,7 +23,7 @@ from tunebook.config.schema import Config
 from tunebook.data.sampling.base import Sampling, TrainLabels
 from tunebook.evaluation import catalog
 from tunebook.evaluation.scorer import Scorer
-from tunebook.models.adapted import Adapted
+from tunebook.models.adaptation.adapted import Adapted
 from tunebook.models.plan import FreezingPlan
 from tunebook.run_directory import RunDirectory
 from tunebook.tasks.base import Task

@@ -14,7 +14,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import ExportableState
 
 from tunebook.errors import ConfigurationError, Problem, RunDirectoryError
-from tunebook.models.adapted import Adapted
+from tunebook.models.adaptation.adapted import Adapted
 from tunebook.training import checkpoints
 
 

@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedModel
 from transformers.trainer_utils import seed_worker
 
-from tunebook.models.adapter_names import is_factor
+from tunebook.models.adaptation.parameter_names import is_factor
 from tunebook.models.freezing import frozen_modules, hold_frozen_in_eval
 from tunebook.models.kinds import norm_parameters
 from tunebook.training import mixing
