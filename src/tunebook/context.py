@@ -10,7 +10,7 @@ import datasets
 from tunebook.config.schema import Config
 from tunebook.data.prepare import PreparedData
 from tunebook.data.sampling.base import Sampling
-from tunebook.models.adapted import Adapted
+from tunebook.models.adaptation.adapted import Adapted
 from tunebook.models.plan import FreezingPlan
 from tunebook.run_directory import RunDirectory
 from tunebook.tasks.base import Task

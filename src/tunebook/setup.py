@@ -25,8 +25,8 @@ from tunebook.data.rows import rows_of
 from tunebook.data.sampling.base import Sampling
 from tunebook.errors import DataError, Problem
 from tunebook.evaluation import catalog
-from tunebook.models.adapt import Base, adapt
-from tunebook.models.adapted import Adapted
+from tunebook.models.adaptation.insert import AdapterBase, insert_adapter
+from tunebook.models.adaptation.adapted import Adapted
 from tunebook.models.features import features
 from tunebook.models.load import LoadedModel, load_model
 from tunebook.models.plan import FreezingPlan, plan_freezing, set_trained
@@ -74,9 +74,9 @@ def build_context(config: Config, command: str, directory: RunDirectory, process
     data = load_data(config, task, directory, processes)
     data, model, examples, label_noise = _encoded(config, task, data, directory, processes)
     sampling, loss, eval_loss = sampling_and_losses(config, task, data, len(examples["train"]))
-    freezing, adapted = _frozen(config, task, model)
+    freezing, adapted = _frozen(config, model)
     whole = model.loaded.model if adapted is None else adapted.model
-    require_trained(whole, model.loaded.drawn, freezing.ever)
+    require_trained(whole, model.loaded.reinitialized, freezing.ever)
     set_trained(whole, freezing.ever)
     whole.to(processes.state.device)
     return RunContext(
@@ -266,7 +266,7 @@ def _eval_split(name: str, data: PreparedData, examples: dict[str, datasets.Data
     return EvalSplit(name, data.splits[name], examples[name], positions_of(examples[name]))
 
 
-def _frozen(config: Config, task: Task, model: _Model) -> tuple[FreezingPlan, Adapted | None]:
+def _frozen(config: Config, model: _Model) -> tuple[FreezingPlan, Adapted | None]:
     """What trains and when, and the model with its adapter where it gets one.
 
     Freezing says where the adapter goes, then for the adapted model when what trains.
@@ -275,9 +275,9 @@ def _frozen(config: Config, task: Task, model: _Model) -> tuple[FreezingPlan, Ad
     freezing = plan_freezing(loaded.model, config.freezing)
     if config.adapter.method == "none":
         return freezing, None
-    seed, new, base = config.hyperparameters.seed, loaded.head_report.new, Base.of(config.model)
+    seed, base = config.hyperparameters.seed, AdapterBase.of(config.model)
     longest = getattr(model.processor, "model_max_length", None)
-    adapted = adapt(loaded.model, config.adapter, freezing.ever, base, task.auto_class, seed, new, longest)
+    adapted = insert_adapter(loaded, config.adapter, freezing.ever, base, seed, longest)
     return plan_freezing(adapted.model, config.freezing, adapted.fixed), adapted
 
 

@@ -279,7 +279,7 @@ def test_a_saved_one_takes_another_pooling_or_another_head(saved, tmp_path):
     assert same(weights(wider.model.backbone), weights(model.backbone))
     shorter = load(tmp_path, "bert", drop_layers=1, reinit_layers=1)
     assert len(find_depth(shorter.model).layers) == LAYERS - 1
-    assert all(name.startswith("backbone.encoder.layer.2.") for name in shorter.drawn)
+    assert all(name.startswith("backbone.encoder.layer.2.") for name in shorter.reinitialized)
     fewer = load(tmp_path, "bert", labels=["a", "b"])
     assert fewer.model.classifier.out.out_features == 2
 

@@ -10,7 +10,7 @@ from tests.tiny import HEADS, LABELS, auto_class, model_config
 from tunebook.config import registry
 from tunebook.config.model_groups import AdapterConfig, FreezingConfig
 from tunebook.errors import ModelError
-from tunebook.models.adapt import Base, adapt
+from tunebook.models.adaptation.insert import AdapterBase, insert_adapter
 from tunebook.models.load import load_model
 from tunebook.models.plan import plan_freezing, set_trained
 from tunebook.models.quantized import require_gpu
@@ -43,7 +43,7 @@ def test_lora_trains_over_four_bits_and_the_head_stays_whole(batch, tmp_path, mo
     options = registry.load("adapter", "lora").Options(bits=4, r=2)
     ever = plan_freezing(model, freezing).ever
     said = AdapterConfig(method="lora", save="adapter", options=options)
-    done = adapt(model, said, ever, Base.of(settings), auto_class(family), 3, loaded.head_report.new)
+    done = insert_adapter(loaded, said, ever, AdapterBase.of(settings), 3)
     plan = plan_freezing(model, freezing, done.fixed)
     set_trained(model, plan.ever)
     before = {name: values.clone() for name, values in model.named_parameters()}

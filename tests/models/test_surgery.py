@@ -149,7 +149,7 @@ def test_only_the_named_layers_are_drawn(moved, family, count):
     before = load(moved(family), family).model
     loaded = load(moved(family), family, reinit_layers=count)
     parameters = {name for layer in find_depth(before).layers[-count:] for name in layer.parameter_names}
-    assert set(loaded.drawn) == parameters
+    assert set(loaded.reinitialized) == parameters
     statistics = {
         name
         for name, _ in before.named_buffers()
@@ -159,7 +159,7 @@ def test_only_the_named_layers_are_drawn(moved, family, count):
 
 
 def test_the_pooler_counts_as_a_part_of_the_last_layer(moved):
-    assert "bert.pooler.dense.weight" in load(moved("bert"), "bert", reinit_layers=1).drawn
+    assert "bert.pooler.dense.weight" in load(moved("bert"), "bert", reinit_layers=1).reinitialized
 
 
 @pytest.mark.parametrize("family", [family for family in STACKED if family != "modernbert"])
@@ -226,11 +226,11 @@ def test_weights_that_the_architecture_does_not_draw_are_told(moved):
 def test_drawn_layers_must_train(moved):
     loaded = load(moved("bert"), "bert", reinit_layers=1)
     names = {name for name, _ in loaded.model.named_parameters()}
-    surgery.require_trained(loaded.model, loaded.drawn, names)
+    surgery.require_trained(loaded.model, loaded.reinitialized, names)
     biases_frozen = {name for name in names if not name.endswith("bias")}
-    surgery.require_trained(loaded.model, loaded.drawn, biases_frozen)
+    surgery.require_trained(loaded.model, loaded.reinitialized, biases_frozen)
     with pytest.raises(ModelError, match=r"bert\.pooler\.dense\.weight anew, which stay frozen"):
-        surgery.require_trained(loaded.model, loaded.drawn, names - {"bert.pooler.dense.weight"})
+        surgery.require_trained(loaded.model, loaded.reinitialized, names - {"bert.pooler.dense.weight"})
 
 
 # ---- drawing the head ----

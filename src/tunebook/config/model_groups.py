@@ -37,6 +37,7 @@ class ModelConfig(Options):
         revision: branch, tag or commit of a Hub id.
         package: an installed package that carries the same weights; used when it is there.
         config: settings of `AutoConfig.for_model`, to train from scratch instead of `name_or_path`.
+        tokenizer: folder or Hub id of a tokenizer, for a model that has none saved (from scratch, as a rule).
         processor: image processor settings, for a model that has none saved.
         head: module names of the head that is newly initialised, e.g. `[classifier]`; checked on loading.
         dtype: of the weights while training.
@@ -56,6 +57,7 @@ class ModelConfig(Options):
     revision: str | None = None
     package: ModelPackage | None = None
     config: dict[str, Any] | None = None
+    tokenizer: str | None = None
     processor: dict[str, Any] | None = None
     head: list[str] | None = None
     dtype: Literal["float32", "bfloat16", "float16", "auto"] = "float32"

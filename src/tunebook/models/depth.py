@@ -1,4 +1,4 @@
-"""Which parameter lies how deep, read from the module tree of any model; knows nothing of policies."""
+"""How deep each parameter of a model is, read from its module tree; knows nothing of policies."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 
 EMBEDDINGS = "embeddings"
 HEAD = "head"
 BACKBONE = "backbone"
-# A second stack (a decoder beside an encoder) counts as part of the depth from this share of the largest on.
+# A second stack counts as layers from this share of the largest one's parameters on.
 SECOND_STACK = 0.5
 
 
@@ -57,13 +58,14 @@ class Depth:
 def find_depth(model: nn.Module) -> Depth:
     """Sorts a model's parameters by depth.
 
-    The backbone is `model.base_model`; what lies outside it is the head. The layers are the children of the
-    backbone's largest outermost ModuleList or Sequential; of a model with two such stacks (encoder and decoder)
-    both, one after the other. Backbone parameters in front of the stack, and every embedding table beside it,
-    are embeddings; those behind it (final norm, pooler) belong to the last layer before them. A parameter
-    that is tied to several places counts where `named_parameters` names it first, in the backbone if anywhere.
-    Where no stack is found the backbone is one group; policies that count layers then refuse. What an adapter puts
-    beside a weight lies as deep as that weight, and what it puts at the model's input is an embedding.
+    The backbone is `model.base_model`; what is outside it is the head (see `head_parameters`). The layers are the
+    children of the backbone's largest outermost ModuleList or Sequential; of a model with two such stacks (encoder and
+    decoder) both, the encoder's first. Backbone parameters before a stack, every embedding table, and modules named
+    after embeddings (BART's `layernorm_embedding`) are embeddings; those after the stack (final norm, pooler) belong
+    to the last layer before them. A parameter that is tied to several places counts where `named_parameters` names it
+    first, in the backbone if anywhere: the tied output layer of a language model belongs to the embeddings. Where no
+    stack is found the backbone is one group; policies that count layers then refuse. An adapter's parameters are as
+    deep as the weight that they change, and those at the model's input are embeddings.
 
     Args:
         model: a transformers model with its head, or peft's wrapper around one.
@@ -75,9 +77,9 @@ def find_depth(model: nn.Module) -> Depth:
     inner = whole.get_base_model() if hasattr(model, "get_base_model") else model
     backbone = getattr(inner, "base_model", inner)
     backbone_name = next(name for name, module in model.named_modules() if module is backbone)
-    layers = _layers(backbone, backbone_name)
+    layers = _layers(inner, backbone, backbone_name)
     members: dict[str, list[str]] = {name: [] for name in (EMBEDDINGS, *layers, HEAD)}
-    inside = {id(p) for p in backbone.parameters()}
+    head = head_parameters(inner)
     at_input = {id(p) for p in model.parameters()} - {id(p) for p in inner.parameters()}
     tables = {id(p) for m in backbone.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}
     current = EMBEDDINGS
@@ -85,33 +87,61 @@ def find_depth(model: nn.Module) -> Depth:
         layer = next((layer for layer in layers if name.startswith(layer + ".")), None)
         if id(parameter) in at_input:
             members[EMBEDDINGS].append(name)
-        elif id(parameter) not in inside:
+        elif id(parameter) in head:
             members[HEAD].append(name)
         elif layer is not None:
             current = layer
             members[layer].append(name)
+        elif id(parameter) in tables or "embed" in name.split(".")[-2:][0]:
+            members[EMBEDDINGS].append(name)
         else:
-            members[EMBEDDINGS if id(parameter) in tables else current].append(name)
+            members[current].append(name)
     titles = [EMBEDDINGS if layers else BACKBONE, *(f"layer {number}" for number in range(len(layers))), HEAD]
     groups = tuple(Group(title, tuple(names)) for title, names in zip(titles, members.values(), strict=True))
     return Depth(groups, tuple(layers))
 
 
+def head_parameters(model: nn.Module) -> set[int]:
+    """The `id` of each parameter and buffer of a model's head.
+
+    The head is what is outside `model.base_model`. A model that is its own backbone (T5) has as its head the modules
+    that are registered after its last stack of layers. What the backbone has too (tied weights) is not head.
+
+    Args:
+        model: a transformers model, without peft's wrapper.
+    """
+    backbone = getattr(model, "base_model", model)
+    if backbone is not model:
+        return {id(tensor) for tensor in _tensors(model)} - {id(tensor) for tensor in _tensors(backbone)}
+    children = list(model.children())
+    stacks = [place for place, child in enumerate(children) if any(True for _ in _outermost_lists(child, ""))]
+    if not stacks or any(isinstance(child, nn.ModuleList | nn.Sequential) for child in children):
+        return set()
+    before, after = children[: stacks[-1] + 1], children[stacks[-1] + 1 :]
+    shared = {id(tensor) for child in before for tensor in _tensors(child)}
+    return {id(tensor) for child in after for tensor in _tensors(child)} - shared
+
+
 def backbone_settings(model: nn.Module) -> Any:
-    """The configuration of a model's backbone, which says what architecture it is; a head of ours has one of its own."""
+    """The configuration of a model's backbone, which names the architecture; `BackboneClassifier` has one of its own."""
     backbone: Any = model.base_model
     return backbone.config
 
 
-def _layers(backbone: nn.Module, backbone_name: str) -> list[str]:
-    sized = [(name, stack, _size(stack)) for name, stack in _outermost_lists(backbone, backbone_name)]
-    largest = max((size for _, _, size in sized), default=0)
+def _layers(model: nn.Module, backbone: nn.Module, backbone_name: str) -> list[str]:
+    stacks = [(name, stack, _size(stack)) for name, stack in _outermost_lists(backbone, backbone_name)]
+    largest = max((size for _, _, size in stacks), default=0)
     if not largest:
         return []
+    counted = {name for name, _, size in stacks if size >= SECOND_STACK * largest}
+    if getattr(getattr(model, "config", None), "is_encoder_decoder", False):
+        for part in ("encoder", "decoder"):  # also a decoder of one layer above an encoder of twelve
+            own = [(size, name) for name, _, size in stacks if part in name.split(".")]
+            counted |= {max(own)[1]} if own else set()
     return [
         f"{name}.{child}"
-        for name, stack, size in sized
-        if size >= SECOND_STACK * largest
+        for name, stack, _ in stacks
+        if name in counted
         for child, layer in stack.named_children()
         if _size(layer)
     ]
@@ -128,3 +158,8 @@ def _outermost_lists(module: nn.Module, name: str) -> Iterator[tuple[str, nn.Mod
 
 def _size(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _tensors(module: nn.Module) -> Iterator[torch.Tensor]:
+    yield from module.parameters()
+    yield from module.buffers()

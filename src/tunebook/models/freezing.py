@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from tunebook.errors import FreezingError, Problem
-from tunebook.models.adapter_names import plain_name
+from tunebook.models.adaptation.parameter_names import plain_name
 from tunebook.models.policies.base import Rule
 
 logger = logging.getLogger("tunebook")

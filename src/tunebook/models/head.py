@@ -1,4 +1,4 @@
-"""Checks which parameters a checkpoint left newly initialised, and states them; loads nothing itself."""
+"""Which parameters a checkpoint left newly initialised: checked against the declared head, and reported. Loads nothing."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from torch import nn
 
 from tunebook.errors import ModelError, Problem, did_you_mean
+from tunebook.models.depth import head_parameters
 
 SHOWN = 6
-# Heads are a module or three. From so many on the checkpoint and the architecture just do not fit.
+# A head is one to three modules; with more of them new, the checkpoint is of another architecture.
 MANY = 4
 
 
@@ -49,7 +50,7 @@ def check_head(model: nn.Module, missing: Iterable[str], declared: list[str] | N
     Args:
         model: the loaded model.
         missing: names that the checkpoint did not hold, or held in another shape.
-        declared: module names of the head; None takes whatever lies outside the backbone.
+        declared: module names of the head; None takes whatever is outside the backbone.
         described: where the checkpoint came from.
 
     Raises:
@@ -61,21 +62,37 @@ def check_head(model: nn.Module, missing: Iterable[str], declared: list[str] | N
     trainable = [name for name, _ in model.named_parameters()]
     head = head_names(model, declared)
     problems = []
-    strangers = [name for name in ordered if name not in head]
-    if strangers:
-        message = _stranger_message(model, strangers, ordered, declared, described)
+    unexpected = [name for name in ordered if name not in head]
+    if unexpected:
+        message = _unexpected_message(model, unexpected, ordered, declared, described)
         problems.append(Problem("model.head", message))
-    kept = [name for name in trainable if name in head and name not in missing]
-    if declared is not None and kept and any(name in head for name in ordered):
-        message = f"declared as head, but came from the checkpoint: {_some(kept)}; {_mend(model, ordered)}"
+    loaded = [name for name in trainable if name in head and name not in missing]
+    if declared is not None and loaded and any(name in head for name in ordered):
+        message = f"declared as head, but came from the checkpoint: {_some(loaded)}; {_declaration(model, ordered)}"
         problems.append(Problem("model.head", message))
     if problems:
         raise ModelError(problems)
-    return HeadReport(tuple(ordered), tuple(kept))
+    return HeadReport(tuple(ordered), tuple(loaded))
+
+
+def require_output_layer(model: nn.Module, report: HeadReport, described: str) -> None:
+    """A language model's output layer is part of its checkpoint: a new one would have forgotten every word.
+
+    Raises:
+        ModelError: a parameter of it is newly initialised.
+    """
+    parameters = {name for name, _ in model.named_parameters()}
+    new = [name for name in report.new if name in parameters]
+    if new:
+        message = (
+            f"{described} holds no output layer of a {type(model).__name__} (newly initialised: {_some(new)}); name a "
+            f"checkpoint that was trained as a language model, or {_declaration(model, new)} to train a new one"
+        )
+        raise ModelError(Problem("model.head", message))
 
 
 def head_names(model: nn.Module, declared: list[str] | None) -> set[str]:
-    """Names of the head's parameters and buffers: of the declared modules, or of whatever lies outside the backbone."""
+    """Names of the head's parameters and buffers: of the declared modules, or of whatever is outside the backbone."""
     return _declared(model, declared) if declared is not None else _outside_backbone(model)
 
 
@@ -93,22 +110,21 @@ def _declared(model: nn.Module, declared: list[str]) -> set[str]:
 
 
 def _outside_backbone(model: nn.Module) -> set[str]:
-    backbone = getattr(model, "base_model", model)
-    prefix = next(name for name, module in model.named_modules() if module is backbone)
-    return {name for name in model.state_dict() if prefix and not name.startswith(f"{prefix}.")}
+    head = head_parameters(model)
+    return {name for name, tensor in model.state_dict(keep_vars=True).items() if id(tensor) in head}
 
 
-def _stranger_message(
-    model: nn.Module, strangers: list[str], new: list[str], declared: list[str] | None, described: str
+def _unexpected_message(
+    model: nn.Module, unexpected: list[str], new: list[str], declared: list[str] | None, described: str
 ) -> str:
-    said = "not part of the declared head" if declared is not None else "not part of the head"
-    message = f"newly initialised, but {said}: {_some(strangers)}"
+    which = "not part of the declared head" if declared is not None else "not part of the head"
+    message = f"newly initialised, but {which}: {_some(unexpected)}"
     if len(_whole_modules(model, set(new))) > MANY:
         return f"{message}; {described} holds another architecture or other sizes than {type(model).__name__}"
-    return f"{message}; if that is meant: {_mend(model, new)}"
+    return f"{message}; if that is meant: {_declaration(model, new)}"
 
 
-def _mend(model: nn.Module, new: list[str]) -> str:
+def _declaration(model: nn.Module, new: list[str]) -> str:
     """The declaration that would fit."""
     return f"use 'model.head=[{','.join(_whole_modules(model, set(new)))}]'"
 

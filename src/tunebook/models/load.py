@@ -17,7 +17,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from tunebook.errors import ModelError, Problem
 from tunebook.models import classifier, own_head, surgery
 from tunebook.models.dropout import set_dropout
-from tunebook.models.head import HeadReport, check_head, head_names
+from tunebook.models.head import HeadReport, check_head, head_names, require_output_layer
 from tunebook.models.locate import Location, locate, reading
 from tunebook.models.quantized import in_4_bits
 from tunebook.models.settings import apply_settings, built_config, saved_config
@@ -26,23 +26,27 @@ if TYPE_CHECKING:
     from tunebook.config.schema import ModelConfig
 
 logger = logging.getLogger("tunebook")
+LANGUAGE_MODELS = {"AutoModelForCausalLM", "AutoModelForSeq2SeqLM", "AutoModelForMaskedLM"}
+"""Classes whose head, the output layer over the vocabulary, is part of a checkpoint (tied to the embeddings or not)."""
 MOST_NAMED = 10
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model, and what is known of its weights.
+    """A model, and where its weights come from.
 
     Args:
         model: with its head.
         head_report: what is new of the head, and what was changed.
-        drawn: names of the parameters of layers that were reinitialized.
+        auto_class: name of the transformers class that loaded it.
+        reinitialized: names of the parameters of layers that were reinitialized.
     """
 
     model: PreTrainedModel
     head_report: HeadReport
-    drawn: tuple[str, ...] = ()
+    auto_class: str
+    reinitialized: tuple[str, ...] = ()
 
 
 def load_model(
@@ -87,6 +91,8 @@ def load_model(
     else:
         new = {*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])}
         report = check_head(model, new, declared, location.described)
+        if declared is None and auto_class in LANGUAGE_MODELS:
+            require_output_layer(model, report, location.described)
         if info["unexpected_keys"]:
             logger.debug("the checkpoint also holds, unused: %s", ", ".join(sorted(info["unexpected_keys"])))
         if not report.new and _of_another_task(saved_labels, label_names):
@@ -94,9 +100,9 @@ def load_model(
             report = check_head(model, new, None, location.described)
             logger.info("the checkpoint's labels are %s, none of them is here: new ones begin", _named(saved_labels))
         _compare_labels(report, saved_labels, label_names)
-    drawn = surgery.reinit_layers(model, config_model.reinit_layers, seed)
+    reinitialized = surgery.reinit_layers(model, config_model.reinit_layers, seed)
     names = head_names(model, declared)
-    surgery.draw_head(model, [name for name in report.new if name in names], config_model.init, seed)
+    surgery.init_head(model, [name for name in report.new if name in names], config_model.init, seed)
     report = replace(report, changes=_changes(config_model, dropped))
     logger.info(
         "%s from %s: %s",
@@ -104,7 +110,7 @@ def load_model(
         location.described if location else "model.config",
         report.line(),
     )
-    return LoadedModel(model, report, drawn)
+    return LoadedModel(model, report, auto_class, reinitialized)
 
 
 def _changed(config: PreTrainedConfig, config_model: ModelConfig, auto: Any, own: bool) -> tuple[str, float | None]:

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 
 from tunebook.config.model_groups import ModelConfig
 from tunebook.errors import ModelError, Problem
-from tunebook.models.adapter_names import plain_name
+from tunebook.models.adaptation.parameter_names import plain_name
 from tunebook.models.load import load_model
 
 SHOWN = 3

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-import logging
+import copy
 from typing import TYPE_CHECKING, Any, get_type_hints
 
+import torch
 import transformers
-from transformers import AutoImageProcessor, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from torch import nn
+from transformers import (
+    MODEL_MAPPING,
+    AutoImageProcessor,
+    AutoModel,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.image_processing_utils import BaseImageProcessor
 
 from tunebook.errors import ModelError, Problem, did_you_mean
+from tunebook.models.classifier import BackboneClassifierConfig
 from tunebook.models.locate import locate, reading
+from tunebook.models.settings import model_settings
+from tunebook.models.tokenizer_files import read_tokenizer
 
 if TYPE_CHECKING:
     from tunebook.config.schema import ModelConfig
 
-logger = logging.getLogger("tunebook")
 # The PIL backend needs no torchvision and gives the same pixels on every machine.
 BACKEND = "pil"
 
 
 def load_tokenizer(config_model: ModelConfig) -> PreTrainedTokenizerBase:
-    """The tokenizer that was saved with the model.
+    """The tokenizer of `model.tokenizer`, else the one that was saved with the model; with its chat template.
 
-    One without a padding token (GPT-like) pads with its end-of-text token; `set_padding` tells the model.
+    One without a padding token (GPT-like) pads with its end-of-text token; `set_padding` sets it in the model's
+    configuration. Its `model_max_length` is at most what the model has position embeddings for; a model without such a
+    table (T5, Llama) leaves it as it was saved.
 
     Args:
         config_model: the group `model`.
@@ -32,27 +45,34 @@ def load_tokenizer(config_model: ModelConfig) -> PreTrainedTokenizerBase:
         ModelError: there is no tokenizer, or it has neither a padding nor an end-of-text token.
         NothingReached: neither the Hub nor the cache has it.
     """
-    if config_model.config is not None:
-        message = "a model built from model.config has no tokenizer; name a checkpoint in model.name_or_path"
-        raise ModelError(Problem("model.config", message))
-    location = locate(config_model)
-    with reading(location, "the tokenizer"):
-        tokenizer = AutoTokenizer.from_pretrained(
-            location.name_or_path, revision=location.revision, trust_remote_code=False
-        )
-    # Without tokenizer files transformers 5 hands out one that knows its special tokens only.
-    if len(tokenizer) <= len(set(tokenizer.all_special_tokens)):
-        message = (
-            f"{location.described} has no tokenizer files; copy them from the model it was trained from, "
-            "with tokenizer.save_pretrained(folder)"
-        )
-        raise ModelError(Problem("model.name_or_path", message))
-    _ensure_padding(tokenizer)
+    tokenizer = read_tokenizer(config_model)
+    longest = position_count(model_settings(config_model))
+    if longest is not None:
+        tokenizer.model_max_length = min(tokenizer.model_max_length, longest)
     return tokenizer
 
 
+def position_count(config: PreTrainedConfig) -> int | None:
+    """How many tokens a model has position embeddings for; None: it has no table of them, so no fixed length."""
+    config = config.backbone if isinstance(config, BackboneClassifierConfig) else config
+    stated = getattr(config, "max_position_embeddings", None)
+    if not stated or type(config) not in MODEL_MAPPING:
+        return None
+    with torch.device("meta"):
+        model = AutoModel.from_config(copy.deepcopy(config), trust_remote_code=False)
+    words = {id(model.get_input_embeddings())}
+    tables = [module for module in model.modules() if isinstance(module, nn.Embedding) and id(module) not in words]
+    counts = []
+    for table in tables:
+        # BART's table has two rows more than it has positions; RoBERTa counts from behind its padding id.
+        rows = table.num_embeddings - int(getattr(table, "offset", 0))
+        if rows == stated:
+            counts.append(rows - (0 if table.padding_idx is None else table.padding_idx + 1))
+    return min(counts, default=None)
+
+
 def set_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Tells the model which token is padding, and checks that it has a row for every token.
+    """Sets the padding token in the model's configuration, and checks that its embeddings have a row for every token.
 
     Args:
         model: its configuration is changed where it names no padding token.
@@ -90,16 +110,6 @@ def load_image_processor(config_model: ModelConfig) -> BaseImageProcessor:
         return AutoImageProcessor.from_pretrained(
             location.name_or_path, revision=location.revision, backend=BACKEND, trust_remote_code=False
         )
-
-
-def _ensure_padding(tokenizer: PreTrainedTokenizerBase) -> None:
-    if tokenizer.pad_token is not None:
-        return
-    if tokenizer.eos_token is None:
-        message = "the tokenizer has neither a padding nor an end-of-text token; set one and save it again"
-        raise ModelError(Problem("model.name_or_path", message))
-    tokenizer.pad_token = tokenizer.eos_token
-    logger.info("the tokenizer has no padding token; it pads with its end token %s", tokenizer.eos_token)
 
 
 def _built_processor(settings: dict[str, Any]) -> BaseImageProcessor:

@@ -1,4 +1,4 @@
-"""The configuration that a model is loaded or built by: read, described in a recipe, or changed. Loads no weights."""
+"""The `PreTrainedConfig` that a model is loaded or built by: read, built from a recipe, changed. Loads no weights."""
 
 from __future__ import annotations
 
@@ -7,17 +7,32 @@ from typing import TYPE_CHECKING, Any, cast
 
 import transformers
 from huggingface_hub.errors import StrictDataclassError
-from transformers import AutoConfig, PreTrainedConfig
+from transformers import AutoConfig, PreTrainedConfig, PreTrainedTokenizerBase
 
 from tunebook.errors import ModelError, Problem, did_you_mean
-from tunebook.models.locate import Location, reading
+from tunebook.models.locate import Location, locate, reading
+from tunebook.models.tokenizer_files import read_tokenizer
 
 if TYPE_CHECKING:
     from tunebook.config.schema import ModelConfig
 
+DECODER_SETTINGS = {"decoder_start_token_id", "forced_bos_token_id", "forced_eos_token_id"}
+"""Settings of every encoder-decoder, also where its configuration has no default for them (T5)."""
+
+
+def model_settings(config_model: ModelConfig) -> PreTrainedConfig:
+    """The configuration of the group `model`: built from `model.config`, else the saved one.
+
+    Raises:
+        ModelError: as `built_config` and `saved_config`.
+    """
+    if config_model.config is not None:
+        return built_config(config_model)
+    return saved_config(locate(config_model))
+
 
 def saved_config(location: Location) -> PreTrainedConfig:
-    """The configuration beside the weights.
+    """The configuration that is saved with the weights.
 
     Raises:
         NothingReached: neither the Hub nor the cache has it.
@@ -43,15 +58,43 @@ def built_config(config_model: ModelConfig) -> PreTrainedConfig:
         hint = did_you_mean(model_type, transformers.CONFIG_MAPPING.keys())
         message = f"no architecture {model_type!r}; {hint}"
         raise ModelError(Problem("model.config.model_type", message))
-    _check_names(AutoConfig.for_model(model_type), settings, "model.config")
+    usual = AutoConfig.for_model(model_type)
+    _check_names(usual, settings, "model.config")
+    if config_model.tokenizer is not None:
+        settings = _token_settings(usual, read_tokenizer(config_model)) | settings
     try:
         return AutoConfig.for_model(model_type, **settings)
     except (ValueError, TypeError, StrictDataclassError) as error:
         raise ModelError(Problem("model.config", f"refused by {model_type}: {error}")) from error
 
 
+def _token_settings(usual: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+    """Size of the vocabulary and ids of special tokens, as a tokenizer has them.
+
+    Args:
+        usual: the architecture's own defaults: which tokens begin and end a decoder's text follows from them.
+        tokenizer: of the model.
+    """
+    ids = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("pad", "bos", "eos")}
+    # BERT-like tokenizers mark the beginning and the end of a text by [CLS] and [SEP].
+    ids["bos_token_id"] = tokenizer.cls_token_id if ids["bos_token_id"] is None else ids["bos_token_id"]
+    ids["eos_token_id"] = tokenizer.sep_token_id if ids["eos_token_id"] is None else ids["eos_token_id"]
+    found: dict[str, Any] = {"vocab_size": len(tokenizer), **ids}
+    if not usual.is_encoder_decoder:
+        return found
+    if hasattr(usual, "decoder_vocab_size"):
+        found["decoder_vocab_size"] = len(tokenizer)
+    start = getattr(usual, "decoder_start_token_id", usual.pad_token_id)
+    if start is not None:
+        found["decoder_start_token_id"] = ids["eos_token_id" if start == usual.eos_token_id else "pad_token_id"]
+    if getattr(usual, "forced_eos_token_id", None) is not None:
+        found["forced_eos_token_id"] = ids["eos_token_id"]
+    return found
+
+
 def _check_names(config: PreTrainedConfig, settings: Mapping[str, Any], key: str) -> None:
-    unknown = [name for name in settings if not hasattr(config, name)]
+    known = DECODER_SETTINGS if config.is_encoder_decoder else set()
+    unknown = [name for name in settings if name not in known and not hasattr(config, name)]
     if unknown:
         allowed = [name for name in config.to_dict() if not name.startswith("_")]
         kind = config.model_type
@@ -77,5 +120,5 @@ def apply_settings(
     elif problem_type == "regression":
         config.num_labels = 1
     if label_names or problem_type:
-        # Said even when None: a checkpoint's old kind of problem must not choose the new loss.
+        # Set also when None: a checkpoint's old problem type must not choose the new loss.
         config.problem_type = cast(Any, problem_type)

@@ -119,7 +119,7 @@ def renew_labels(model: PreTrainedModel, auto: Any, seed: int) -> set[str]:
     return names
 
 
-def draw_head(model: PreTrainedModel, new: Iterable[str], how: str, seed: int) -> None:
+def init_head(model: PreTrainedModel, new: Iterable[str], how: str, seed: int) -> None:
     """Draws the matrices of a newly initialised head by a named method; their biases become zero.
 
     `normal`: with the architecture's `initializer_range`; `xavier`: uniform (Glorot and Bengio 2010); `kaiming`:

@@ -3,49 +3,37 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from transformers import TrainingArguments
 
 from tunebook.config import schedules
-from tunebook.config.schema import Config
 from tunebook.errors import ConfigurationError
-from tunebook.training.batches import BatchLayout
-from tunebook.training.precision import Name
 from tunebook.training.trainer_internals import limit_to_one_gpu
+
+if TYPE_CHECKING:
+    from tunebook.context import RunContext
 
 _OURS = ("effective_batch_size", "train_sampling_strategy", "label_smoothing_factor")
 
 
-def training_arguments(
-    config: Config,
-    checkpoints: Path,
-    layout: BatchLayout,
-    precision: Name,
-    best_metric: str,
-    higher: bool,
-    device: torch.device,
-) -> TrainingArguments:
+def training_arguments(context: RunContext, best_metric: str, higher: bool) -> TrainingArguments:
     """The Trainer's arguments.
 
     Args:
-        config: the run's.
-        checkpoints: folder for checkpoints.
-        layout: of the effective batch; gives the per-device size and the accumulation steps.
-        precision: chosen for the run.
+        context: of the run: its configuration, layout, precision, device and directory.
         best_metric: that picks the best checkpoint, without `eval_`.
         higher: whether more of it is better.
-        device: that trains.
 
     Raises:
         ConfigurationError: transformers refuses the settings.
     """
+    config, layout, precision = context.config, context.layout, context.precision.name
+    device = context.processes.state.device
     said = {key: value for key, value in config.training_arguments().items() if key not in _OURS}
     settings: dict[str, Any] = {
         **said,
-        "output_dir": str(checkpoints),
+        "output_dir": str(context.directory.checkpoints),
         "per_device_train_batch_size": layout.per_device,
         "gradient_accumulation_steps": layout.accumulation,
         "bf16": precision == "bf16",

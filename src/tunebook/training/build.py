@@ -20,7 +20,7 @@ from tunebook.config.schema import Config
 from tunebook.data.sampling.base import Sampling, TrainTargets
 >>>>>>> w-data2
 from tunebook.evaluation import catalog
-from tunebook.models.adapted import Adapted
+from tunebook.models.adaptation.adapted import Adapted
 from tunebook.training.arguments import training_arguments
 from tunebook.training.backbone_cache import BackboneCache
 from tunebook.training.batches import EffectiveBatches

@@ -13,7 +13,7 @@ from transformers import EarlyStoppingCallback, PreTrainedModel
 from transformers.trainer import TRAINER_STATE_NAME
 
 from tunebook.errors import ConfigurationError, Problem, RunDirectoryError
-from tunebook.models.adapted import Adapted
+from tunebook.models.adaptation.adapted import Adapted
 from tunebook.training import checkpoints
 from tunebook.training.trainer_internals import TrainerHooks
 

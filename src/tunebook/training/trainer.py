@@ -22,8 +22,8 @@ from transformers import PreTrainedModel
 from transformers.trainer_utils import EvalLoopOutput, seed_worker
 
 from tunebook.data.labels.base import Targets
-from tunebook.models.adapted import Adapted
-from tunebook.models.adapter_names import is_factor
+from tunebook.models.adaptation.adapted import Adapted
+from tunebook.models.adaptation.parameter_names import is_factor
 from tunebook.models.freezing import frozen_modules, hold_frozen_in_eval
 from tunebook.models.kinds import norm_parameters
 from tunebook.tasks.base import Task

@@ -10,7 +10,7 @@ An adapter method is a module `tunebook/models/adapters/NAME.py` (or an installe
   applied to in such a model; None: nobody has said, and every linear layer (else every convolution) is taken.
 
 The options of one that stands in layers have `target_modules: list[str] | None`. What peft is asked for beyond the
-method's own options is the same for all of them and stands in `tunebook.models.adapt`.
+method's own options is the same for all of them and stands in `tunebook.models.adaptation.insert`.
 """
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""Tries once whether a model can read what an adapter puts at its input: not every architecture can, and some answer
-wrongly without a word. Knows nothing of methods or of peft."""
+"""Runs an adapted model once: not every architecture can read what an adapter puts at its input. Knows no method."""
 
 from __future__ import annotations
 
@@ -17,8 +16,8 @@ from tunebook.models.modes import in_eval
 
 SHORT, SHORTER = 8, 5
 IMAGE_SIZE = 64
-"""For networks that take any size."""
-# What architectures raise that were never meant for it.
+"""Height and width for networks that take any size."""
+# What architectures raise that do not support it.
 REFUSED = (ValueError, TypeError, RuntimeError, LookupError, AttributeError)
 ABLE = {
     "prompt": "encoders (BERT, RoBERTa, DistilBERT, ELECTRA, DeBERTa, ModernBERT)",
@@ -26,43 +25,45 @@ ABLE = {
 }
 
 
-def require_it_runs(
+def check_forward(
     adapted: nn.Module, plain: PreTrainedModel, method: str, longest: int | None, at_input: bool
 ) -> None:
-    """Runs the smallest input; where the adapter reads with the text, also padded, and at the greatest length.
+    """Runs a small input; with an adapter at the input also a padded one, and one of the greatest length.
 
-    Decoders take the answer from the last token, which they find by the padding of the token ids; a prompt hands them
-    embeddings instead, and then they read the padding, so that the answer depends on the batch.
+    A decoder's classification head reads the last token, which it finds by the padding of the token ids; a prompt
+    gives it embeddings in place of ids, and then it reads the padding, so that logits depend on the batch.
 
     Args:
         adapted: with the adapter.
         plain: the model that it wraps.
         method: name of the adapter method.
         longest: text in tokens; None: unknown.
-        at_input: whether the method stands at the input.
+        at_input: whether the method is one for the input.
 
     Raises:
-        ModelError: the model cannot run, its answer depends on padding, or it has too few positions.
+        ModelError: the model cannot run, its logits depend on padding, or it has too few positions.
     """
     what = f"a {backbone_settings(plain).model_type} model"
     able = f"; it works in {ABLE[method]}" if method in ABLE else ""
-    instead = "; use adapter=lora" if at_input else "; set adapter=none"
-    with _still(adapted, plain):
+    fix = "; use adapter=lora" if at_input else "; set adapter=none"
+    with _eval_with_random_head(adapted, plain):
         try:
             if plain.main_input_name == "input_ids":
-                apart = _apart(adapted, plain) if at_input else _runs(adapted, _text(plain, SHORT)[None])
+                difference = _padding_effect(adapted, plain) if at_input else 0.0
+                if not at_input:
+                    _logits(adapted, plain, _text(plain, SHORT)[None])
             else:
                 adapted(_image(plain))
                 return
         except REFUSED as error:
-            message = f"{method} does not run in {what} ({_first_line(error)}){able}{instead}"
+            message = f"{method} does not run in {what} ({_first_line(error)}){able}{fix}"
             raise ModelError(Problem("adapter.method", message)) from error
-        if apart > _tolerance(plain):
-            message = f"with {method} the answers of {what} depend on how a text is padded{able}{instead}"
+        if difference > _tolerance(plain):
+            message = f"with {method} the logits of {what} depend on how a text is padded{able}{fix}"
             raise ModelError(Problem("adapter.method", message))
         if at_input and longest is not None:
             try:
-                _runs(adapted, _text(plain, longest)[None])
+                _logits(adapted, plain, _text(plain, longest)[None])
             except REFUSED as error:
                 message = (
                     f"{longest} tokens and the adapter's virtual ones are more than {what} has positions for; lower "
@@ -71,9 +72,15 @@ def require_it_runs(
                 raise ModelError(Problem("task.max_length", message)) from error
 
 
-def _runs(adapted: nn.Module, ids: torch.Tensor) -> float:
-    adapted(input_ids=ids, attention_mask=torch.ones_like(ids))
-    return 0.0
+def _logits(
+    adapted: nn.Module, plain: PreTrainedModel, ids: torch.Tensor, mask: torch.Tensor | None = None
+) -> torch.Tensor:
+    """The model's first output: (rows, …), of each token, or of each row."""
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids) if mask is None else mask}
+    if plain.config.is_encoder_decoder:
+        inputs["decoder_input_ids"] = ids[:, :1]
+    output = adapted(**inputs)
+    return output["logits"] if "logits" in output else next(iter(output.values()))
 
 
 def _image(plain: PreTrainedModel) -> torch.Tensor:
@@ -83,15 +90,17 @@ def _image(plain: PreTrainedModel) -> torch.Tensor:
     return torch.zeros(1, getattr(settings, "num_channels", 3), height, width, device=plain.device, dtype=plain.dtype)
 
 
-def _apart(adapted: nn.Module, plain: PreTrainedModel) -> float:
-    """How far a text's logits are off when it is padded, as a share of their size."""
+def _padding_effect(adapted: nn.Module, plain: PreTrainedModel) -> float:
+    """The largest difference that padding makes to a text's logits, as a share of their size."""
     long, short = _text(plain, SHORT), _text(plain, SHORTER)
-    alone = adapted(input_ids=short[None], attention_mask=torch.ones_like(short)[None])["logits"][0]
+    alone = _logits(adapted, plain, short[None])[0]
     padding = torch.full((SHORT - SHORTER,), plain.config.pad_token_id or 0, device=short.device)
     ids = torch.stack([long, torch.cat([short, padding])])
     mask = torch.ones_like(ids)
     mask[1, SHORTER:] = 0
-    padded = adapted(input_ids=ids, attention_mask=mask)["logits"][1]
+    padded = _logits(adapted, plain, ids, mask)[1]
+    if padded.shape != alone.shape:
+        padded = padded[: len(alone)]  # of each token: those of the padding come last
     return float((alone - padded).abs().max() / alone.abs().max().clamp(min=1e-6))
 
 
@@ -108,8 +117,8 @@ def _tolerance(plain: PreTrainedModel) -> float:
 
 
 @contextlib.contextmanager
-def _still(adapted: nn.Module, plain: PreTrainedModel) -> Iterator[None]:
-    """In evaluation mode, with a head that hides nothing (one of zeros would); then as it was before."""
+def _eval_with_random_head(adapted: nn.Module, plain: PreTrainedModel) -> Iterator[None]:
+    """In evaluation mode, with a random head (one of zeros would hide every difference); then as it was before."""
     backbone = {id(parameter) for parameter in plain.base_model.parameters()}
     head = [parameter for parameter in plain.parameters() if id(parameter) not in backbone]
     before = [parameter.detach().clone() for parameter in head]

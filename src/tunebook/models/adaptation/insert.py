@@ -1,4 +1,4 @@
-"""Puts an adapter into a loaded model, only where the freezing plan trains. Knows peft, not the Trainer."""
+"""Inserts an adapter into a loaded model, only where the freezing plan trains. Knows peft, not the Trainer."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from transformers.pytorch_utils import Conv1D
 
 from tunebook.config import registry
 from tunebook.errors import ModelError, Problem
-from tunebook.models.adapted import Adapted
-from tunebook.models.adapter_targets import targets_of
-from tunebook.models.adapter_trial import require_it_runs
+from tunebook.models.adaptation.adapted import Adapted
+from tunebook.models.adaptation.targets import targets_of
+from tunebook.models.adaptation.forward_check import check_forward
 from tunebook.models.adapters.base import Place
 from tunebook.models.classifier import BackboneClassifier
 from tunebook.models.depth import Depth, backbone_settings, find_depth
+from tunebook.models.load import LANGUAGE_MODELS, LoadedModel
 
 if TYPE_CHECKING:
     from tunebook.config.model_groups import AdapterConfig, ModelConfig
@@ -34,18 +35,19 @@ TASK_TYPES = {
     "AutoModelForQuestionAnswering": "QUESTION_ANS",
     "AutoModelForCausalLM": "CAUSAL_LM",
     "AutoModelForSeq2SeqLM": "SEQ_2_SEQ_LM",
+    "AutoModel": "FEATURE_EXTRACTION",
 }
-"""peft's names; it has none for images, where it needs none."""
+"""peft's names; it has none for images, and needs none there."""
 
 
 @dataclass(frozen=True)
-class Base:
-    """What an adapter is for, as its own configuration names it, and whether that says all.
+class AdapterBase:
+    """The base model that a saved adapter names.
 
     Args:
         name: Hub id, or the absolute path of a folder.
         revision: of a Hub id.
-        pooled: whether the recipe gives it another pooling than it has, which peft would not know of.
+        pooled: whether the recipe changes its pooling, which peft would not load again.
     """
 
     name: str
@@ -53,7 +55,7 @@ class Base:
     pooled: bool = False
 
     @classmethod
-    def of(cls, model: ModelConfig) -> Base:
+    def of(cls, model: ModelConfig) -> AdapterBase:
         """The one that the recipe names, not where this machine keeps its files."""
         name = model.name_or_path or (model.package.carries if model.package else "")
         folder = Path(name).expanduser()
@@ -61,42 +63,40 @@ class Base:
         return cls(str(folder.resolve()), None, pooled) if folder.is_dir() else cls(name, model.revision, pooled)
 
 
-def adapt(
-    model: PreTrainedModel,
+def insert_adapter(
+    loaded: LoadedModel,
     adapter: AdapterConfig,
     ever: Container[str],
-    base: Base,
-    auto_class: str,
+    base: AdapterBase,
     seed: int,
-    new: Iterable[str] = (),
     longest: int | None = None,
 ) -> Adapted:
     """Puts an adapter into a model, in place.
 
-    A method that stands in layers goes into the modules whose own weights would train; one that stands at the input
-    counts as an embedding. The head is kept beside the adapter, as are modules of the backbone that are new.
+    A method for layers goes into the modules whose own weights would train; one for the input counts as an embedding.
+    The head trains and is saved whole with the adapter, as are modules of the backbone that are new. The output layer
+    of a language model is not: it is part of the checkpoint and stays frozen.
 
     Args:
-        model: with its head.
+        loaded: the model with its head.
         adapter: the group; its method is not `none`.
         ever: names of the parameters that the freezing plan trains in some phase.
         base: what the saved adapter will name.
-        auto_class: name of the transformers class that loaded the model.
         seed: set right before the adapter is initialised.
-        new: names of the parameters that were newly initialised on loading.
-        longest: text in tokens; None: unknown, or the model reads none.
+        longest: text in tokens; None, or more than `LONGEST`: unknown, or the model reads none.
 
     Raises:
         ModelError: the method does not fit the model, or what the recipe trains.
     """
+    model = loaded.model
     if getattr(model, "_hf_peft_config_loaded", False):
         message = "carries an adapter already; name its base model, or merge the two first"
         raise ModelError(Problem("model.name_or_path", message))
     method = registry.load("adapter", adapter.method)
     depth = find_depth(model)
-    saved = [*_head_modules(depth), *_new_in_backbone(model, depth, new)]
-    # A copy: peft adds what it thinks that heads are called.
-    shared: dict[str, Any] = {"task_type": TASK_TYPES.get(auto_class), "modules_to_save": list(saved) or None}
+    saved = _modules_to_save(loaded, depth)
+    # A copy: peft adds its own names of heads to the list.
+    shared: dict[str, Any] = {"task_type": TASK_TYPES.get(loaded.auto_class), "modules_to_save": list(saved) or None}
     targets: dict[str, nn.Module] = {}
     in_layers = method.STANDS == "layers"
     if in_layers:
@@ -115,12 +115,21 @@ def adapt(
     trained: Any = model if in_layers else wrapped
     # By this the Trainer knows that not the quantized weights themselves are to train.
     model._hf_peft_config_loaded = bool(getattr(model, "is_quantized", False))
-    # What peft has just frozen: the weights that the adapter stands for.
+    # What peft has just frozen: the weights that the adapter changes, and what no adapter is for.
     fixed = frozenset(name for name, parameter in trained.named_parameters() if not parameter.requires_grad)
-    require_it_runs(trained, model, adapter.method, longest, at_input=not in_layers)
-    adapted = Adapted(trained, wrapped, fixed, _kept(adapter, model, base, in_layers))
-    logger.info("%s", _told(adapter.method, adapted, targets, saved))
+    known = longest if longest is None or longest <= LONGEST else None
+    check_forward(trained, model, adapter.method, known, at_input=not in_layers)
+    adapted = Adapted(trained, wrapped, fixed, _what_to_save(adapter, model, base, in_layers))
+    logger.info("%s", _log_line(adapter.method, adapted, targets, saved))
     return adapted
+
+
+def _modules_to_save(loaded: LoadedModel, depth: Depth) -> list[str]:
+    """Modules that train whole and are saved with the adapter."""
+    head, new = _head_modules(depth), loaded.head_report.new
+    if loaded.auto_class in LANGUAGE_MODELS:
+        head = [module for module in head if any(name.startswith(f"{module}.") for name in new)]
+    return [*head, *_new_in_backbone(loaded.model, depth, new)]
 
 
 def _in_layers(model: PreTrainedModel, shared: dict[str, Any], targets: dict[str, nn.Module]) -> Place:
@@ -140,6 +149,8 @@ def _at_input(model: PreTrainedModel, shared: dict[str, Any], method: str) -> Pl
     return Place(shared | known, (), False, settings.model_type, widths)
 
 
+LONGEST = 1_000_000
+"""Tokens; a tokenizer without a length has a far larger number in its place."""
 _SIZES = {"num_layers": "hidden_layers", "num_attention_heads": "attention_heads"}
 
 
@@ -156,25 +167,25 @@ def _wrapped(model: PreTrainedModel, method: str, settings: Any) -> Any:
         raise ModelError(Problem("adapter.method", message)) from error
 
 
-def _kept(
-    adapter: AdapterConfig, model: PreTrainedModel, base: Base, in_layers: bool
+def _what_to_save(
+    adapter: AdapterConfig, model: PreTrainedModel, base: AdapterBase, in_layers: bool
 ) -> Literal["adapter", "merged", "both"]:
-    keeps = adapter.save if in_layers else "adapter"
+    saves = adapter.save if in_layers else "adapter"
     if not isinstance(model, BackboneClassifier) and not base.pooled:
-        return keeps
-    # What is pooled, and the head, are then a class of ours or a setting, which peft does not give the base model.
-    if keeps == "adapter":
+        return saves
+    # The pooling and the head are then a class of ours or a setting, which peft does not apply to the base model.
+    if saves == "adapter":
         message = "an adapter alone could not be loaded with this head or pooling; "
-        mend = "set adapter.save=merged" if in_layers else "set model.pooling=default, or use adapter=lora"
-        raise ModelError(Problem("adapter.save", message + mend))
+        fix = "set adapter.save=merged" if in_layers else "set model.pooling=default, or use adapter=lora"
+        raise ModelError(Problem("adapter.save", message + fix))
     return "merged"
 
 
 def _head_modules(depth: Depth) -> list[str]:
-    """The largest modules beside the backbone that hold the head.
+    """The largest modules outside the backbone that hold the head.
 
     Raises:
-        ModelError: a parameter of the head lies in no module of its own, so that it cannot be kept beside an adapter.
+        ModelError: a parameter of the head is in no module of its own, so that it cannot be saved with an adapter.
     """
     names = [name.split(".")[0] for name in depth.head.parameter_names]
     loose = [name for name in depth.head.parameter_names if "." not in name]
@@ -195,15 +206,15 @@ def _require_trained_input(method: str, depth: Depth, ever: Container[str]) -> N
     if any(name in ever for name in depth.embeddings.parameter_names):
         return
     message = (
-        f"{method} stands in front of the first layer and trains when the embeddings do, which this freezing policy "
-        "never lets them; use freezing=none, or an adapter that stands in layers, such as adapter=lora"
+        f"{method} is in front of the first layer and trains when the embeddings do, which this freezing policy "
+        "never lets them; use freezing=none, or an adapter for layers, such as adapter=lora"
     )
     raise ModelError(Problem("adapter.method", message))
 
 
-def _told(method: str, adapted: Adapted, targets: dict[str, nn.Module], saved: list[str]) -> str:
+def _log_line(method: str, adapted: Adapted, targets: dict[str, nn.Module], saved: list[str]) -> str:
     parts = dict.fromkeys(name.rpartition(".")[2] for name in targets)
     where = f"{len(targets)} modules ({', '.join(parts)})" if targets else "the input"
     count = sum(p.numel() for name, p in adapted.model.named_parameters() if name not in adapted.fixed)
-    beside = f"; kept beside it: {', '.join(saved)}" if saved else ""
-    return f"adapter {method} at {where}{beside}; {count:,} parameters to train"
+    whole = f"; saved with it: {', '.join(saved)}" if saved else ""
+    return f"adapter {method} at {where}{whole}; {count:,} parameters to train"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tunebook.models.adapter_names import is_factor, plain_name
+from tunebook.models.adaptation.parameter_names import is_factor, plain_name
 
 QUERY = "bert.encoder.layer.0.attention.self.query"
 
