@@ -28,7 +28,7 @@ from tunebook.training.trainer import RecipeTrainer, mean_over_batch
 
 logger = logging.getLogger("tunebook")
 
-KEY = "evaluation.keep"
+KEY = "evaluation.retention"
 APART = 0.01
 """From here on a loss before training is not the one that the previous run ended with, whatever the precision."""
 
@@ -59,7 +59,7 @@ def before_training(
     directory: RunDirectory,
     processes: Processes,
 ) -> list[Kept]:
-    """Score every task of `evaluation.keep` on the backbone as it is now; a resumed run has kept the figures.
+    """Score every task of `evaluation.retention` on the backbone as it is now; a resumed run has kept the figures.
 
     Called before the run's own Trainer is made, which sets all seeds: what is kept changes nothing of the training.
 
@@ -77,7 +77,7 @@ def before_training(
     """
     known = dict(directory.record.get("kept", {}))
     found = []
-    for folder in dict.fromkeys(config.evaluation.keep):
+    for folder in dict.fromkeys(config.evaluation.retention):
         run = previous_run.read(folder, KEY)
         previous = load_previous(run, parts.model, parts.processor, processes, outcome.EVALUATED, KEY)
         trainer = _trainer(config, parts, previous, layout, chosen, directory, processes)

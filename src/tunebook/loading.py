@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from tunebook.answers.base import Answer
-from tunebook.config import adapter_rules, notices, rate_rules, registry
+from tunebook.check import hints, notices
+from tunebook.config import registry
 from tunebook.config.schema import Config
 from tunebook.data.audit.audit import Audit, audit
 from tunebook.data.audit.facts import facts_of
@@ -42,9 +43,9 @@ logger = logging.getLogger("tunebook")
 def tell_notices(config: Config, processes: Processes) -> None:
     """Say which settings overlap; none of them keeps the run from starting."""
     if processes.main:
-        for sentence in notices.notices(config):
+        for sentence in notices(config):
             logger.warning("%s", sentence)
-        for sentence in [*rate_rules.notices(config), *adapter_rules.notices(config)]:
+        for sentence in hints(config):
             logger.info("%s", sentence)
 
 

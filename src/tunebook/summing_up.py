@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tunebook.check import notices
 from tunebook.config import identity
-from tunebook.config.notices import notices
 from tunebook.config.schema import Config
 from tunebook.reporting.run_record import peak_memory_mb
 from tunebook.reporting.summary import AdapterKept, KeptFigure, LabelFigures, Mistake, RunSummary

@@ -10,11 +10,11 @@ import torch
 from torch.optim.lr_scheduler import OneCycleLR
 from transformers import get_scheduler
 
-from tunebook.config.schedules import BY_METRIC
 from tunebook.config.schema import Scheduler
 from tunebook.errors import ConfigurationError
 from tunebook.models.policies.base import Phase
 from tunebook.training.phase_schedule import PhaseSchedule, TimedPhase
+from tunebook.training.schedule_options import BY_METRIC
 from tunebook.training.schedules import Schedule, ScheduledLR, lr_schedule_of, one_cycle, slanted_triangular
 
 BASE = 1e-3

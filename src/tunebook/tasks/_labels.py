@@ -9,7 +9,7 @@ from pydantic import ValidationInfo, field_validator
 from tunebook.answers.base import Answer, Threshold
 from tunebook.answers.many_labels import ManyLabels
 from tunebook.answers.one_label import OneLabel
-from tunebook.tasks.base import TaskOptions
+from tunebook.tasks._previous import TaskOptions
 
 
 class LabelOptions(TaskOptions):

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from tunebook.answers.base import Answer
 from tunebook.errors import ConfigurationError, Problem
-from tunebook.tasks.base import TaskOptions, beside
+from tunebook.tasks._previous import TARGET_TYPES, TEXT_COLUMNS, TaskOptions, beside, capabilities
 
 if TYPE_CHECKING:
     import torch
@@ -46,9 +46,12 @@ class Texts:
 
     auto_class = "AutoModelForSequenceClassification"
     pipeline = "text-classification"
+    columns = TEXT_COLUMNS
 
     def __init__(self, options: TextOptions, answer: Answer) -> None:
         self.options, self.answer = options, answer
+        self.target_type, self.capabilities = TARGET_TYPES[answer.kind], capabilities(answer)
+        self.default_loss = answer.loss
 
     def load_processor(self, model: ModelConfig) -> PreTrainedTokenizerBase:
         """The model's tokenizer, which cuts at `max_length` where it is asked to cut.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunebook.errors import DataError, Problem
 from tunebook.tasks._labels import LabelOptions, answer_of
-from tunebook.tasks.base import beside
+from tunebook.tasks._previous import IMAGE_COLUMNS, TARGET_TYPES, beside, capabilities
 
 if TYPE_CHECKING:
     import torch
@@ -28,10 +28,13 @@ class Task:
 
     auto_class = "AutoModelForImageClassification"
     pipeline = "image-classification"
+    columns = IMAGE_COLUMNS
 
     def __init__(self, options: Options) -> None:
         self.options = options
         self.answer = answer_of(options)
+        self.target_type, self.capabilities = TARGET_TYPES[self.answer.kind], capabilities(self.answer)
+        self.default_loss = self.answer.loss
 
     def load_processor(self, model: ModelConfig) -> BaseImageProcessor:
         """The model's image processor."""

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from transformers import TrainingArguments
 
-from tunebook.config import schedules
 from tunebook.config.schema import Config
 from tunebook.errors import ConfigurationError
+from tunebook.training import schedule_options
 from tunebook.training.batches import BatchLayout
 from tunebook.training.precision import Name
 
@@ -78,9 +78,9 @@ def training_arguments(
 def _schedule(said: dict[str, Any], higher: bool) -> dict[str, Any]:
     """What transformers is told of the schedule: of our own nothing but that it is theirs not to make."""
     name = said.get("lr_scheduler_type")
-    if name in schedules.OWN:
+    if name in schedule_options.OWN:
         return {"lr_scheduler_type": "constant", "lr_scheduler_kwargs": None}
-    if name in schedules.BY_METRIC:
+    if name in schedule_options.BY_METRIC:
         # Left to itself it takes the metric for a loss, and slows down while an accuracy rises.
         return {"lr_scheduler_kwargs": {"mode": "max" if higher else "min", **(said.get("lr_scheduler_kwargs") or {})}}
     return {}

@@ -16,7 +16,7 @@ from tunebook.answers.base import Answer
 from tunebook.models.cache.boundary import TOKENS
 from tunebook.models.cache.placeholders import Placeholders
 from tunebook.models.cache.store import Stored
-from tunebook.tasks.base import beside
+from tunebook.tasks._previous import beside
 
 STATES, STATE_OF, SPLIT = "states", "state_of", "split"
 """In a collated batch: the states. In a row: the number of its states, and the split that it is of."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
-import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from tunebook import files
-from tunebook.data.audit import checks
+from tunebook.config import registry
 from tunebook.data.audit.check_result import LEVELS, CheckResult
 from tunebook.data.audit.context import AuditContext
 from tunebook.data.audit.facts import AuditFacts
@@ -64,8 +62,8 @@ class Audit:
 
 
 def names() -> list[str]:
-    """Every check, sorted."""
-    return sorted(module.name for module in pkgutil.iter_modules(checks.__path__))
+    """Every check, of installed packages too, sorted."""
+    return registry.names("check")
 
 
 def audit(data: PreparedData, facts: AuditFacts) -> Audit:
@@ -80,7 +78,7 @@ def audit(data: PreparedData, facts: AuditFacts) -> Audit:
     bar = tqdm(names(), desc="Audit", disable=None, leave=False)
     for name in bar:
         bar.set_postfix_str(title(name))
-        check: Callable[[AuditContext], CheckResult | None] = importlib.import_module(f"{checks.__name__}.{name}").check
+        check: Callable[[AuditContext], CheckResult | None] = registry.load("check", name).check
         if context.splits and (found := check(context)) is not None:
             looks[name] = found
     order = sorted(looks, key=lambda name: LEVELS.index(looks[name].level))

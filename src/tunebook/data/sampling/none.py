@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from tunebook.data.sampling.base import TrainLabels
 
-LABELS = {"class", "classes", "number"}
+TARGETS = {"single_label", "multi_label", "regression"}
 
 
 class Options(BaseOptions):

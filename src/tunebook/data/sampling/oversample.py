@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tunebook.data.sampling.base import TrainLabels
 
-LABELS = {"class", "classes"}
+TARGETS = {"single_label", "multi_label"}
 
 
 class Options(SamplingOptions):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tunebook.data.sampling.base import TrainLabels
 
-LABELS = {"classes"}
+TARGETS = {"multi_label"}
 
 
 class Options(LossOptions):

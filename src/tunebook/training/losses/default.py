@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tunebook.training.losses.base import LossOptions
 
-LABELS = {"class", "classes", "number"}
+TARGETS = {"single_label", "multi_label", "regression"}
 
 
 class Options(LossOptions):

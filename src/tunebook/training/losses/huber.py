@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tunebook.data.sampling.base import TrainLabels
 
-LABELS = {"number"}
+TARGETS = {"regression"}
 
 
 class Options(LossOptions):

@@ -10,11 +10,20 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from tunebook.data.row_key import RowKey
-from tunebook.training.regularization.base import Collate, Method, MethodContext, RegularizationOptions, Rows
+from tunebook.errors import Problem
+from tunebook.training.regularization.base import (
+    Collate,
+    Method,
+    MethodContext,
+    RegularizationOptions,
+    Rows,
+    backbone_is_frozen,
+)
 
 if TYPE_CHECKING:
     import torch
 
+    from tunebook.config.schema import Config
     from tunebook.training.losses.base import Loss
 
 logger = logging.getLogger("tunebook")
@@ -126,3 +135,11 @@ def summed(model: Any, loss: Loss, batch: dict[str, Any]) -> torch.Tensor:
     labels, weights = batch["labels"], batch["weight"]
     inputs = {name: value for name, value in batch.items() if name not in {"labels", "weight", "row"}}
     return (loss(model(**inputs)["logits"], labels) * weights).sum()
+
+
+def problems(config: Config) -> list[Problem]:
+    """A backbone that cannot learn the previous rows."""
+    if not backbone_is_frozen(config):
+        return []
+    message = "teaches the backbone previous rows, and freezing=head_only lets no part of it learn; set it to null"
+    return [Problem("regularization.replay", message)]
