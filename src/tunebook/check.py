@@ -13,9 +13,10 @@ from tunebook.config import check as config_check
 from tunebook.config import previous_run, registry
 from tunebook.config.compose import Composed
 from tunebook.config.data_groups import AUXILIARY
+from tunebook.config.messages import listed, target_order, target_words
 from tunebook.config.places import Places
 from tunebook.config.schema import NAMED, Config
-from tunebook.data import labels, preflight
+from tunebook.data import preflight
 from tunebook.data.label_noise import requirements as label_noise
 from tunebook.errors import ConfigurationError, Problem, did_you_mean
 from tunebook.evaluation import catalog
@@ -116,14 +117,10 @@ def _targets(config: Config) -> list[Problem]:
         name = getattr(part, selector)
         takes = registry.load(kind, name).TARGETS
         if task.target_type not in takes:
-            fitting = [
-                other for other in registry.names(kind) if task.target_type in registry.load(kind, other).TARGETS
-            ]
-            use = (
-                f"use {' or '.join(filter(None, (', '.join(fitting[:-1]), *fitting[-1:])))}" if fitting else "none fits"
-            )
-            what = " or ".join(labels.words(target) for target in sorted(takes, key=labels.order))
-            message = f"{name} is for {what}; {config.task.name} has {labels.words(task.target_type)}: {use}"
+            fitting = [other for other in registry.names(kind) if task.target_type in registry.load(kind, other).TARGETS]
+            what = " or ".join(target_words(target) for target in sorted(takes, key=target_order))
+            message = f"{name} is for {what}; {config.task.name} has {target_words(task.target_type)}"
+            message += f": use {listed(fitting)}" if fitting else f", which no {kind} is for"
             problems.append(Problem(f"{kind}.{selector}", message))
     return problems
 
@@ -134,7 +131,7 @@ def _data(config: Config) -> list[Problem]:
         return []  # unknown roles are reported already, and a file would be searched for the wrong columns
     problems = list(preflight.problems(config.dataset, roles_of(task)))
     if config.cleaning is not None:
-        problems += label_noise.problems(config.cleaning, task.capabilities)
+        problems += label_noise.problems(config.cleaning, "label_noise" in task.capabilities)
     return problems
 
 

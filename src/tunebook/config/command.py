@@ -87,7 +87,7 @@ def _prepare(arguments: list[str], check: Check) -> tuple[list[str], dict[tuple[
         The arguments with the overrides made plain, and the checked configuration of each combination of them.
     """
     folders.recipe_folders()
-    parsed, unknown = get_args_parser().parse_known_args(arguments)
+    parsed, unknown = get_args_parser().parse_known_intermixed_args(arguments)
     if unknown:
         raise ConfigurationError([Problem(text, _dashes(text), COMMAND_LINE) for text in unknown])
     modes = [name for name in ("run", "multirun", "cfg", "info", "shell_completion") if getattr(parsed, name)]
@@ -104,7 +104,9 @@ def _prepare(arguments: list[str], check: Check) -> tuple[list[str], dict[tuple[
         one = overrides.read(plain)
         composed = compose_plain(replace(one, problems=(*read.problems, *one.problems)), plain)
         if not parsed.cfg:
-            checked[tuple(plain)] = check(composed)
+            # Hydra hands its own settings to no job.
+            settings = [text for text in plain if not text.lstrip("+~").startswith(("hydra.", "hydra/"))]
+            checked[tuple(settings)] = check(composed)
         elif composed.problems:
             raise ConfigurationError(composed.problems)
     given = set(parsed.overrides)

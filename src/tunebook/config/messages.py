@@ -30,6 +30,30 @@ _KINDS = {
     "a mapping, such as {a: b}": {"dict_type", "model_type", "model_attributes_type"},
 }
 
+_TARGETS = {
+    "single_label": "one label a row",
+    "multi_label": "several labels a row",
+    "regression": "one number a row",
+    "token_labels": "a label for each token",
+    "token_ids": "text that the model generates",
+}
+
+
+def target_words(target_type: str) -> str:
+    """A type of target (`Task.target_type`) in words; one of a plug-in's own by its name."""
+    return _TARGETS.get(target_type, target_type.replace("_", " "))
+
+
+def target_order(target_type: str) -> tuple[int, str]:
+    """A key that sorts types of target: ours first, in the order in which messages name them."""
+    known = list(_TARGETS)
+    return (known.index(target_type) if target_type in known else len(known), target_type)
+
+
+def listed(names: list[str]) -> str:
+    """Alternatives in words: `a, b or c`."""
+    return " or ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
 
 def validation_problems(
     error: ValidationError,

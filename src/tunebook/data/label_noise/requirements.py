@@ -1,9 +1,8 @@
-"""What looking for label noise needs, told before anything is loaded. Imports nothing heavy."""
+"""What looking for label noise needs, checked before anything is loaded. Imports nothing heavy."""
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Container
 
 from tunebook.config.data_groups import CleaningConfig
 from tunebook.errors import Problem
@@ -11,17 +10,17 @@ from tunebook.errors import Problem
 KEY = "cleaning.label_noise"
 
 
-def problems(cleaning: CleaningConfig, capabilities: Container[str]) -> list[Problem]:
+def problems(cleaning: CleaningConfig, supported: bool) -> list[Problem]:
     """Why label noise cannot be looked for, as far as the configuration alone can tell.
 
     Args:
         cleaning: the configuration's group.
-        capabilities: of the task.
+        supported: whether the task has the capability `label_noise`.
     """
     if cleaning.label_noise == "ignore":
         return []
-    if "label_noise" not in capabilities:
-        message = "is for classes; the task has none: set cleaning.label_noise=ignore"
+    if not supported:
+        message = "is for tasks whose rows have classes, and this task has none: set cleaning.label_noise=ignore"
         return [Problem(KEY, message)]
     if importlib.util.find_spec("cleanlab") is None:
         return [Problem(KEY, "needs the package cleanlab: pip install 'tunebook[noise]', or set it to ignore")]

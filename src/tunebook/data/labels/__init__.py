@@ -48,17 +48,3 @@ def encode(
     if kind == "classes":
         return several_classes.encode(splits, role, stated, key, separator)
     return one_class.encode(splits, role, stated, key)
-
-
-_WORDS = {"single_label": "one label a row", "multi_label": "several labels a row", "regression": "one number a row"}
-
-
-def words(target_type: str) -> str:
-    """A type of target in words, for messages."""
-    return _WORDS.get(target_type, target_type.replace("_", " "))
-
-
-def order(target_type: str) -> tuple[int, str]:
-    """Sorts types of target: the ones of labels first, as a user meets them."""
-    known = list(_WORDS)
-    return (known.index(target_type) if target_type in known else len(known), target_type)

@@ -1,7 +1,7 @@
 """What a sampling method is. Knows labels as numbers, nothing of tasks or of the Trainer.
 
-A method is a file `tunebook/data/sampling/NAME.py` (or an entry point `sampling.NAME`) with `Options`, `TARGETS`
-(the types of target it works with: `single_label`, `multi_label`, `regression`, …) and `Sampling`.
+A method is a file `tunebook/data/sampling/NAME.py` (or an entry point `sampling.NAME`) with `Options`, `LABELS`
+(the kinds of label it can work with: `class`, `classes`, `number`) and `Sampling`.
 """
 
 from __future__ import annotations
