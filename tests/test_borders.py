@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "tunebook"
 FILES = sorted(SOURCE.rglob("*.py"))
 OPTIONS = sorted(f"{kind} {name}" for kind in registry.FOLDERS for name in registry.names(kind))
+HEAVY = {"torch", "transformers", "datasets", "evaluate", "sklearn", "matplotlib", "pandas", "pyarrow"}
 
 
 def name_of(file: Path) -> str:
@@ -99,17 +100,38 @@ def test_run_py_is_one_screen():
     assert len((ROOT / "run.py").read_text().splitlines()) < 80
 
 
+def loaded_by(*lines: str) -> set[str]:
+    """The modules that are loaded after some lines of Python, in a process of its own."""
+    program = "\n".join(["import sys", *lines, "print(*sys.modules)"])
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.stderr == ""
+    return set(done.stdout.split())
+
+
+def test_config_loads_no_plug_in_and_nothing_heavy():
+    modules = [name_of(file) for file in (SOURCE / "config").rglob("*.py")]
+    assert len(modules) > 15
+    loaded = loaded_by(*(f"import {module}" for module in modules))
+    assert not HEAVY & loaded
+    known = {name for name in loaded if name.partition(".")[0] == "tunebook"} - {"tunebook", "tunebook.errors"}
+    assert all(name.startswith("tunebook.config") for name in known), known
+
+
 def test_modules_with_options_import_nothing_heavy():
     """The check of a configuration imports every one of them, and must stay quick."""
-    program = (
-        "import sys\n"
-        "import tunebook.check\n"
-        "from tunebook.config import registry\n"
-        "for kind in registry.FOLDERS:\n"
-        "    for name in registry.names(kind):\n"
-        "        registry.load(kind, name).Options\n"
-        "heavy = {'torch', 'transformers', 'datasets', 'evaluate', 'sklearn', 'matplotlib', 'pandas', 'pyarrow'}\n"
-        "print(sorted(heavy & sys.modules.keys()))\n"
+    loaded = loaded_by(
+        "import tunebook.check",
+        "from tunebook.config import registry",
+        "for kind in registry.FOLDERS:",
+        "    registry.contract(kind)",
+        "    for name in registry.names(kind) if kind != 'check' else []:",
+        "        registry.load(kind, name).Options",
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT)
-    assert (done.stdout, done.stderr) == ("[]\n", "")
+    assert not HEAVY & loaded
+
+
+def test_no_rule_stands_in_config():
+    """What a module refuses is in its own file; config knows the form alone."""
+    assert not list((SOURCE / "config").glob("*rules*.py"))
+    for file in (SOURCE / "config").rglob("*.py"):
+        assert "importlib.util.find_spec" not in file.read_text() or file.stem in {"registry", "training_fields"}

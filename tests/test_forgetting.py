@@ -26,7 +26,7 @@ def metrics(result):
 @pytest.fixture(scope="module")
 def measured(first, tmp_path_factory):
     folder = tmp_path_factory.mktemp("measured")
-    said = two_tasks.second(folder, first.model, f"evaluation.keep=[{first.path}]", f"run.output_dir={folder}")
+    said = two_tasks.second(folder, first.model, f"evaluation.retention=[{first.path}]", f"run.output_dir={folder}")
     return two_tasks.go(*said)
 
 
@@ -55,7 +55,7 @@ def test_it_changes_nothing_of_the_run(first, measured, tmp_path):
 def test_the_figures_after_are_those_of_the_finished_backbone(first, measured, tmp_path):
     """Measured once more before another training, which starts from that model."""
     said = two_tasks.second(
-        tmp_path, measured.model, f"evaluation.keep=[{first.path}]", f"run.output_dir={tmp_path}",
+        tmp_path, measured.model, f"evaluation.retention=[{first.path}]", f"run.output_dir={tmp_path}",
         "hyperparameters.max_steps=1",
     )  # fmt: skip
     again = two_tasks.go(*said)
@@ -80,13 +80,13 @@ def test_it_is_shown_in_the_log_the_report_and_the_model_card(first, measured):
 
 def test_a_finished_run_shows_it_again(first, measured, capsys):
     out = measured.path.parents[1]
-    said = two_tasks.second(out, first.model, f"evaluation.keep=[{first.path}]", f"run.output_dir={out}")
+    said = two_tasks.second(out, first.model, f"evaluation.retention=[{first.path}]", f"run.output_dir={out}")
     assert not two_tasks.go(*said).trained
     assert "Previous tasks, under their own heads" in capsys.readouterr().out
 
 
 def test_a_resumed_run_keeps_the_figures_of_before(first, measured, tmp_path, monkeypatch):
-    said = two_tasks.second(tmp_path, first.model, f"evaluation.keep=[{first.path}]", f"run.output_dir={tmp_path}")
+    said = two_tasks.second(tmp_path, first.model, f"evaluation.retention=[{first.path}]", f"run.output_dir={tmp_path}")
     vote = callbacks.StopSync.on_pre_optimizer_step
     scored = []
 
@@ -108,7 +108,7 @@ def test_a_resumed_run_keeps_the_figures_of_before(first, measured, tmp_path, mo
 def test_thresholds_of_the_previous_run_are_its_own(tmp_path):
     previous = two_tasks.first(tmp_path, "task.threshold=tuned", "hyperparameters.max_steps=12")
     said = two_tasks.second(
-        tmp_path, previous.model, f"evaluation.keep=[{previous.path}]", f"run.output_dir={tmp_path}/b",
+        tmp_path, previous.model, f"evaluation.retention=[{previous.path}]", f"run.output_dir={tmp_path}/b",
         "hyperparameters.max_steps=1",
     )  # fmt: skip
     found, own = metrics(two_tasks.go(*said))["kept"][str(previous.path)], metrics(previous)
@@ -122,21 +122,25 @@ def test_rows_that_have_changed_are_refused_before_training(tmp_path):
     file = tmp_path / "mood-validation.jsonl"
     file.write_text(file.read_text().replace("good", "great", 1))
     said = two_tasks.second(
-        tmp_path, previous.model, f"evaluation.keep=[{previous.path}]", f"run.output_dir={tmp_path}/b"
+        tmp_path, previous.model, f"evaluation.retention=[{previous.path}]", f"run.output_dir={tmp_path}/b"
     )
-    with pytest.raises(DataError, match=r"evaluation.keep +the rows of default/first have changed .*\(validation\)"):
+    with pytest.raises(
+        DataError, match=r"evaluation.retention +the rows of default/first have changed .*\(validation\)"
+    ):
         two_tasks.go(*said)
     assert not list((tmp_path / "b").rglob("history.jsonl"))
     file.unlink()
-    with pytest.raises(ConfigurationError, match="evaluation.keep.*default/first: dataset.validation.*mood-validation"):
+    with pytest.raises(
+        ConfigurationError, match="evaluation.retention.*default/first: dataset.validation.*mood-validation"
+    ):
         two_tasks.go(*said)
 
 
 def test_another_tokenizer_is_refused(first, tmp_path):
     model = tiny.tiny_text_model("bert", tmp_path / "bert")
     tiny.tiny_tokenizer(["other words than those , in other numbers"] * 3).save_pretrained(model)
-    said = two_tasks.second(tmp_path, model, f"evaluation.keep=[{first.path}]", f"run.output_dir={tmp_path}")
-    with pytest.raises(ModelError, match="evaluation.keep +default/first has another tokenizer"):
+    said = two_tasks.second(tmp_path, model, f"evaluation.retention=[{first.path}]", f"run.output_dir={tmp_path}")
+    with pytest.raises(ModelError, match="evaluation.retention +default/first has another tokenizer"):
         two_tasks.go(*said)
 
 
@@ -150,7 +154,7 @@ def test_images_are_kept_as_well(tmp_path):
     ]  # fmt: skip
     previous = two_tasks.go(*common, f"model.name_or_path={tmp_path / 'vit'}", f"run.output_dir={tmp_path / 'a'}")
     said = [*common, f"model.name_or_path={previous.model}", f"run.output_dir={tmp_path / 'b'}",
-            f"evaluation.keep=[{previous.path}]", "regularization=replay", f"regularization.replay.run={previous.path}",
+            f"evaluation.retention=[{previous.path}]", "regularization=replay", f"regularization.replay.run={previous.path}",
             "regularization.replay.share=0.4", "regularization.r_drop={}"]  # fmt: skip
     found, own = metrics(two_tasks.go(*said))["kept"][str(previous.path)], metrics(previous)
     assert found["test"]["loss"]["before"] == pytest.approx(own["test"]["loss"], abs=1e-5)

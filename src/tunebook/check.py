@@ -1,87 +1,177 @@
-"""Everything that can be told about a recipe before torch is imported: keys, combinations, metrics, files."""
+"""Every problem of a command, found before torch is imported: the one place that asks all rooms for their rules.
+
+In order: the form of the configuration (`config.check`), the rules of each kind and of each chosen module
+(`problems(config)` in their own files), the rules of rooms, and what depends on where a key was set.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from types import ModuleType
 
 from tunebook.config import check as config_check
 from tunebook.config import previous_run, registry
 from tunebook.config.compose import Composed
 from tunebook.config.data_groups import AUXILIARY
-from tunebook.config.schema import Config
+from tunebook.config.messages import listed, target_order, target_words
+from tunebook.config.places import Places
+from tunebook.config.schema import NAMED, Config
 from tunebook.data import preflight
 from tunebook.data.label_noise import requirements as label_noise
-from tunebook.errors import ConfigurationError, Problem
+from tunebook.errors import ConfigurationError, Problem, did_you_mean
 from tunebook.evaluation import catalog
+from tunebook.models import problems as model_rules
+from tunebook.tasks.base import Task
+from tunebook.training import notices as training_notices
+from tunebook.training import problems as training_rules
 
 
 def check(composed: Composed) -> Config:
     """The typed configuration.
 
     Raises:
-        ConfigurationError: with every problem found, each with its key, place and mend.
+        ConfigurationError: with every problem, each with its key, place and fix.
     """
     config, problems = config_check.check(composed)
-    # Each of these needs some groups only, so a mistake in another one does not keep them from being told.
-    further = [*_metric_problems(config), *_data_problems(config), *_augmentation_problems(config)]
-    further += _previous_problems(config)
-    problems += [Problem(p.key, p.message, p.place or composed.places.of(p.key)) for p in further]
+    # A rule needs some groups only, so a mistake in another one does not hide what it finds.
+    more = [*_columns(config, composed.places), *_revision(config, composed.places), *_targets(config)]
+    for module in (*_modules(config), model_rules, training_rules):
+        if hasattr(module, "problems"):
+            more += module.problems(config)
+    more += [*_metrics(config), *_data(config), *_previous_runs(config)]
+    problems += [Problem(p.key, p.message, p.place or composed.places.of(p.key)) for p in more]
     if problems:
         raise ConfigurationError(dict.fromkeys(problems))
     return config
 
 
-def _data_problems(config: Config) -> list[Problem]:
-    if config.task is None or config.dataset is None:
+def notices(config: Config) -> list[str]:
+    """One sentence for each two settings of a checked configuration that overlap, and for columns not in use."""
+    return [*preflight.notices(config), *training_notices.notices(config)]
+
+
+def hints(config: Config) -> list[str]:
+    """What a chosen module makes of settings and defaults: sentences of its kind, of itself and of the schedule."""
+    modules = [module for module in _modules(config) if hasattr(module, "notices")]
+    return [*training_rules.notices(config), *(sentence for module in modules for sentence in module.notices(config))]
+
+
+def _modules(config: Config) -> Iterator[ModuleType]:
+    """The contract of each kind, which may hold rules for all of its modules, and each module that is chosen."""
+    chosen: list[tuple[str, str]] = []
+    for group, (_, selector, kind) in NAMED.items():
+        if (part := getattr(config, group)) is not None:
+            chosen.append((kind, getattr(part, selector)))
+    methods = config.regularization
+    names = [] if methods is None else list(type(methods).model_fields)
+    chosen += [("regularization", name) for name in names if getattr(methods, name) is not None]
+    for kind in dict.fromkeys(kind for kind, _ in chosen):
+        if (contract := registry.contract(kind)) is not None:
+            yield contract
+    for kind, name in chosen:
+        yield registry.load(kind, name)
+
+
+def _task(config: Config) -> Task | None:
+    if config.task is None:
+        return None
+    task: Task = registry.load("task", config.task.name).Task(config.task.options)
+    return task
+
+
+def _columns(config: Config, places: Places) -> list[Problem]:
+    """Columns for roles that the task does not have."""
+    task = _task(config)
+    if task is None or config.dataset is None:
         return []
-    roles = registry.load("task", config.task.name).ROLES
-    if not set(config.dataset.columns) <= {*roles, *AUXILIARY}:
-        return []  # the columns are told of already, and the file's would be judged by the wrong names
-    found = list(preflight.problems(config.dataset, roles))
+    name, problems = config.task.name, []
+    for role in config.dataset.columns:
+        key = f"dataset.columns.{role}"
+        message = f"{name} has no such role; {did_you_mean(role, [*task.columns, *AUXILIARY])}"
+        if places.of(key).startswith("conf/"):
+            roles = ", ".join(task.columns)
+            message = f"this dataset is for another task; {name} takes {roles}: choose another dataset=NAME"
+        if role not in task.columns and role not in AUXILIARY:
+            problems.append(Problem(key, message))
+    return problems
+
+
+def _revision(config: Config, places: Places) -> list[Problem]:
+    """A revision that conf/ pins for another model than the one that the user names."""
+    model, pinned = config.model, places.of("model.revision")
+    if model is None or not model.revision or model_rules.is_path(model.name_or_path or ""):
+        return []
+    if not pinned.startswith("conf/") or places.of("model.name_or_path").startswith("conf/"):
+        return []
+    message = f"belongs to another model ({pinned}); for {model.name_or_path} add model=auto in front"
+    return [Problem("model.revision", message)]
+
+
+def _targets(config: Config) -> list[Problem]:
+    """A loss or a sampling method that does not take what the task gives."""
+    task = _task(config)
+    problems: list[Problem] = []
+    for kind, part, selector in (("loss", config.loss, "name"), ("sampling", config.sampling, "method")):
+        if task is None or part is None:
+            continue
+        name = getattr(part, selector)
+        takes = registry.load(kind, name).TARGETS
+        if task.target_type not in takes:
+            fitting = [other for other in registry.names(kind) if task.target_type in registry.load(kind, other).TARGETS]
+            what = " or ".join(target_words(target) for target in sorted(takes, key=target_order))
+            message = f"{name} is for {what}; {config.task.name} has {target_words(task.target_type)}"
+            message += f": use {listed(fitting)}" if fitting else f", which no {kind} is for"
+            problems.append(Problem(f"{kind}.{selector}", message))
+    return problems
+
+
+def _data(config: Config) -> list[Problem]:
+    task = _task(config)
+    if task is None or config.dataset is None or not set(config.dataset.columns) <= {*task.columns, *AUXILIARY}:
+        return []  # unknown roles are reported already, and a file would be searched for the wrong columns
+    problems = list(preflight.problems(config.dataset, roles_of(task)))
     if config.cleaning is not None:
-        task = registry.load("task", config.task.name).Task(config.task.options)
-        found += label_noise.problems(config.cleaning, "label_noise" in task.capabilities)
-    return found
+        problems += label_noise.problems(config.cleaning, "label_noise" in task.capabilities)
+    return problems
 
 
-def _previous_problems(config: Config) -> list[Problem]:
+def roles_of(task: Task) -> dict[str, bool]:
+    """A task's roles, each with whether a column for it must be there."""
+    return {role: column.required for role, column in task.columns.items()}
+
+
+def _previous_runs(config: Config) -> list[Problem]:
     """Of the finished runs that are named: whether they are there, with rows that this run's backbone can read."""
-    found: list[Problem] = []
+    problems: list[Problem] = []
+    task = _task(config)
     for key, folder in dict.fromkeys(previous_run.named_in(config)):
         try:
             previous = previous_run.read(folder, key)
         except ConfigurationError as error:
-            found += error.problems
+            problems += error.problems
             continue
-        if config.task is not None and (unlike := previous_run.of_same_kind(previous, config)):
-            found.append(Problem(key, unlike))
-        roles = registry.load("task", previous.config.task.name).ROLES
-        missing = preflight.problems(previous.config.dataset, roles, previous.cwd)
-        found += [Problem(key, f"{previous.title}: {one.key} {one.message}") for one in missing]
-    return found
+        theirs = _task(previous.config)
+        if theirs is None:
+            continue  # `read` refuses a recipe without a task
+        if task is not None and _inputs(task) != _inputs(theirs):
+            name = previous.config.task.name
+            message = f"{folder} learned {name}, which reads {_inputs(theirs)}; this run reads {_inputs(task)}"
+            problems.append(Problem(key, message))
+        missing = preflight.problems(previous.config.dataset, roles_of(theirs), previous.cwd)
+        problems += [Problem(key, f"{previous.title}: {one.key} {one.message}") for one in missing]
+    return problems
 
 
-def _augmentation_problems(config: Config) -> list[Problem]:
-    if config.augmentation is None:
+def _inputs(task: Task) -> str:
+    """What a task's backbone reads, in words."""
+    return ", ".join(role for role, column in task.columns.items() if column.required and not column.target)
+
+
+def _metrics(config: Config) -> list[Problem]:
+    task = _task(config)
+    if task is None:
         return []
-    method = config.augmentation.method
-    module = registry.load("augmentation", method)
-    found = list(module.problems(config.augmentation.options)) if hasattr(module, "problems") else []
-    if config.task is not None:
-        roles = set(registry.load("task", config.task.name).ROLES)
-        if module.ROLES and not module.ROLES & roles:
-            message = f"{method} varies {' and '.join(sorted(module.ROLES))}; {config.task.name} has none of it"
-            found.append(Problem("augmentation.method", message))
-    if config.dataset is not None:
-        for role in sorted(getattr(module, "COLUMNS", set()) - set(config.dataset.columns)):
-            message = f"must name the column that augmentation={method} reads, as in dataset.columns.{role}=COLUMN"
-            found.append(Problem(f"dataset.columns.{role}", message))
-    return found
-
-
-def _metric_problems(config: Config) -> list[Problem]:
-    if config.task is None:
-        return []
-    answer = registry.load("task", config.task.name).Task(config.task.options).answer
-    problems = list(catalog.problems(config.task.metrics, "task.metrics", answer.kind))
+    problems = list(catalog.problems(config.task.metrics, "task.metrics", task.target_type))
     if problems or config.hyperparameters is None:
         return problems
     best = (config.hyperparameters.metric_for_best_model or config.task.metrics[0]).removeprefix("eval_")

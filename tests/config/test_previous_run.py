@@ -5,6 +5,7 @@ import json
 import pytest
 import yaml
 
+from tunebook.check import check as whole_check
 from tunebook.config import previous_run
 from tunebook.config.check import check
 from tunebook.config.compose import compose
@@ -30,7 +31,7 @@ def finished(here):
 
 
 def test_a_finished_run_says_its_task_its_data_and_where_it_was_typed(finished, here):
-    found = previous_run.read("out/mood/one", "evaluation.keep")
+    found = previous_run.read("out/mood/one", "evaluation.retention")
     assert found.config.task.name == "text_classification"
     assert found.config.task.options.max_length == 99
     assert found.config.loss.name == "focal"
@@ -42,8 +43,8 @@ def test_a_finished_run_says_its_task_its_data_and_where_it_was_typed(finished, 
 
 def refused(said: str) -> str:
     with pytest.raises(ConfigurationError) as error:
-        previous_run.read(said, "evaluation.keep")
-    assert {problem.key for problem in error.value.problems} == {"evaluation.keep"}
+        previous_run.read(said, "evaluation.retention")
+    assert {problem.key for problem in error.value.problems} == {"evaluation.retention"}
     return " ".join(problem.message for problem in error.value.problems)
 
 
@@ -74,15 +75,15 @@ def test_a_recipe_that_was_edited_is_told(finished):
 
 
 def test_every_previous_run_is_found_by_its_key(finished):
-    config, _ = check(compose([f"evaluation.keep=[{finished}, b]", "regularization.replay.run=c"]))
+    config, _ = check(compose([f"evaluation.retention=[{finished}, b]", "regularization.replay.run=c"]))
     assert previous_run.named_in(config) == [
-        ("evaluation.keep", str(finished)), ("evaluation.keep", "b"), ("regularization.replay.run", "c"),
+        ("evaluation.retention", str(finished)), ("evaluation.retention", "b"), ("regularization.replay.run", "c"),
     ]  # fmt: skip
 
 
 def test_texts_and_images_share_no_backbone(finished):
-    found = previous_run.read(str(finished), "evaluation.keep")
-    texts, _ = check(compose(["task=text_regression", "dataset=stsb"]))
-    images, _ = check(compose(["task=image_classification", "dataset=digits", "model=vit_small"]))
-    assert previous_run.of_same_kind(found, texts) == ""
-    assert "reads text; this run reads image" in previous_run.of_same_kind(found, images)
+    images = ["task=image_classification", "dataset=digits", "model=vit_small"]
+    with pytest.raises(ConfigurationError) as error:
+        whole_check(compose([*images, f"evaluation.retention=[{finished}]"]))
+    assert [problem.key for problem in error.value.problems] == ["evaluation.retention"]
+    assert "reads text; this run reads image" in error.value.problems[0].message

@@ -273,11 +273,11 @@ def test_the_same_seed_finds_the_same():
 
 def test_numbers_and_a_missing_package_are_told_before_anything_is_loaded(monkeypatch):
     noisy = CleaningConfig(label_noise="drop")
-    assert requirements.problems(noisy, "class") == requirements.problems(noisy, "classes") == []
-    assert requirements.problems(CleaningConfig(), "number") == []
-    assert "classes" in requirements.problems(noisy, "number")[0].message
+    assert requirements.problems(noisy, True) == []
+    assert requirements.problems(CleaningConfig(), False) == []
+    assert "classes" in requirements.problems(noisy, False)[0].message
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert "pip install 'tunebook[noise]'" in requirements.problems(noisy, "class")[0].message
+    assert "pip install 'tunebook[noise]'" in requirements.problems(noisy, True)[0].message
     with pytest.raises(ConfigurationError, match="cleanlab"):
         treated("drop")
 

@@ -30,7 +30,7 @@ def finished(folder, family="bert", labels=("up", "down"), seed=0, **changes):
 
 
 def put(model, folder, labels=("up", "down")):
-    return under_previous_head(model, folder, AUTO, list(labels), "single_label_classification", "evaluation.keep")
+    return under_previous_head(model, folder, AUTO, list(labels), "single_label_classification", "evaluation.retention")
 
 
 def batch():
@@ -85,7 +85,7 @@ def test_the_previous_head_keeps_its_dropout_off_while_the_backbone_trains(tmp_p
 def test_a_backbone_of_another_form_is_refused(tmp_path, changes, said):
     finished(tmp_path / "previous", **changes)
     ours = finished(tmp_path / "ours")
-    with pytest.raises(ModelError, match=f"evaluation.keep.*{said}.*model=auto model.name_or_path="):
+    with pytest.raises(ModelError, match=f"evaluation.retention.*{said}.*model=auto model.name_or_path="):
         put(ours, tmp_path / "previous")
 
 
@@ -132,7 +132,7 @@ def test_a_model_without_a_head_is_refused(tmp_path):
 def test_a_folder_without_weights_is_told_under_the_key(tmp_path):
     finished(tmp_path / "previous")
     (tmp_path / "previous" / "model.safetensors").unlink()
-    with pytest.raises(ModelError, match="evaluation.keep +its model cannot be used: cannot read the weights"):
+    with pytest.raises(ModelError, match="evaluation.retention +its model cannot be used: cannot read the weights"):
         put(finished(tmp_path / "ours"), tmp_path / "previous")
 
 

@@ -10,7 +10,6 @@ import torch
 from torch.optim.lr_scheduler import OneCycleLR
 from transformers import get_scheduler
 
-from tunebook.config.schedules import BY_METRIC
 from tunebook.config.schema import Scheduler
 from tunebook.errors import ConfigurationError
 from tunebook.models.policies.base import Phase

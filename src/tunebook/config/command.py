@@ -33,24 +33,27 @@ def launch(train: Callable[[Config, str], object], check: Check) -> None:
     # DDP warns from C++, once a rank, of what transformers sets on purpose (find_unused_parameters).
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     with telling_mistakes():
-        sys.argv = [sys.argv[0], *_prepare(sys.argv[1:], check)]
+        arguments, checked = _prepare(sys.argv[1:], check)
+        sys.argv = [sys.argv[0], *arguments]
         recipe_source.register()
 
         def job(composed: DictConfig) -> None:
             with telling_mistakes():
-                choices = HydraConfig.get().runtime.choices
-                named = {key: str(value) for key, value in choices.items() if value is not None}
-                said = list(HydraConfig.get().overrides.task)
-                config = check(plainly(composed, named, overrides.read(said)))
-                train(config, spoken(said))
+                given = list(HydraConfig.get().overrides.task)
+                config = checked.get(tuple(given))
+                if config is None:  # Hydra writes the overrides of a sweep in its own way
+                    choices = HydraConfig.get().runtime.choices
+                    named = {key: str(value) for key, value in choices.items() if value is not None}
+                    config = check(plainly(composed, named, overrides.read(given)))
+                train(config, typed_command(given))
 
         conf = str(folders.conf_folder().resolve())
         hydra.main(config_path=conf, config_name="config", version_base=VERSION_BASE)(job)()
 
 
-def spoken(said: list[str]) -> str:
+def typed_command(given: list[str]) -> str:
     """The command that a user would type for these overrides."""
-    return " ".join(["accelerate launch run.py", *(shlex.quote(text.removeprefix("++")) for text in said)])
+    return " ".join(["accelerate launch run.py", *(shlex.quote(text.removeprefix("++")) for text in given)])
 
 
 def is_main_process() -> bool:
@@ -77,10 +80,14 @@ class telling_mistakes:
             raise SystemExit(130) from None
 
 
-def _prepare(arguments: list[str], check: Check) -> list[str]:
-    """Check the overrides among the arguments; the arguments with the overrides made plain."""
+def _prepare(arguments: list[str], check: Check) -> tuple[list[str], dict[tuple[str, ...], Config]]:
+    """Check the overrides among the arguments.
+
+    Returns:
+        The arguments with the overrides made plain, and the checked configuration of each combination of them.
+    """
     folders.recipe_folders()
-    parsed, unknown = get_args_parser().parse_known_args(arguments)
+    parsed, unknown = get_args_parser().parse_known_intermixed_args(arguments)
     if unknown:
         raise ConfigurationError([Problem(text, _dashes(text), COMMAND_LINE) for text in unknown])
     modes = [name for name in ("run", "multirun", "cfg", "info", "shell_completion") if getattr(parsed, name)]
@@ -88,19 +95,22 @@ def _prepare(arguments: list[str], check: Check) -> list[str]:
         message = "one at a time, please"
         raise ConfigurationError(Problem(" and ".join(f"--{name}" for name in modes), message, COMMAND_LINE))
     if parsed.help or parsed.hydra_help or parsed.shell_completion or parsed.info is not None:
-        return arguments
+        return arguments, {}
     read = overrides.read(parsed.overrides)
     if not parsed.multirun:
         read = read.without_sweeps()
+    checked: dict[tuple[str, ...], Config] = {}
     for plain in overrides.combinations(read.plain):
-        said = overrides.read(plain)
-        composed = compose_plain(replace(said, problems=(*read.problems, *said.problems)), plain)
+        one = overrides.read(plain)
+        composed = compose_plain(replace(one, problems=(*read.problems, *one.problems)), plain)
         if not parsed.cfg:
-            check(composed)
+            # Hydra hands its own settings to no job.
+            settings = [text for text in plain if not text.lstrip("+~").startswith(("hydra.", "hydra/"))]
+            checked[tuple(settings)] = check(composed)
         elif composed.problems:
             raise ConfigurationError(composed.problems)
     given = set(parsed.overrides)
-    return [*(text for text in arguments if text not in given), *read.plain]
+    return [*(text for text in arguments if text not in given), *read.plain], checked
 
 
 def _dashes(text: str) -> str:

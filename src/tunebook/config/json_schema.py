@@ -11,8 +11,8 @@ def recipe_schema() -> dict[str, Any]:
     """A JSON Schema (draft 2020-12) that a recipe file fits. A recipe is a delta, so nothing is required."""
     definitions: dict[str, Any] = {}
     properties: dict[str, Any] = {"defaults": _defaults()}
-    for group, model in schema.PLAIN.items():
-        properties[group] = _group(model.model_json_schema(), definitions)
+    for group in schema.PLAIN:
+        properties[group] = _group(schema.model_of(group).model_json_schema(), definitions)
     for group, (model, selector, kind) in schema.NAMED.items():
         merged = _group(model.model_json_schema(), definitions)
         merged["properties"].pop("options", None)

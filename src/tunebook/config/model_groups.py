@@ -1,15 +1,14 @@
 """The groups that say which model is trained and how it changes: model, freezing, adapter, regularization, evaluation.
 
-Knows pydantic and the registry, not Hydra.
+Knows pydantic; neither Hydra nor the methods that `regularization` combines.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, create_model
+from pydantic import BeforeValidator, Field
 
-from tunebook.config import registry
 from tunebook.config.options import Options
 
 
@@ -115,22 +114,18 @@ class AdapterConfig(Options):
 
 
 class EvaluationConfig(Options):
-    """What is measured beside the recipe's own splits.
+    """What is measured in addition to the recipe's own splits.
 
     Args:
-        keep: finished runs (their folders), whose tasks are scored with this run's backbone before and after training.
+        retention: finished runs (their folders), whose tasks are scored with this run's backbone before and after
+            training.
     """
 
-    keep: list[str] = []
+    retention: list[str] = []
 
 
-def _regularization() -> type[Options]:
-    """One key a method; None: not used. They can be combined."""
-    methods: dict[str, Any] = {
-        name: (registry.load("regularization", name).Options | None, None) for name in registry.names("regularization")
-    }
-    words = "Against forgetting and overfitting: each key is one method with its options; null: it is not used."
-    return create_model("RegularizationConfig", __base__=Options, __doc__=words, **methods)
+class RegularizationConfig(Options):
+    """Against forgetting and overfitting: each key is one method with its options; null: it is not used.
 
-
-RegularizationConfig = _regularization()
+    The keys are the methods that are installed (`tunebook.config.schema.model_of`).
+    """

@@ -12,7 +12,6 @@ from typing import Any
 
 import yaml
 
-from tunebook.config import registry
 from tunebook.config.check import typed_group
 from tunebook.config.places import Places
 from tunebook.config.recipe_file import shown
@@ -92,7 +91,7 @@ def read(said: str, key: str) -> PreviousRun:
 
 def named_in(config: Config) -> list[tuple[str, str]]:
     """Every previous run that a configuration names: its key and its folder. Groups that are None name none."""
-    found = [("evaluation.keep", folder) for folder in (config.evaluation.keep if config.evaluation else [])]
+    found = [("evaluation.retention", folder) for folder in (config.evaluation.retention if config.evaluation else [])]
     replay = getattr(config.regularization, "replay", None)
     return found + ([("regularization.replay.run", replay.run)] if replay else [])
 
@@ -135,12 +134,3 @@ def _groups(recipe: Path) -> tuple[dict[str, Any], list[Problem]]:
         parts[group], found = typed_group(group, given, Places())
         problems += found
     return parts, problems
-
-
-def of_same_kind(previous: PreviousRun, config: Config) -> str:
-    """Why the previous task cannot share a backbone with this one, told by what both read; empty if it may."""
-    ours, theirs = (registry.load("task", one.task.name) for one in (config, previous.config))
-    reads = [", ".join(role for role in module.ROLES if role in {"text", "image"}) for module in (ours, theirs)]
-    if reads[0] == reads[1]:
-        return ""
-    return f"{previous.said} learned {previous.config.task.name}, which reads {reads[1]}; this run reads {reads[0]}"

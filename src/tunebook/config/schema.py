@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import typing
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, create_model
 
+from tunebook.config import registry
 from tunebook.config.data_groups import AugmentationConfig, CleaningConfig, DatasetConfig, SamplingConfig
 from tunebook.config.model_groups import (
     AdapterConfig,
@@ -182,7 +184,23 @@ PLAIN: dict[str, type[Options]] = {
     "runtime": Runtime,
     "run": RunConfig,
 }
-"""The other groups: group -> its model."""
+"""The other groups: group -> its model, see `model_of`."""
+
+RENAMED_KEYS = {"evaluation.keep": "evaluation.retention"}
+"""Keys of earlier versions -> their names now."""
+
+
+@functools.cache
+def model_of(group: str) -> type[Options]:
+    """The model of a group without a selector; `regularization` has one key for each method that is installed."""
+    if group != "regularization":
+        return PLAIN[group]
+    methods: dict[str, Any] = {
+        name: (registry.load("regularization", name).Options | None, None) for name in registry.names("regularization")
+    }
+    return create_model(
+        "RegularizationConfig", __base__=RegularizationConfig, __doc__=RegularizationConfig.__doc__, **methods
+    )
 
 
 class Config(Options):

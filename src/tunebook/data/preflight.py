@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.config import registry
+from tunebook.config.schema import Config
 from tunebook.data import columns
 from tunebook.data.columns import Roles
 from tunebook.data.sources.base import LoadContext
@@ -98,3 +99,20 @@ def _both(given: set[str], split: Any) -> list[Problem]:
         for key, name in keys
         if name in given and getattr(split, key) is not None
     ]
+
+
+def notices(config: Config) -> list[str]:
+    """Columns that are named and not used, as sentences for the log."""
+    named, split = config.dataset.columns, config.dataset.split
+    carves = split.validation is not None or split.test is not None or split.k_fold is not None
+    sentences = []
+    for role, method, what in (
+        ("group", "grouped", "rows of one group may stand in two splits"),
+        ("time", "time", "training may hold later rows than validation and test"),
+    ):
+        if role in named and not (carves and split.method in {"auto", method}):
+            why = f"dataset.split.method is {split.method}" if carves else "no split is carved"
+            sentences.append(f"dataset.columns.{role} is not used, as {why}: {what}")
+    if "paraphrase" in named and config.augmentation.method != "paraphrase":
+        sentences.append("dataset.columns.paraphrase is not used: augmentation=paraphrase adds what is in it")
+    return sentences

@@ -124,6 +124,7 @@ def problems(names: Iterable[str], key: str, kind: str | None = None) -> list[Pr
     Returns:
         One problem for each bad or repeated name; empty when all are fine.
     """
+    kind = {"single_label": "class", "multi_label": "classes", "regression": "number"}.get(kind or "", kind)
     found, seen = [], set()
     for name in names:
         message = _complaint(name, kind) or ("named twice; once is enough" if name in seen else "")

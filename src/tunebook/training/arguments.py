@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import TrainingArguments
 
-from tunebook.config import schedules
 from tunebook.errors import ConfigurationError
+from tunebook.training import schedule_options
 from tunebook.training.trainer_internals import limit_to_one_gpu
 
 if TYPE_CHECKING:
@@ -65,9 +65,9 @@ def training_arguments(context: RunContext, best_metric: str, higher: bool) -> T
 def _schedule(said: dict[str, Any], higher: bool) -> dict[str, Any]:
     """What transformers is told of the schedule: of our own nothing but that it is theirs not to make."""
     name = said.get("lr_scheduler_type")
-    if name in schedules.OWN:
+    if name in schedule_options.OWN:
         return {"lr_scheduler_type": "constant", "lr_scheduler_kwargs": None}
-    if name in schedules.BY_METRIC:
+    if name in schedule_options.BY_METRIC:
         # Left to itself it takes the metric for a loss, and slows down while an accuracy rises.
         return {"lr_scheduler_kwargs": {"mode": "max" if higher else "min", **(said.get("lr_scheduler_kwargs") or {})}}
     return {}

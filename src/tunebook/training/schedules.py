@@ -16,10 +16,10 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import get_scheduler
 
-from tunebook.config.rate_rules import OWN_GROUPS
-from tunebook.config.schedules import BY_METRIC, KEY, OneCycle, SlantedTriangular
 from tunebook.errors import ConfigurationError, Problem
 from tunebook.training.phase_schedule import PhaseSchedule, TimedPhase
+from tunebook.training.problems import OWN_GROUPS
+from tunebook.training.schedule_options import BY_METRIC, KEY, OneCycle, SlantedTriangular
 
 LRLambda = Callable[[int], float]
 """From the number of optimizer steps that were made to a factor of the base rate, or to a momentum."""

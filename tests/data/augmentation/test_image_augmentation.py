@@ -155,7 +155,7 @@ def test_settings_out_of_range_are_refused(options, said):
 
 def test_without_kornia_it_is_said_how_to_get_it(monkeypatch):
     monkeypatch.setattr(image.importlib.util, "find_spec", lambda name: None)
-    assert image.problems(image.Options(mixup=0.2)) == []
+    assert image.missing(image.Options(mixup=0.2)) == []
     with pytest.raises(ConfigurationError, match=r"pip install 'tunebook\[images\]'"):
         augmentation(rotation=5)
 
@@ -164,7 +164,7 @@ def test_asking_for_problems_imports_neither_torch_nor_kornia():
     program = (
         "import sys\n"
         "from tunebook.data.augmentation import image\n"
-        "assert image.problems(image.Options(rotation=5)) == []\n"
+        "assert image.missing(image.Options(rotation=5)) == []\n"
         "print(sorted({'torch', 'kornia', 'PIL', 'numpy'} & sys.modules.keys()))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

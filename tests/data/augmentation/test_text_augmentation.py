@@ -1,6 +1,7 @@
 """Texts follow from (seed, row, epoch, copy) alone; word lists are read line by line."""
 
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,12 @@ ROWS = {
     "label": list(range(8)),
 }
 KEYS = [RowKey(at) for at in range(8)]
+
+
+def synonym_problems(file):
+    """What the check of a configuration says of a file of synonyms."""
+    options = text.Options(synonyms=str(file))
+    return text.problems(SimpleNamespace(augmentation=SimpleNamespace(options=options)))
 
 
 def augmentation(seed=1, **options):
@@ -79,7 +86,7 @@ def test_a_word_list_with_colons_tabs_commas_and_remarks(tmp_path):
     assert method.known == {"good": ("fine", "nice", "great"), "film": ("movie", "motion picture"), "bad": ("poor",)}
     assert method.active
     assert method.apply({"text": ["a bad plot"]}, KEYS[:1])["text"] == ["a poor plot"]
-    assert text.problems(text.Options(synonyms=str(file))) == []
+    assert synonym_problems(file) == []
 
 
 def test_every_mistake_of_a_word_list_is_told_with_its_line(tmp_path):
@@ -96,13 +103,13 @@ def test_every_mistake_of_a_word_list_is_told_with_its_line(tmp_path):
 def test_a_list_in_json_is_refused_with_the_form_that_is_right(tmp_path):
     file = tmp_path / "words.json"
     file.write_text('{"good": ["fine"],\n"bad": ["poor"]}')
-    (first, second) = text.problems(text.Options(synonyms=str(file)))
+    (first, second) = synonym_problems(file)
     assert (first.place, second.place) == (f"{file}:1", f"{file}:2")
     assert first.message == (
         "holds {, which no word has; the list is plain text, not JSON: a line is `word: synonym, another synonym`"
     )
     file.write_text("good: [fine]\n" * 50)
-    told = text.problems(text.Options(synonyms=str(file)))
+    told = synonym_problems(file)
     assert (len(told), told[-1].message) == (21, "and 30 more lines that are wrong")
 
 
@@ -110,7 +117,7 @@ def test_a_word_list_that_is_not_there_empty_or_no_text(tmp_path):
     (tmp_path / "empty.txt").write_text("# nothing\n")
     (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00")
     for name, said in {"none.txt": "No such file", "empty.txt": "holds no word", "binary.txt": "not UTF-8"}.items():
-        (problem,) = text.problems(text.Options(synonyms=str(tmp_path / name)))
+        (problem,) = synonym_problems(tmp_path / name)
         assert said in problem.message
         assert problem.key == "augmentation.synonyms"
 

@@ -131,7 +131,7 @@ def test_two_ranks_end_with_the_same_weights_as_one(first, tmp_path):
     chosen = methods(first)
     said = two_tasks.second(
         tmp_path, first.model, *chosen["replay"], "regularization.l2_sp={}", "regularization.ema.decay=0.7", STILL,
-        f"evaluation.keep=[{first.path}]", "dataset.max_rows.train=37", "hyperparameters.learning_rate=5e-4",
+        f"evaluation.retention=[{first.path}]", "dataset.max_rows.train=37", "hyperparameters.learning_rate=5e-4",
         "run.name=x",
     )  # fmt: skip
     alone = two_tasks.go(*said, f"run.output_dir={tmp_path / 'alone'}")

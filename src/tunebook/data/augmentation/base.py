@@ -3,7 +3,7 @@
 A method is a file `tunebook/data/augmentation/NAME.py` (or an entry point `augmentation.NAME`) with `Options`,
 `ROLES` (the roles that it varies: a task must have one of them) and `Augmentation`. It may also hold
 
-- `problems(options)`, where something outside the recipe must be there (a package, a file): tells so before anything
+- `problems(config)`, where something outside the recipe must be there (a package, a file): tells so before anything
   heavy is imported;
 - `COLUMNS`, the auxiliary columns that it reads: the check wants each named in `dataset.columns`;
 - `add_rows(data, options, cleaning)`, for rows of its own: the prepared data with further training rows, in every
@@ -15,11 +15,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from tunebook.config import registry
 from tunebook.config.options import Options
 from tunebook.data.row_key import RowKey
+from tunebook.errors import Problem
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from tunebook.config.schema import Config
 
 Mixed = Literal["pixels", "embeddings"]
 
@@ -80,3 +84,29 @@ def generator(key: RowKey, seed: int, stream: int = VARYING) -> np.random.Genera
     import numpy as np
 
     return np.random.default_rng(np.random.SeedSequence(key.seeds(seed), spawn_key=(stream,)))
+
+
+def problems(config: Config) -> list[Problem]:
+    """A method that the task's columns, or the data set's, do not suit."""
+    if config.augmentation is None:
+        return []
+    name = config.augmentation.method
+    method = registry.load("augmentation", name)
+    problems: list[Problem] = []
+    if config.task is not None and method.ROLES:
+        task = registry.load("task", config.task.name).Task(config.task.options)
+        if not method.ROLES & set(task.columns):
+            message = f"{name} varies {' and '.join(sorted(method.ROLES))}; {config.task.name} has none of it"
+            problems.append(Problem("augmentation.method", message))
+        elif "augmentation" not in task.capabilities:
+            message = f"{config.task.name} cannot be augmented; use augmentation=none"
+            problems.append(Problem("augmentation.method", message))
+        elif "row_mixing" not in task.capabilities:
+            mixes = [key for key in ("mixup", "cutmix") if getattr(config.augmentation.options, key, None) is not None]
+            message = f"{config.task.name} cannot mix rows; set it to null"
+            problems += [Problem(f"augmentation.{key}", message) for key in mixes]
+    if config.dataset is not None:
+        for role in sorted(getattr(method, "COLUMNS", set()) - set(config.dataset.columns)):
+            message = f"must name the column that augmentation={name} reads, as in dataset.columns.{role}=COLUMN"
+            problems.append(Problem(f"dataset.columns.{role}", message))
+    return problems

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import torch
     from PIL.Image import Image
 
+    from tunebook.config.schema import Config
+
 ROLES = {"image"}
 
 
@@ -84,7 +86,7 @@ class Options(AugmentationOptions):
         return any(shares) or any((self.saturation, self.hue)) or any(crop is not None for crop in crops)
 
 
-def problems(options: Options) -> list[Problem]:
+def missing(options: Options) -> list[Problem]:
     """Whether kornia is there, where it is needed."""
     if not options.varies or importlib.util.find_spec("kornia") is not None:
         return []
@@ -99,8 +101,8 @@ class Augmentation:
     """
 
     def __init__(self, options: Options, seed: int) -> None:
-        if missing := problems(options):
-            raise ConfigurationError(missing)
+        if problems := missing(options):
+            raise ConfigurationError(problems)
         self.options, self.seed = options, seed
         mixing = options.mix_probability > 0 and (options.mixup is not None or options.cutmix is not None)
         self.mixes: Mixed | None = "pixels" if mixing else None
@@ -179,3 +181,8 @@ def _operations(said: Options, height: int, width: int) -> list[Any]:
     if said.randaugment is not None:
         found.append(KorniaRandAugment(said.randaugment.n, said.randaugment.m))
     return found
+
+
+def problems(config: Config) -> list[Problem]:
+    """A package that is not installed."""
+    return missing(config.augmentation.options)  # type: ignore[arg-type]

@@ -19,6 +19,8 @@ from tunebook.errors import ConfigurationError, Problem
 if TYPE_CHECKING:
     import numpy as np
 
+    from tunebook.config.schema import Config
+
 ROLES = {"text", "text_pair"}
 
 
@@ -52,11 +54,6 @@ class Options(AugmentationOptions):
         if "synonym" in self.model_fields_set and self.synonym and self.synonyms is None:
             raise ValueError("synonym needs a word list; name it in augmentation.synonyms")
         return self
-
-
-def problems(options: Options) -> list[Problem]:
-    """What is wrong with the word list."""
-    return _synonyms.read(options.synonyms)[1] if options.synonyms is not None else []
 
 
 class Augmentation:
@@ -104,3 +101,9 @@ class Augmentation:
         words = _words.keyboard(words, numbers, said.keyboard, said.layout)
         words = _words.case(words, numbers, said.case)
         return _words.join(words, gaps)
+
+
+def problems(config: Config) -> list[Problem]:
+    """A list of synonyms that cannot be used."""
+    file = config.augmentation.options.synonyms  # type: ignore[attr-defined]
+    return _synonyms.read(file)[1] if file is not None else []

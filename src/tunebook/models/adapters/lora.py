@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from tunebook.config.options import Options as BaseOptions
+from tunebook.errors import Problem
 
 if TYPE_CHECKING:
     from peft import PeftConfig
 
+    from tunebook.config.schema import Config
     from tunebook.models.adapters.base import Place
 
 STANDS = "layers"
@@ -57,3 +60,19 @@ def configuration(options: Options, place: Place) -> PeftConfig:
         fan_in_fan_out=place.transposed,
         **options.model_dump(exclude={"target_modules", "bits"}),
     )
+
+
+def problems(config: Config) -> list[Problem]:
+    """What a base model in 4 bits needs and cannot have."""
+    if config.adapter.options.bits is None:  # type: ignore[attr-defined]
+        return []
+    problems = []
+    if importlib.util.find_spec("bitsandbytes") is None:
+        message = "needs the package bitsandbytes: pip install 'tunebook[qlora]'; or use adapter=lora"
+        problems.append(Problem("adapter.bits", message))
+    if config.runtime and config.runtime.use_cpu:
+        problems.append(Problem("adapter.bits", "needs a GPU, and runtime.use_cpu=true; use adapter=lora"))
+    if config.adapter.save != "adapter":
+        message = "merged into weights of 4 bits an adapter is rounded; set adapter.save=adapter"
+        problems.append(Problem("adapter.save", message))
+    return problems

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from tunebook.config.options import Options as BaseOptions
+from tunebook.errors import Problem
 
 if TYPE_CHECKING:
     from peft import PeftConfig
 
+    from tunebook.config.schema import Config
     from tunebook.models.adapters.base import Place
 
 STANDS = "input"
@@ -31,3 +33,11 @@ def configuration(options: Options, place: Place) -> PeftConfig:
     from peft import PrefixTuningConfig
 
     return PrefixTuningConfig(**place.shared, token_dim=place.widths[1], **options.model_dump())
+
+
+def problems(config: Config) -> list[Problem]:
+    """Activation checkpointing, which computes the layers again without the prefix."""
+    if not (config.runtime and config.runtime.activation_checkpointing):
+        return []
+    message = "throws away the keys and values that adapter=prefix puts in front; set it to false"
+    return [Problem("runtime.activation_checkpointing", message)]

@@ -13,9 +13,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from tunebook.config import registry
 from tunebook.errors import FreezingError, Problem
 
 if TYPE_CHECKING:
+    from tunebook.config.schema import Config
     from tunebook.models.depth import Depth, Group
 
 
@@ -115,3 +117,58 @@ def check_layers(depth: Depth, n: int) -> None:
     if n > there:
         message = f"this model has {there} layers: layer 0 to layer {there - 1}; n is 0 to {there}, not {n}"
         raise FreezingError(Problem("freezing.n", message))
+
+
+def problems(config: Config) -> list[Problem]:
+    """What a policy cannot be combined with, by what its module defines. Groups that are None are not looked at."""
+    if not config.freezing:
+        return []
+    policy = registry.load("policy", config.freezing.policy)
+    problems: list[Problem] = []
+    if config.runtime and hasattr(policy, "phases"):
+        problems += _phases(config)
+    if config.hyperparameters and hasattr(policy, "longer_than"):
+        problems += _too_long(config, policy.longer_than(config.freezing.options))
+    if config.runtime and config.runtime.activation_checkpointing and config.freezing.policy != "none":
+        kwargs = config.runtime.activation_checkpointing_kwargs
+        if isinstance(kwargs, dict) and kwargs.get("use_reentrant"):
+            message = "gives no gradient to layers behind frozen ones; leave it out (false is transformers' default)"
+            problems.append(Problem("runtime.activation_checkpointing_kwargs.use_reentrant", message))
+    return problems
+
+
+def _phases(config: Config) -> list[Problem]:
+    runtime, policy = config.runtime, f"freezing.policy={config.freezing.policy}"
+    problems: list[Problem] = []
+    if runtime.ddp_find_unused_parameters is False:
+        message = f"{policy} trains other parameters in each phase, which DDP must look for; leave it out"
+        problems.append(Problem("runtime.ddp_find_unused_parameters", message))
+    if runtime.ddp_static_graph:
+        message = f"{policy} trains other parameters in each phase, so the graph is not static; set it to false"
+        problems.append(Problem("runtime.ddp_static_graph", message))
+    for key in ("fsdp", "deepspeed"):
+        if getattr(runtime, key):
+            message = f"lays the optimizer out when training begins, and {policy} unfreezes later; take it out"
+            problems.append(Problem(f"runtime.{key}", message))
+    return problems
+
+
+def _too_long(config: Config, least: Span | None) -> list[Problem]:
+    """Phases that leave nothing of the training; where only the data can show it, nothing is reported yet."""
+    if least is None:
+        return []
+    max_steps, epochs = config.hyperparameters.max_steps, config.hyperparameters.num_train_epochs
+    limits = {"share": ("the training", 1)}
+    if max_steps is not None and max_steps > 0:
+        limits["steps"] = (f"hyperparameters.max_steps={max_steps}", max_steps)
+    elif epochs is not None:
+        limits["epochs"] = (f"hyperparameters.num_train_epochs={epochs:g}", epochs)
+    if least.unit not in limits or least.amount < limits[least.unit][1]:
+        return []
+    options = config.freezing.options
+    lengths = [name for name in type(options).model_fields if name.endswith(f"_{least.unit}")]
+    key = next((name for name in lengths if getattr(options, name) is not None), "policy")
+    amount = f"{least.amount:g} {least.unit}" if least.unit != "share" else f"{least.amount:.0%}"
+    name = limits[least.unit][0]
+    message = f"the phases before the last take {amount}: nothing of {name} is left; shorten them, or train longer"
+    return [Problem(f"freezing.{key}", message)]

@@ -10,6 +10,8 @@ from tunebook.models.policies.base import Rule, by_depth, check_layers
 if TYPE_CHECKING:
     from tunebook.models.depth import Depth
 
+TRAINS_EMBEDDINGS = False
+
 
 class Options(BaseOptions):
     """Nothing to set."""

@@ -11,6 +11,8 @@ from tunebook.models.policies.base import Rule, by_depth
 if TYPE_CHECKING:
     from tunebook.models.depth import Depth
 
+TRAINS_EMBEDDINGS = False
+
 
 class Options(BaseOptions):
     """How much of the backbone trains.

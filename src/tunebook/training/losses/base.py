@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from tunebook.config import registry
 from tunebook.config.options import Options
+from tunebook.errors import Problem
 
 if TYPE_CHECKING:
     import torch
+
+    from tunebook.config.schema import Config
 
 
 class LossOptions(Options):
@@ -38,3 +42,21 @@ class Loss(Protocol):
             labels: (rows,) class ids, or (rows, labels) shares of each class, for mixed rows; (rows, labels) of 0
                 and 1 for several labels; (rows,) numbers.
         """
+
+
+def problems(config: Config) -> list[Problem]:
+    """A label smoothing that the loss cannot have, or has twice."""
+    factor = config.hyperparameters.label_smoothing_factor if config.hyperparameters else None
+    if not factor or not config.loss or not config.task:
+        return []
+    task = registry.load("task", config.task.name).Task(config.task.options)
+    if task.target_type not in registry.load("loss", config.loss.name).TARGETS:
+        return []
+    key = "hyperparameters.label_smoothing_factor"
+    name = task.default_loss if config.loss.name == "default" else config.loss.name
+    if name is None or "label_smoothing" not in registry.load("loss", name).Options.model_fields:
+        return [Problem(key, f"the loss {name or 'of the model'} has no labels to smooth; set it to 0")]
+    smoothing = getattr(config.loss.options, "label_smoothing", None)
+    if smoothing is None:
+        return []
+    return [Problem(key, f"is set twice: loss.label_smoothing={smoothing:g} too; set one of them to null")]

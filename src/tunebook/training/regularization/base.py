@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tunebook.config.options import Options
 from tunebook.data.row_key import RowKey
+from tunebook.errors import Problem
 
 if TYPE_CHECKING:
     import torch
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from tunebook.tasks.base import Task
+    from tunebook.config.schema import Config
     from tunebook.training.losses.base import Loss
     from tunebook.training.previous_task import PreviousTask
 
@@ -120,3 +122,46 @@ def repeated(inputs: Mapping[str, Any], but: tuple[str, ...]) -> dict[str, Any]:
         name: torch.cat([value, value]) if isinstance(value, torch.Tensor) and name not in but else value
         for name, value in inputs.items()
     }
+
+
+def problems(config: Config) -> list[Problem]:
+    """Settings that no method can be combined with: weights that are in pieces over the processes."""
+    group, runtime = config.regularization, config.runtime
+    if group is None or runtime is None:
+        return []
+    keys = [f"regularization.{name}" for name in type(group).model_fields if getattr(group, name) is not None]
+    message = f"cannot be combined with {', '.join(keys)}, which look at whole weights"
+    return [Problem(f"runtime.{key}", message) for key in ("fsdp", "deepspeed") if keys and getattr(runtime, key)]
+
+
+def start_problems(config: Config, name: str, moves_head: bool = False) -> list[Problem]:
+    """Of a method that holds the backbone's weights to those that training starts from.
+
+    Args:
+        config: of the run.
+        name: of the method.
+        moves_head: whether it also has something to do while the backbone is frozen.
+    """
+    key, problems = f"regularization.{name}", []
+    adapter = config.adapter.method if config.adapter else None
+    if adapter not in {None, "none"}:
+        message = (
+            f"holds the backbone's own weights to where training starts, and with adapter={adapter} they never leave "
+            f"it; set {key}=null"
+        )
+        problems.append(Problem(key, message))
+    if config.model and config.model.config is not None:
+        message = "holds to the weights that training starts from, which are initialized at random here; set it to null"
+        problems.append(Problem(key, message))
+    if backbone_is_frozen(config) and not moves_head:
+        message = "holds the backbone to where training starts, and freezing=head_only keeps it there; set it to null"
+        problems.append(Problem(key, message))
+    return problems
+
+
+def backbone_is_frozen(config: Config) -> bool:
+    """Whether nothing of the backbone trains, neither by the freezing policy nor by an adapter."""
+    freezing, adapter = config.freezing, config.adapter
+    if freezing is None or adapter is None or adapter.method != "none":
+        return False
+    return freezing.policy == "head_only" and "train" not in (freezing.norms, freezing.biases, freezing.embeddings)

@@ -6,11 +6,20 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from tunebook.training.regularization.base import Method, MethodContext, RegularizationOptions, backbone_parameters
+from tunebook.errors import Problem
+from tunebook.training.regularization.base import (
+    Method,
+    MethodContext,
+    RegularizationOptions,
+    backbone_parameters,
+    start_problems,
+)
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+    from tunebook.config.schema import Config
 
     Pull = tuple[nn.Parameter, float, torch.Tensor | None]
 
@@ -46,3 +55,8 @@ def _pull(pulls: list[Pull], scale: float) -> None:
             continue  # frozen in this phase, or not used by this head: its value has not changed
         own = parameter.detach()
         parameter.grad.add_(own if start is None else own - start, alpha=strength * scale)
+
+
+def problems(config: Config) -> list[Problem]:
+    """Weights that never move; with `beta` the head still does."""
+    return start_problems(config, "l2_sp", moves_head=config.regularization.l2_sp.beta > 0)

@@ -11,11 +11,19 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from tunebook.errors import ModelError, Problem
-from tunebook.training.regularization.base import Method, MethodContext, RegularizationOptions, backbone_parameters
+from tunebook.training.regularization.base import (
+    Method,
+    MethodContext,
+    RegularizationOptions,
+    backbone_parameters,
+    start_problems,
+)
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+    from tunebook.config.schema import Config
 
 
 class Options(RegularizationOptions):
@@ -99,3 +107,8 @@ class _Mixing:
         if self.own is not None:
             layer._parameters["weight"] = self.own
             self.own = None
+
+
+def problems(config: Config) -> list[Problem]:
+    """Weights that never move."""
+    return start_problems(config, "mixout")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from tunebook.config import registry
 from tunebook.errors import ModelError, Problem
 from tunebook.training.regularization.base import Method, MethodContext, RegularizationOptions
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from tunebook.config.schema import Config
     from tunebook.training.losses.base import Loss
 
 
@@ -69,3 +71,11 @@ def _drops(module: nn.Module) -> bool:
     if isinstance(module, nn.modules.dropout._DropoutNd):
         return module.p > 0
     return any("drop" in name and isinstance(value, float) and value > 0 for name, value in vars(module).items())
+
+
+def problems(config: Config) -> list[Problem]:
+    """A task whose predictions of two passes cannot be compared."""
+    task = config.task and registry.load("task", config.task.name).Task(config.task.options)
+    if not task or "r_drop" in task.capabilities:
+        return []
+    return [Problem("regularization.r_drop", f"does not apply to {config.task.name}; set it to null")]

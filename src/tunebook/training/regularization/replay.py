@@ -12,11 +12,20 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from tunebook.data.row_key import RowKey
-from tunebook.training.regularization.base import Collate, Method, MethodContext, RegularizationOptions, Rows
+from tunebook.errors import Problem
+from tunebook.training.regularization.base import (
+    Collate,
+    Method,
+    MethodContext,
+    RegularizationOptions,
+    Rows,
+    backbone_is_frozen,
+)
 
 if TYPE_CHECKING:
     import torch
 
+    from tunebook.config.schema import Config
     from tunebook.training.losses.base import Loss
 
 logger = logging.getLogger("tunebook")
@@ -124,3 +133,11 @@ def with_previous_batch(own: Collate, previous: Collate) -> Callable[[list[dict[
         return {**own(rows), **({PREVIOUS: dict(previous(added))} if added else {})}
 
     return collate
+
+
+def problems(config: Config) -> list[Problem]:
+    """A backbone that cannot learn the previous rows."""
+    if not backbone_is_frozen(config):
+        return []
+    message = "teaches the backbone previous rows, and freezing=head_only lets no part of it learn; set it to null"
+    return [Problem("regularization.replay", message)]

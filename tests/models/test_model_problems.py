@@ -2,15 +2,19 @@
 
 import pytest
 
-from tunebook.config import model_rules
-from tunebook.config.check import check
+from tunebook.check import check
 from tunebook.config.compose import compose
+from tunebook.errors import ConfigurationError
 
 SCRATCH = ["task=image_classification", "dataset=digits", "model=vit_small"]
 
 
 def told(*overrides: str) -> dict[str, str]:
-    return dict(model_rules.problems(check(compose(list(overrides)))[0]))
+    try:
+        check(compose(list(overrides)))
+    except ConfigurationError as error:
+        return {problem.key: problem.message for problem in error.problems}
+    return {}
 
 
 def test_defaults_and_what_goes_together_are_fine():
@@ -23,11 +27,11 @@ def test_defaults_and_what_goes_together_are_fine():
     ("overrides", "key", "said"),
     [
         ([*SCRATCH, "model.drop_layers=1"], "model.drop_layers", "gets its number of layers in model.config"),
-        ([*SCRATCH, "model.reinit_layers=1"], "model.reinit_layers", "every layer is drawn anyway; set it to 0"),
+        ([*SCRATCH, "model.reinit_layers=1"], "model.reinit_layers", "every layer is initialized anyway; set it to 0"),
         (
             [*SCRATCH, "model.config.hidden_dropout_prob=0.1", "model.dropout.hidden_dropout_prob=0.2"],
             "model.dropout.hidden_dropout_prob",
-            "said twice: model.config.hidden_dropout_prob",
+            "set twice: model.config.hidden_dropout_prob",
         ),
         (["model.reinit_layers=1", "freezing=head_only"], "model.reinit_layers", "never trains; set it to 0"),
         (["model.reinit_layers=1", "adapter=lora"], "model.reinit_layers", "that an adapter leaves as they are"),

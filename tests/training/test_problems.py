@@ -10,12 +10,12 @@ import transformers.optimization
 import yaml
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from tunebook.check import check
-from tunebook.config import rate_rules
+from tunebook.check import check, hints
 from tunebook.config.compose import compose
-from tunebook.config.library_schedules import options_of
 from tunebook.config.training_fields import training_fields
 from tunebook.errors import ConfigurationError
+from tunebook.training import problems
+from tunebook.training.schedule_options import options_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -84,18 +84,18 @@ def test_our_own_schedules_bring_their_rise():
 
 def test_the_default_warm_up_is_told_to_be_unused():
     config = fine("lr_scheduler_type=one_cycle", "lr_scheduler_kwargs={pct_start: 0.4}")
-    [sentence] = rate_rules.notices(config)
+    [sentence] = hints(config)
     assert "warmup_steps=0.1 is not used: the rate rises over the first 40 %" in sentence
-    [sentence] = rate_rules.notices(fine("lr_scheduler_type=constant"))
+    [sentence] = hints(fine("lr_scheduler_type=constant"))
     assert "constant_with_warmup has one" in sentence
-    assert rate_rules.notices(fine("lr_scheduler_type=one_cycle", "warmup_steps=0")) == []
-    assert rate_rules.notices(fine()) == []
+    assert hints(fine("lr_scheduler_type=one_cycle", "warmup_steps=0")) == []
+    assert hints(fine()) == []
 
 
 def test_the_default_that_is_taken_for_nobodys_wish_is_the_default():
     default = yaml.safe_load((ROOT / "conf/hyperparameters/default.yaml").read_text())
-    assert default["warmup_steps"] == rate_rules.DEFAULT_WARMUP
-    assert transformers.TrainingArguments.learning_rate == rate_rules.DEFAULT_RATE
+    assert default["warmup_steps"] == problems.DEFAULT_WARMUP
+    assert transformers.TrainingArguments.learning_rate == problems.DEFAULT_RATE
 
 
 def test_a_momentum_that_one_cycle_moves():
@@ -119,7 +119,7 @@ def test_the_options_are_those_of_the_installed_library(name):
 
 
 def test_reading_them_imports_no_library():
-    for module in ("schedules", "library_schedules", "rate_rules"):
-        tree = ast.parse((ROOT / f"src/tunebook/config/{module}.py").read_text())
+    for module in ("schedule_options", "problems"):
+        tree = ast.parse((ROOT / f"src/tunebook/training/{module}.py").read_text())
         imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         assert not {"torch", "transformers"} & {str(name).split(".")[0] for name in imported}

@@ -5,9 +5,9 @@ import importlib.util
 import pytest
 
 from tests.commands import typed
-from tunebook.check import check
-from tunebook.config import adapter_rules
+from tunebook.check import check, hints
 from tunebook.config.compose import compose
+from tunebook.models.adapters import lora
 
 TOLD = {
     "adapter=lora freezing=head_only": ["freezing.policy", "trains the head alone, so lora has nowhere to go"],
@@ -66,14 +66,14 @@ def test_four_bits_ask_for_their_package(monkeypatch):
     bits = config.adapter.model_copy(
         update={"options": config.adapter.options.model_copy(update={"bits": 4}), "save": "adapter"}
     )
-    found = adapter_rules.problems(config.model_copy(update={"adapter": bits}))
-    assert [key for key, _ in found] == ["adapter.bits"]
-    assert "pip install 'tunebook[qlora]'" in found[0][1]
+    found = lora.problems(config.model_copy(update={"adapter": bits}))
+    assert [problem.key for problem in found] == ["adapter.bits"]
+    assert "pip install 'tunebook[qlora]'" in found[0].message
 
 
 def test_notices_say_what_is_saved_and_that_the_rate_is_low():
-    told = adapter_rules.notices(check(compose(["adapter=prompt", "adapter.save=both"])))
+    told = hints(check(compose(["adapter=prompt", "adapter.save=both"])))
     assert "prompt cannot be merged into the weights: the adapter alone is saved" in told[0]
     assert "learning_rate=5e-05 is a rate for whole models" in told[1]
-    assert adapter_rules.notices(check(compose(["adapter=lora", "hyperparameters.learning_rate=1e-3"]))) == []
-    assert adapter_rules.notices(check(compose([]))) == []
+    assert hints(check(compose(["adapter=lora", "hyperparameters.learning_rate=1e-3"]))) == []
+    assert hints(check(compose([]))) == []

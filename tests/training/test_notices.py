@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.commands import typed
-from tunebook.check import check
+from tunebook.check import check, notices
 from tunebook.config.compose import compose
-from tunebook.config.notices import notices
 
 BY_F1 = "task.metrics=[f1_macro]"
 
@@ -156,7 +155,7 @@ LABELS = {
     "smoothing said twice": (
         ["loss=label_smoothing", "hyperparameters.label_smoothing_factor=0.1"],
         "hyperparameters.label_smoothing_factor",
-        "is said twice: loss.label_smoothing=0.1 too",
+        "is set twice: loss.label_smoothing=0.1 too",
     ),
     "weights misspelt": (["loss=weighted", "loss.class_weights=balancd"], "loss.class_weights", "mean balanced?"),
     "a weight below 0": (["loss=weighted", "loss.class_weights={a: -1}"], "loss.class_weights.a", "more than 0"),
