@@ -6,13 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-<<<<<<< HEAD
 from tunebook.data.columns import Column
-=======
-from tunebook.answers.base import Answer
-from tunebook.data.columns import Column
-from tunebook.data.labels.base import LabelType
->>>>>>> w-data2
 from tunebook.errors import ConfigurationError, Problem
 from tunebook.tasks.base import Batch, TaskOptions
 
@@ -20,14 +14,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from tunebook.config.schema import ModelConfig
-<<<<<<< HEAD
     from tunebook.data.labels.base import Targets
-=======
-
-logger = logging.getLogger("tunebook")
-
-ROLES = {"text": Column("text"), "text_pair": Column("text", required=False), "label": Column("label", target=True)}
->>>>>>> w-data2
 
 
 class TextOptions(TaskOptions):
@@ -47,7 +34,6 @@ class TextInputs:
 
     Args:
         options: of the texts.
-<<<<<<< HEAD
     """
 
     columns = {
@@ -55,27 +41,12 @@ class TextInputs:
         "text_pair": Column("text", required=False),
         "label": Column("label", target=True),
     }
-=======
-        answer: the kind of label.
-        labels: how the label column is read.
-        capabilities: what applies to the task.
-    """
-
-    columns = ROLES
-
->>>>>>> w-data2
     auto_class = "AutoModelForSequenceClassification"
     pipeline: str | None = "text-classification"
     lazy = False
 
-<<<<<<< HEAD
     def __init__(self, options: TextOptions) -> None:
         self.options = options
-=======
-    def __init__(self, options: TextOptions, answer: Answer, labels: LabelType, capabilities: frozenset[str]) -> None:
-        self.options, self.answer = options, answer
-        self.labels, self.target_type, self.capabilities = labels, labels.name, capabilities
->>>>>>> w-data2
 
     def load_processor(self, model: ModelConfig) -> PreTrainedTokenizerBase:
         """The model's tokenizer, which cuts at `max_length` where it is asked to cut.

@@ -6,25 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from tunebook.data.columns import Column
 from tunebook.errors import DataError, Problem
-<<<<<<< HEAD
 from tunebook.tasks._label_outputs import LabelOutputs, output_of
 from tunebook.tasks._thresholds import LabelOptions
 from tunebook.tasks.base import Batch
-=======
-from tunebook.tasks._labels import CAPABILITIES, LabelOptions, answer_of, labels_of
-from tunebook.tasks.base import beside
->>>>>>> w-data2
 
 if TYPE_CHECKING:
     from transformers import BaseImageProcessor
 
     from tunebook.config.schema import ModelConfig
-<<<<<<< HEAD
     from tunebook.data.labels.base import Targets
-=======
-
-ROLES = {"image": Column("image"), "label": Column("label", target=True)}
->>>>>>> w-data2
 
 
 class Options(LabelOptions):
@@ -36,24 +26,12 @@ class Task(LabelOutputs):
 
     columns = {"image": Column("image"), "label": Column("label", target=True)}
     auto_class = "AutoModelForImageClassification"
-<<<<<<< HEAD
     pipeline: str | None = "image-classification"
     lazy = True
-=======
-    pipeline = "image-classification"
-    columns = ROLES
-    capabilities = CAPABILITIES
->>>>>>> w-data2
 
     def __init__(self, options: Options) -> None:
         super().__init__(output_of(options))
         self.options = options
-<<<<<<< HEAD
-=======
-        self.answer = answer_of(options)
-        self.labels = labels_of(options)
-        self.target_type = self.labels.name
->>>>>>> w-data2
 
     def load_processor(self, model: ModelConfig) -> BaseImageProcessor:
         """The model's image processor."""

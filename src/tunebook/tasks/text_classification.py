@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
 from typing import Any
-=======
-from tunebook.tasks._labels import CAPABILITIES, LabelOptions, answer_of, labels_of
-from tunebook.tasks._text import ROLES, TextOptions, Texts
->>>>>>> w-data2
 
 from tunebook.tasks._label_outputs import LabelOutputs, output_of
 from tunebook.tasks._text import TextInputs, TextOptions
@@ -23,13 +18,9 @@ class Task(TextInputs, LabelOutputs):
     """Text classification with `AutoModelForSequenceClassification`."""
 
     def __init__(self, options: Options) -> None:
-<<<<<<< HEAD
         TextInputs.__init__(self, options)
         LabelOutputs.__init__(self, output_of(options))
 
     def collate(self, examples: list[dict[str, Any]], processor: Any) -> Batch:
         """Padded token ids with their labels."""
         return {**self.collate_inputs(examples, processor), **self.collate_targets(examples)}
-=======
-        super().__init__(options, answer_of(options), labels_of(options), CAPABILITIES)
->>>>>>> w-data2

@@ -15,10 +15,6 @@ from transformers import (
 
 from tunebook.config import previous_run
 from tunebook.config.schema import Config
-<<<<<<< HEAD
-=======
-from tunebook.data.sampling.base import Sampling, TrainTargets
->>>>>>> w-data2
 from tunebook.evaluation import catalog
 from tunebook.models.adaptation.adapted import Adapted
 from tunebook.training.arguments import training_arguments
@@ -34,46 +30,8 @@ from tunebook.training.signals import StopWish
 from tunebook.training.trainer import RecipeTrainer, TrainerParts
 from tunebook.training.unfreezing import LastPhasePatience
 
-<<<<<<< HEAD
 if TYPE_CHECKING:
     from tunebook.context import RunContext
-=======
-logger = logging.getLogger("tunebook")
-
-DROPPED = "dropped.jsonl"
-"""Of a run's folder: rows that were left out."""
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What a run has made so far.
-
-    Args:
-        task: what is learned.
-        model: to be trained.
-        processor: of the model.
-        splits: encoded.
-        train_rows: the training rows as the loader asks for them.
-        labels: of the training rows.
-        sampling: which rows an epoch holds.
-        loss: that is minimized.
-        freezing: what trains, and when.
-        adapted: the model with its adapter; None: without one.
-        label_noise: what was found of wrong labels, for the run directory; None: not looked for.
-    """
-
-    task: Task
-    model: PreTrainedModel
-    processor: Any
-    splits: dict[str, datasets.Dataset]
-    train_rows: TrainRows
-    labels: TrainTargets
-    sampling: Sampling
-    loss: Loss
-    freezing: FreezingPlan
-    adapted: Adapted | None = None
-    label_noise: dict[str, Any] | None = None
->>>>>>> w-data2
 
 
 def best_metric(config: Config) -> tuple[str, bool]:
@@ -140,13 +98,7 @@ def build_trainer(
         ],
     )
     refuse_pieces(config, trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled)
-<<<<<<< HEAD
     trainer.add_callback(Averaging(methods.averages))
-=======
-    trainer.regularized = regularized(config, parts.model, parts.processor, parts.task.target_type, processes)
-    trainer.add_callback(Averaging(trainer.regularized.averages))
-    bar = not arguments.disable_tqdm and processes.main
->>>>>>> w-data2
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
     if not arguments.disable_tqdm and context.main:

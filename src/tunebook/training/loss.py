@@ -5,7 +5,6 @@ from __future__ import annotations
 from tunebook.config import registry
 from tunebook.config.schema import Config
 from tunebook.data.sampling.base import TrainTargets
-<<<<<<< HEAD
 from tunebook.tasks.base import Task
 from tunebook.training.losses.base import Loss
 
@@ -21,15 +20,6 @@ def loss_of(config: Config, task: Task, targets: TrainTargets) -> Loss | None:
     name = task.default_loss if config.loss.name == "default" else config.loss.name
     if name is None:
         return None
-=======
-from tunebook.training.losses.base import Loss
-
-
-def loss_of(config: Config, answer: Answer, labels: TrainTargets) -> Loss:
-    """The loss that the recipe names, or the one that goes with the kind of answer."""
-    said = config.loss.name
-    name = answer.loss if said == "default" else said
->>>>>>> w-data2
     module = registry.load("loss", name)
     options = module.Options() if config.loss.name == "default" else config.loss.options
     return module.Loss(options, targets, config.hyperparameters.label_smoothing_factor or 0.0)
