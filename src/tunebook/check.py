@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tunebook.answers.base import TARGET_TYPES
 from tunebook.config import check as config_check
 from tunebook.config import previous_run, registry
 from tunebook.config.compose import Composed
@@ -81,7 +82,7 @@ def _metric_problems(config: Config) -> list[Problem]:
     if config.task is None:
         return []
     answer = registry.load("task", config.task.name).Task(config.task.options).answer
-    problems = list(catalog.problems(config.task.metrics, "task.metrics", answer.kind))
+    problems = list(catalog.problems(config.task.metrics, "task.metrics", TARGET_TYPES[answer.kind]))
     if problems or config.hyperparameters is None:
         return problems
     best = (config.hyperparameters.metric_for_best_model or config.task.metrics[0]).removeprefix("eval_")

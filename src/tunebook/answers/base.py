@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["class", "classes", "number"]
 Threshold = float | Literal["tuned"] | None
+TARGET_TYPES = {"class": "single_label", "classes": "multi_label", "number": "regression"}
+"""Kind to the name of its target type; goes away with the kinds."""
 UNTUNED = 0.5
 """The probability from which on a label is answered, where nothing else is said."""
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tunebook.answers.base import Answer, positive_id
+from tunebook.answers.base import TARGET_TYPES, Answer, positive_id
 from tunebook.errors import DataError, Problem, did_you_mean
-from tunebook.evaluation.compute import Metrics
+from tunebook.evaluation.metrics import Metrics
 from tunebook.evaluation.thresholds import Thresholds, tune
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Scorer:
         if found := threshold_problems(answer, names, splits):
             raise DataError(found)
         positive = positive_id(answer, list(names)) if names else 0
-        return cls(Metrics(metrics, answer.kind, names, positive), answer, names)
+        return cls(Metrics(metrics, TARGET_TYPES[answer.kind], names, positive), answer, names)
 
     def __call__(self, outcome: EvalPrediction) -> dict[str, float]:
         """The figures without any threshold of the recipe's, as monitored while training."""

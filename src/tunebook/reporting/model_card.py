@@ -12,6 +12,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from tunebook.evaluation import catalog
+from tunebook.evaluation.tunebook_metrics.table import Metric
 from tunebook.files import write_text
 from tunebook.reporting import kept
 from tunebook.reporting.formatting import clock, figure, metric_names, side_by_side
@@ -75,7 +76,7 @@ def _results(summary: RunSummary) -> list[EvalResult]:
                     dataset_type="custom",
                     dataset_name=summary.dataset_description,
                     dataset_split=split,
-                    metric_type=card.module_dir.name if card else name.removeprefix(catalog.HUB_PREFIX),
+                    metric_type=card.family if card else name.removeprefix(catalog.HUB_PREFIX),
                     metric_name=name,
                     metric_value=float(value),
                     metric_args=_arguments(card) or None,
@@ -84,7 +85,7 @@ def _results(summary: RunSummary) -> list[EvalResult]:
     return results
 
 
-def _arguments(card: catalog.MetricCard | None) -> dict[str, Any]:
+def _arguments(card: Metric | None) -> dict[str, Any]:
     if card is None:
         return {}
     return dict(card.kwargs) if card.label is None else {"label": card.label}
