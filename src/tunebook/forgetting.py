@@ -16,7 +16,7 @@ from tunebook.config import previous_run
 from tunebook.config.schema import Config
 from tunebook.evaluation.scorer import Scorer
 from tunebook.evaluation.thresholds import Thresholds
-from tunebook.reporting.summary import KeptFigure
+from tunebook.reporting.summary import RetentionFigure
 from tunebook.run_directory import RunDirectory
 from tunebook.training import build
 from tunebook.training.arguments import training_arguments
@@ -91,10 +91,12 @@ def before_training(
     return found
 
 
-def after_training(kept: list[Kept]) -> list[KeptFigure]:
+def after_training(kept: list[Kept]) -> list[RetentionFigure]:
     """Score them again, on the backbone as it is now, and compare; on every process together."""
     return [
-        KeptFigure(run=one.previous.run.said, split=split, metric=metric, before=before, after=after[split][metric])
+        RetentionFigure(
+            run=one.previous.run.said, split=split, metric=metric, before=before, after=after[split][metric]
+        )
         for one in kept
         for after in [_figures(one.trainer, one.previous)]
         for split, metrics in one.before.items()

@@ -20,9 +20,8 @@ from tunebook.errors import Problem, TrainingDiverged
 from tunebook.evaluation import predictions
 from tunebook.evaluation.scorer import Scorer
 from tunebook.evaluation.thresholds import LEAST_ROWS, Thresholds
-from tunebook.reporting import kept as kept_figures
-from tunebook.reporting import model_card, report
-from tunebook.reporting.summary import KeptFigure
+from tunebook.reporting import model_card, report, retention
+from tunebook.reporting.summary import RetentionFigure
 from tunebook.reporting.tables import closing_table
 from tunebook.run_directory import RunDirectory, now
 from tunebook.summing_up import summarize
@@ -111,7 +110,7 @@ def write(
     scored: dict[str, Scored],
     chosen: Precision,
     seconds: float,
-    kept: list[KeptFigure],
+    kept: list[RetentionFigure],
 ) -> None:
     """Write everything into the run directory, mark the run finished, and tell.
 
@@ -130,7 +129,7 @@ def write(
     metrics = {split: result.metrics for split, result in scored.items()}
     untuned = {split: result.untuned for split, result in scored.items() if result.untuned is not None}
     beside: dict[str, Any] = {"without_thresholds": untuned} if untuned else {}
-    beside |= {"kept": kept_figures.plain(kept)} if kept else {}
+    beside |= {"retention": retention.plain(kept)} if kept else {}
     files.write_json(directory.path / "metrics.json", {**metrics, **beside, "best": _best(config, trainer)})
     files.write_text(
         directory.path / "recipe.yaml", identity.frozen_recipe(config, chosen.name, command, data.fingerprints)
@@ -156,7 +155,7 @@ def write(
     )
     logger.info("%s", closing_table(metrics, seconds, directory.path, untuned))
     if kept:
-        logger.info("%s", kept_figures.kept_table(kept))
+        logger.info("%s", retention.retention_table(kept))
 
 
 def _write_thresholds(directory: RunDirectory, names: list[str], scored: dict[str, Scored]) -> None:
@@ -228,8 +227,8 @@ def tell_finished(config: Config, directory: RunDirectory, metrics: dict[str, An
     logger.info("this run was finished on %s; nothing is done", record.get("finished"))
     untuned = metrics.get("without_thresholds", {})
     logger.info("%s", closing_table(shown, float(record.get("seconds", 0.0)), directory.path, untuned))
-    if kept := kept_figures.read(metrics):
-        logger.info("%s", kept_figures.kept_table(kept))
+    if kept := retention.read(metrics):
+        logger.info("%s", retention.retention_table(kept))
     before, now_said = (plain.get("runtime", {}) for plain in (record["configuration"], identity.content(config)))
     if changed := [key for key in {**before, **now_said} if before.get(key) != now_said.get(key)]:
         logger.info("runtime settings (%s) do not make another run", ", ".join(sorted(changed)))

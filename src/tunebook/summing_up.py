@@ -6,22 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tunebook.answers.base import TARGET_TYPES
 from tunebook.config import identity
 from tunebook.config.notices import notices
 from tunebook.config.schema import Config
+from tunebook.reporting import label_panels
 from tunebook.reporting.run_record import peak_memory_mb
-from tunebook.reporting.summary import AdapterKept, KeptFigure, LabelFigures, Mistake, RunSummary
+from tunebook.reporting.summary import RetentionFigure, RunSummary, SavedAdapter
 from tunebook.training.build import best_metric
 
 if TYPE_CHECKING:
     from tunebook.answers.base import Answer
     from tunebook.data.prepare import PreparedData
-    from tunebook.evaluation.thresholds import Thresholds
     from tunebook.outcome import Scored
     from tunebook.run_directory import RunDirectory
     from tunebook.training.build import Parts
-
-MOST_MISTAKES = 10
 
 
 def summarize(
@@ -34,7 +33,7 @@ def summarize(
     scored: dict[str, Scored],
     seconds: float,
     freezing_lines: list[str],
-    kept: list[KeptFigure],
+    kept: list[RetentionFigure],
 ) -> RunSummary:
     """Everything that is shown.
 
@@ -55,7 +54,8 @@ def summarize(
         command=command,
         task=config.task.name,
         pipeline=parts.task.pipeline,
-        kind=parts.task.answer.kind,
+        auto_class=parts.task.auto_class,
+        target_type=TARGET_TYPES[parts.task.answer.kind],
         model_name=config.model.name_or_path or f"a new {(config.model.config or {}).get('model_type')}",
         dataset_description=data.source,
         licence=data.licence,
@@ -63,7 +63,7 @@ def summarize(
         rows=_rows(data),
         overlaps={" and ".join(pair): count for pair, count in data.overlaps.items() if count},
         freezing_lines=freezing_lines,
-        kept=kept,
+        retention=kept,
         **_figures(scored),
         monitor=best_metric(config)[0],
         history=history,
@@ -77,7 +77,7 @@ def summarize(
         findings=_findings(data),
         audited=(directory.path / "audit.html").exists(),
         warnings=[*_warnings(data), *notices(config)],
-        **_judged(parts.task.answer, data, scored),
+        **_panels(parts.task.answer, data, scored),
     )
 
 
@@ -104,11 +104,11 @@ def _figures(scored: dict[str, Scored]) -> dict[str, Any]:
     return {"metrics": {split: result.metrics for split, result in scored.items()}, "untuned": untuned}
 
 
-def _adapter(parts: Parts) -> AdapterKept | None:
+def _adapter(parts: Parts) -> SavedAdapter | None:
     adapted = parts.adapted
     if adapted is None or adapted.keeps == "merged":
         return None
-    return AdapterKept(
+    return SavedAdapter(
         base=adapted.base,
         revision=adapted.revision,
         auto_class=parts.task.auto_class,
@@ -117,87 +117,24 @@ def _adapter(parts: Parts) -> AdapterKept | None:
     )
 
 
-def _judged(answer: Answer, data: PreparedData, scored: dict[str, Scored]) -> dict[str, Any]:
-    """What is shown of the split that the run is judged by: test where there is one, else validation."""
+def _panels(answer: Answer, data: PreparedData, scored: dict[str, Scored]) -> dict[str, Any]:
+    """What is shown of the split that the report is about: test where there is one, else validation."""
     split = next((name for name in ("test", "validation") if name in scored), None)
     if split is None:
         return {}
-    result = scored[split]
-    values = result.thresholds.values if result.thresholds else None
-    answered = answer.answered(result.scores, values)
-    shown: dict[str, Any] = {"mistakes": _mistakes(answer, data, result, split, answered)}
-    if answer.kind == "class":
-        shown["confusion"] = (result.labels, answered)
+    result, names, rows = scored[split], data.label_names, data.splits[split]
+    values = result.thresholds.values if result.thresholds else {}
+    predictions = answer.answered(result.scores, values or None)
+    compared = (split, rows, result.labels, predictions)
     if answer.kind == "number":
-        shown["scatter"] = (result.labels, answered)
-    if answer.kind == "classes" or result.thresholds is not None:
-        shown["label_figures"] = _label_figures(data.label_names, result.labels, answered, result.thresholds)
-    return shown
-
-
-def _label_figures(
-    names: list[str], labels: np.ndarray, answered: np.ndarray, thresholds: Thresholds | None
-) -> list[LabelFigures]:
-    """Precision, recall and F1 of every label; 0 where there is nothing to divide by, as in the metrics."""
-    found = []
-    for at, name in enumerate(names):
-        labelled, predicted = (rows == at if rows.ndim == 1 else rows[:, at] > 0 for rows in (labels, answered))
-        right = int((labelled & predicted).sum())
-        support, said = int(labelled.sum()), int(predicted.sum())
-        found.append(
-            LabelFigures(
-                name=name,
-                precision=right / max(said, 1),
-                recall=right / max(support, 1),
-                f1=2 * right / max(support + said, 1),
-                support=support,
-                threshold=(thresholds.values if thresholds else {}).get(at),
-                rare=at in thresholds.rare if thresholds else False,
-            )
-        )
-    return found
-
-
-def _mistakes(answer: Answer, data: PreparedData, result: Scored, split: str, answered: np.ndarray) -> list[Mistake]:
-    """The worst rows of a split: of one label the surest wrong ones, of several those with the largest loss."""
-    measures = _measures(answer, result, answered)
-    wrong = np.flatnonzero((answered != result.labels).reshape(len(answered), -1).any(axis=1))
-    worst = wrong[np.argsort(-np.abs(measures[wrong]), kind="stable")][:MOST_MISTAKES]
-    rows, names = data.splits[split], data.label_names
-    return [
-        _mistake(rows[at], _named(answer, result.labels[at], names), _named(answer, answered[at], names), measures[at])
-        for at in worst.tolist()
-    ]
-
-
-def _measures(answer: Answer, result: Scored, answered: np.ndarray) -> np.ndarray:
-    """How bad each row would be as a mistake; what it is, `RunSummary.measure` says."""
-    if answer.kind == "number":
-        return answered - result.labels
-    if answer.kind == "classes":
-        return result.scores[:, -1]
-    chances = answer.probabilities(result.scores)
-    return result.scores[:, 1] if chances is None else chances[np.arange(len(answered)), answered]
-
-
-def _named(answer: Answer, value: Any, names: list[str]) -> str:
-    if answer.kind == "class":
-        return names[int(value)]
-    if answer.kind == "classes":
-        return ", ".join(names[at] for at in np.flatnonzero(value)) or "–"
-    return f"{float(value):.4g}"
-
-
-def _mistake(row: dict[str, Any], label: str, predicted: str, measure: Any) -> Mistake:
-    texts = [row[role] for role in ("text", "text_pair") if row.get(role) is not None]
-    return Mistake(
-        row=row["row"],
-        text="\n— ".join(texts) if texts else None,
-        image=row.get("image"),
-        label=label,
-        predicted=predicted,
-        measure=float(measure),
-    )
+        panels = label_panels.regression(*compared)
+    elif answer.kind == "classes":
+        panels = label_panels.multi_label(*compared, names, result.scores[:, -1], result.thresholds)
+    else:
+        both = answer.probabilities(result.scores)
+        sure = result.scores[:, 1] if both is None else both[np.arange(len(predictions)), predictions]
+        panels = label_panels.single_label(*compared, names, sure, result.thresholds)
+    return {"panels": panels, "thresholds": {names[at]: value for at, value in values.items()}}
 
 
 def _findings(data: PreparedData) -> list[str]:
