@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from tunebook import files
+from tunebook.answers.base import TARGET_TYPES
 from tunebook.check import check
 from tunebook.config import identity, registry
 from tunebook.config.command import telling_mistakes
@@ -36,8 +37,8 @@ def metric(config: Config) -> str:
         ConfigurationError: there is none.
     """
     for name in config.task.metrics:
-        card = catalog.find(name)
-        if card is not None and card.takes == "answers":
+        found = catalog.find(name)
+        if found is not None and found.takes == "predictions":
             return name
     raise ConfigurationError(f"none of task.metrics scores the answers alone: {', '.join(config.task.metrics)}")
 
@@ -51,7 +52,7 @@ def baseline(config: Config) -> dict[str, float]:
     Raises:
         ConfigurationError: the recipe's task is not about texts, or no metric of it scores answers.
     """
-    from tunebook.evaluation.compute import Metrics
+    from tunebook.evaluation.metrics import Metrics
 
     if config.task.name not in TASKS:
         raise ConfigurationError(f"the baseline is for texts; this recipe's task is {config.task.name}")
@@ -61,7 +62,7 @@ def baseline(config: Config) -> dict[str, float]:
     inputs = {name: _texts(split) for name, split in data.splits.items()}
     labels = {name: np.asarray(split["label"]) for name, split in data.splits.items()}
     search = _linear(kind).fit(inputs["train"], labels["train"])
-    metrics = Metrics([metric(config)], kind, data.label_names)
+    metrics = Metrics([metric(config)], TARGET_TYPES[kind], data.label_names)
     return {
         name: metrics.compute(np.asarray(search.predict(inputs[name])), labels[name])[metric(config)]
         for name in SPLITS

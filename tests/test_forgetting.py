@@ -32,7 +32,7 @@ def measured(first, tmp_path_factory):
 
 def test_on_its_own_backbone_an_previous_task_has_its_own_figures(first, measured):
     own = metrics(first)
-    found = metrics(measured)["kept"][str(first.path)]
+    found = metrics(measured)["retention"][str(first.path)]
     assert set(found) == SPLITS
     for split in SPLITS:
         assert set(found[split]) == {"accuracy", "f1_macro", "loss"}
@@ -47,8 +47,8 @@ def test_it_changes_nothing_of_the_run(first, measured, tmp_path):
     weights = [(result.model / "model.safetensors").read_bytes() for result in (plain, measured)]
     assert weights[0] == weights[1]
     ours, theirs = metrics(plain), metrics(measured)
-    assert "kept" not in ours
-    assert theirs.pop("kept")
+    assert "retention" not in ours
+    assert theirs.pop("retention")
     assert ours == theirs
 
 
@@ -59,8 +59,8 @@ def test_the_figures_after_are_those_of_the_finished_backbone(first, measured, t
         "hyperparameters.max_steps=1",
     )  # fmt: skip
     again = two_tasks.go(*said)
-    after = metrics(measured)["kept"][str(first.path)]
-    before = metrics(again)["kept"][str(first.path)]
+    after = metrics(measured)["retention"][str(first.path)]
+    before = metrics(again)["retention"][str(first.path)]
     for split in SPLITS:
         assert before[split]["loss"]["before"] == pytest.approx(after[split]["loss"]["after"], abs=1e-6)
     log = (again.path / "log.txt").read_text()
@@ -71,7 +71,7 @@ def test_it_is_shown_in_the_log_the_report_and_the_model_card(first, measured):
     log = (measured.path / "log.txt").read_text()
     assert "Previous tasks, under their own heads on this run's backbone" in log
     assert "does not start from its backbone" not in log
-    number = f"{metrics(measured)['kept'][str(first.path)]['test']['loss']['after']:.4f}"
+    number = f"{metrics(measured)['retention'][str(first.path)]['test']['loss']['after']:.4f}"
     for page in ("log.txt", "report.html", "README.md"):
         text = (measured.path / page).read_text()
         assert number in text, page
@@ -101,7 +101,7 @@ def test_a_resumed_run_keeps_the_figures_of_before(first, measured, tmp_path, mo
             two_tasks.go(*said)
     figures = forgetting._figures
     monkeypatch.setattr(forgetting, "_figures", lambda *given: scored.append(1) or figures(*given))
-    assert metrics(two_tasks.go(*said))["kept"] == metrics(measured)["kept"]
+    assert metrics(two_tasks.go(*said))["retention"] == metrics(measured)["retention"]
     assert len(scored) == 1, "only after training"
 
 
@@ -111,7 +111,7 @@ def test_thresholds_of_the_previous_run_are_its_own(tmp_path):
         tmp_path, previous.model, f"evaluation.retention=[{previous.path}]", f"run.output_dir={tmp_path}/b",
         "hyperparameters.max_steps=1",
     )  # fmt: skip
-    found, own = metrics(two_tasks.go(*said))["kept"][str(previous.path)], metrics(previous)
+    found, own = metrics(two_tasks.go(*said))["retention"][str(previous.path)], metrics(previous)
     assert own["without_thresholds"]["validation"]["accuracy"] != own["validation"]["accuracy"]
     for split in SPLITS:
         assert found[split]["accuracy"]["before"] == pytest.approx(own[split]["accuracy"])
@@ -156,6 +156,6 @@ def test_images_are_kept_as_well(tmp_path):
     said = [*common, f"model.name_or_path={previous.model}", f"run.output_dir={tmp_path / 'b'}",
             f"evaluation.retention=[{previous.path}]", "regularization=replay", f"regularization.replay.run={previous.path}",
             "regularization.replay.share=0.4", "regularization.r_drop={}"]  # fmt: skip
-    found, own = metrics(two_tasks.go(*said))["kept"][str(previous.path)], metrics(previous)
+    found, own = metrics(two_tasks.go(*said))["retention"][str(previous.path)], metrics(previous)
     assert found["test"]["loss"]["before"] == pytest.approx(own["test"]["loss"], abs=1e-5)
     assert found["test"]["loss"]["after"] != found["test"]["loss"]["before"]

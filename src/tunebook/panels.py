@@ -16,6 +16,8 @@ class Row:
         label: in words; "" where there is none.
         text: its texts, or None.
         image: a small copy (`PIL.Image`), or None.
+        facts: what else is shown of it, in words: `{"predicted": "spam", "probability": "95.0%"}`; rows with facts are
+            shown as a table, and all rows of a panel then have the same ones.
     """
 
     split: str
@@ -23,6 +25,7 @@ class Row:
     label: str = ""
     text: str | None = None
     image: Any = None
+    facts: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -76,11 +79,19 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells; numbers are written as they are, so round them first."""
+    """Rows of cells; numbers are written as they are, so round them first.
+
+    Args:
+        title: over the table; "" for none.
+        head: names of the columns.
+        rows: the cells.
+        text_columns: how many columns, from the left, are text; the others are aligned as numbers.
+    """
 
     title: str
     head: list[str]
     rows: list[list[str | int | float]]
+    text_columns: int = 1
 
 
 @dataclass(frozen=True)
@@ -128,6 +139,7 @@ class Panel:
         tables: to be shown, in order.
         plots: likewise.
         examples: rows to be shown, the most telling first.
+        key: its anchor on the page, a word; "": its number.
     """
 
     title: str
@@ -135,3 +147,4 @@ class Panel:
     tables: list[Table] = field(default_factory=list)
     plots: list[Plot] = field(default_factory=list)
     examples: list[Example] = field(default_factory=list)
+    key: str = ""

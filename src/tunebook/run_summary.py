@@ -8,7 +8,7 @@ from tunebook.check import notices
 from tunebook.config import identity
 from tunebook.data.prepare import PreparedData
 from tunebook.reporting.run_record import peak_memory_mb
-from tunebook.reporting.summary import AdapterKept, RetentionFigure, RunSummary
+from tunebook.reporting.summary import RetentionFigure, RunSummary, SavedAdapter
 from tunebook.run_directory import RunDirectory
 from tunebook.training.build import best_metric, freezing_table
 
@@ -42,6 +42,8 @@ def summarize(
         command=context.command,
         task=config.task.name,
         pipeline=task.pipeline,
+        auto_class=task.auto_class,
+        target_type=task.target_type,
         model_name=source,
         dataset_description=data.source,
         licence=data.licence,
@@ -97,11 +99,11 @@ def _thresholds(context: RunContext, results: dict[str, SplitResult]) -> dict[st
     return {context.data.targets.names[at]: value for at, value in decision.values.items()}
 
 
-def _adapter(context: RunContext) -> AdapterKept | None:
+def _adapter(context: RunContext) -> SavedAdapter | None:
     adapted = context.adapted
     if adapted is None or adapted.keeps == "merged":
         return None
-    return AdapterKept(
+    return SavedAdapter(
         base=adapted.base,
         revision=adapted.revision,
         auto_class=context.task.auto_class,

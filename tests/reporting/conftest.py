@@ -8,9 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tunebook.reporting.summary import Mistake, RunSummary
+from tunebook.reporting import label_panels
+from tunebook.reporting.summary import RunSummary
 
 HOSTILE = "<script>alert('x')</script> & $x_1$"
+
+# 15 mistakes, each surer than the one before it, and two rows that are right.
+ROWS = [{"row": at, "text": f"{HOSTILE} n{at}", "label": 0} for at in range(17)]
+COMPARED = (np.array([0] * 16 + [1]), np.array([1] * 15 + [0, 1]))
+PROBABILITIES = np.array([at / 20 for at in range(15)] + [0.9, 0.95])
 
 
 @pytest.fixture
@@ -24,7 +30,8 @@ def make_summary() -> Callable[..., RunSummary]:
             "recipe_text": "# @package _global_\nhyperparameters:\n  seed: 7\n",
             "task": "text_classification",
             "pipeline": "text-classification",
-            "kind": "class",
+            "auto_class": "AutoModelForSequenceClassification",
+            "target_type": "single_label",
             "model_name": "owner/tiny-bert",
             "dataset_description": "Film reviews",
             "licence": "CC0",
@@ -45,11 +52,7 @@ def make_summary() -> Callable[..., RunSummary]:
                 {"loss": 0.5, "step": 20, "epoch": 1.0, "learning_rate": 5e-5},
                 {"train_runtime": 2.0, "train_loss": 0.7, "step": 20, "epoch": 1.0},
             ],
-            "confusion": (np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])),
-            "mistakes": [
-                Mistake(row=i, label="negative", predicted=HOSTILE, measure=i / 20, text=f"{HOSTILE} n{i}")
-                for i in range(15)
-            ],
+            "panels": [*label_panels.single_label("test", ROWS, *COMPARED, ["negative", HOSTILE], PROBABILITIES)],
             "seconds": 323.2,
             "peak_memory_mb": {"process": 1234.5},
             "hardware": {"platform": "Linux", "cpu": "Some CPU", "cores": 2, "memory_gb": 8.0, "gpus": []},

@@ -7,8 +7,9 @@ import warnings
 import pytest
 from huggingface_hub import ModelCard
 
-from tunebook.reporting.model_card import card_data, usage, write_card
-from tunebook.reporting.summary import LabelFigures
+from tunebook.reporting.model_card import card_data, write_card
+from tunebook.reporting.summary import SavedAdapter
+from tunebook.reporting.usage import CALLS, usage
 
 
 def test_the_hubs_reader_gives_back_the_header(make_summary, tmp_path):
@@ -37,7 +38,7 @@ def test_the_body_is_honest(make_summary, tmp_path):
     for said in ["one seed (7)", "| accuracy | 0.8125 | 0.7000 |", "python run.py +recipe=bert_sentiment"]:
         assert said in text
     assert "Licence of the data: CC0." in text
-    assert "3 rows stand in both train and test" in text
+    assert "3 rows are in both train and test" in text
     assert 'pipeline("text-classification", model="model")' in text
 
 
@@ -69,19 +70,18 @@ def test_backticks_in_a_recipe_do_not_break_out(make_summary, tmp_path):
 
 
 def test_a_number_is_the_score(make_summary):
-    said = usage(make_summary(kind="number", label_names=[]), "model")
+    said = usage(make_summary(target_type="regression", label_names=[]), "model")
     assert 'function_to_apply="none")[0]["score"]' in said
 
 
 def test_several_labels_are_answered_from_their_thresholds_on(make_summary):
-    figures = [LabelFigures(name="joy", precision=1, recall=1, f1=1, support=9, threshold=0.3, rare=False)]
-    said = usage(make_summary(kind="classes", label_figures=figures), "model")
+    said = usage(make_summary(target_type="multi_label", thresholds={"joy": 0.3}), "model")
     assert "top_k=None" in said
     assert 'function_to_apply="sigmoid"' in said
     assert 'Path("model/thresholds.json").read_text' in said
     assert "score >= thresholds[label]" in said
     assert "knows nothing of the thresholds" in said
-    assert "score >= 0.5" in usage(make_summary(kind="classes"), "model")
+    assert "score >= 0.5" in usage(make_summary(target_type="multi_label"), "model")
 
 
 def test_one_labels_own_figure_says_whose(make_summary):
@@ -93,6 +93,41 @@ def test_one_labels_own_figure_says_whose(make_summary):
 def test_a_head_of_ours_is_loaded_with_the_code_beside_it(make_summary):
     said = usage(make_summary(own_code="classifier.py"), "model")
     assert 'pipeline("text-classification", model="model", trust_remote_code=True)' in said
-    assert "Its code is the file classifier.py beside the weights" in said
-    assert "trust_remote_code" in usage(make_summary(kind="classes", own_code="classifier.py"), "model")
+    assert "Its code is the file classifier.py next to the weights" in said
+    assert "trust_remote_code" in usage(make_summary(target_type="multi_label", own_code="classifier.py"), "model")
     assert "trust_remote_code" not in usage(make_summary(), "model")
+
+
+@pytest.mark.parametrize("pipeline", CALLS)
+def test_every_pipeline_of_the_table_is_one_of_transformers(pipeline, make_summary):
+    from transformers.pipelines import PIPELINE_REGISTRY
+
+    assert pipeline in PIPELINE_REGISTRY.get_supported_tasks()
+    code = usage(make_summary(pipeline=pipeline, target_type="other"), "model").split("```")[1].removeprefix("python")
+    compile(code, "card", "exec")
+    assert f'pipeline("{pipeline}", model="model")' in code
+
+
+def test_a_chat_is_asked_by_messages(make_summary):
+    code = usage(make_summary(pipeline="text-generation", target_type="token_ids"), "model")
+    assert '[{"role": "user", "content": ' in code
+
+
+@pytest.mark.parametrize("alone", [None, True, False], ids=["no adapter", "adapter alone", "merged"])
+def test_without_a_pipeline_the_class_loads_the_model(make_summary, tmp_path, alone):
+    name = "AutoModelForSeq2SeqLM"
+    adapter = SavedAdapter(base="owner/t5", revision=None, auto_class=name, alone=bool(alone), at_input=False)
+    summary = make_summary(
+        task="text_to_text", pipeline=None, auto_class=name, target_type="token_ids", label_names=[],
+        adapter=None if alone is None else adapter,
+    )  # fmt: skip
+    text = usage(summary, "model")
+    for code in text.split("```")[1::2]:
+        compile(code.removeprefix("python"), "card", "exec")
+    loads = 'PeftModel.from_pretrained(base, "model")' if alone else f'{name}.from_pretrained("model")'
+    assert loads in text
+    assert "model.generate(**inputs" in text
+    write_card(tmp_path / "README.md", summary)
+    card = ModelCard.load(tmp_path / "README.md")
+    assert "pipeline_tag" not in card.data.to_dict()
+    assert "A text-to-text model" in card.text

@@ -10,8 +10,10 @@ import pytest
 from PIL import Image
 
 from tests.reporting.conftest import HOSTILE
+from tunebook.evaluation.thresholds import Thresholds
+from tunebook.panels import Bars, Example, Panel, Row, Table
+from tunebook.reporting import label_panels
 from tunebook.reporting.report import write_report
-from tunebook.reporting.summary import LabelFigures, Mistake
 
 SECTIONS = [
     "headline",
@@ -106,8 +108,9 @@ def test_the_ten_surest_mistakes(page):
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1", "CMYK", "I", "F"])
 def test_pictures_are_inline_and_small(make_summary, tmp_path, mode):
     image = Image.fromarray(np.full((300, 500), 128, dtype=np.uint8)).convert(mode)
-    mistake = Mistake(row=3, label="a", predicted="b", measure=0.9, image=image)
-    write_report(tmp_path / "r.html", make_summary(task="image_classification", mistakes=[mistake]))
+    rows = [{"row": 3, "image": image}]
+    panels = label_panels.single_label("test", rows, np.array([0]), np.array([1]), ["a", "b"], np.array([0.9]))
+    write_report(tmp_path / "r.html", make_summary(task="image_classification", panels=panels))
     (picture,) = [attrs for tag, attrs in read(tmp_path / "r.html").tags if tag == "img"]
     assert picture["src"].startswith("data:image/png;base64,")
     assert len(picture["src"]) < 60_000
@@ -116,7 +119,7 @@ def test_pictures_are_inline_and_small(make_summary, tmp_path, mode):
 
 def test_a_poor_run_has_a_page_too(make_summary, tmp_path):
     bare = make_summary(
-        metrics={"validation": {"loss": float("nan")}}, monitor="", confusion=None, mistakes=[], history=[],
+        metrics={"validation": {"loss": float("nan")}}, monitor="", panels=[], history=[],
         overlaps={}, licence=None, freezing_lines=[], warnings=[], parameters=0, trainable=0, label_names=[],
     )  # fmt: skip
     write_report(tmp_path / "r.html", bare)
@@ -127,7 +130,7 @@ def test_a_poor_run_has_a_page_too(make_summary, tmp_path):
 
 
 def test_a_run_without_evaluation_has_a_page_too(make_summary, tmp_path):
-    write_report(tmp_path / "r.html", make_summary(metrics={}, confusion=None, mistakes=[]))
+    write_report(tmp_path / "r.html", make_summary(metrics={}, panels=[]))
     read(tmp_path / "r.html")
 
 
@@ -135,21 +138,15 @@ def words_of(path) -> str:
     return " ".join(" ".join(read(path).words).split())
 
 
-def label_figures(thresholds):
-    return [
-        LabelFigures(name=name, precision=0.5, recall=0.25, f1=1 / 3, support=8, threshold=at, rare=at == 0.5)
-        for name, at in thresholds.items()
-    ]
-
-
 def test_several_labels_have_a_table_and_no_confusion(make_summary, tmp_path):
-    mistakes = [
-        Mistake(row=1, label="joy, love", predicted="–", measure=0.25, text="x n1"),
-        Mistake(row=2, label="joy", predicted="love", measure=1.75, text="x n2"),
-    ]
+    # Of joy one of two predicted rows is right, and one of four labelled ones is predicted.
+    references = np.array([[1, 0], [1, 1], [1, 0], [1, 0], [0, 0]])
+    predictions = np.array([[1, 0], [0, 0], [0, 1], [0, 0], [1, 0]])
+    rows = [{"row": at, "text": f"x n{at}"} for at in range(5)]
+    losses, tuned = np.array([0.1, 0.25, 1.75, 0.3, 0.2]), Thresholds({0: 0.3125, 1: 0.5}, tuned=True, rare={1: 2})
     summary = make_summary(
-        kind="classes", confusion=None, mistakes=mistakes, label_names=["joy", "love"],
-        label_figures=label_figures({"joy": 0.3125, "love": 0.5}),
+        target_type="multi_label", label_names=["joy", "love"],
+        panels=label_panels.multi_label("test", rows, references, predictions, ["joy", "love"], losses, tuned),
         untuned={"test": {"loss": 0.6, "accuracy": 0.5, "f1_macro": 0.4375}},
     )  # fmt: skip
     write_report(tmp_path / "r.html", summary)
@@ -157,21 +154,19 @@ def test_several_labels_have_a_table_and_no_confusion(make_summary, tmp_path):
     assert "confusion" not in ids
     assert "labels" in ids
     text = words_of(tmp_path / "r.html")
-    for shown in ["joy 0.5000 0.2500 0.3333 8 0.3125", "0.5000*", "too few validation rows", "Worst mistakes on test",
-                  "test without thresholds", "0.4375", "joy, love – 0.2500"]:  # fmt: skip
+    for shown in ["joy 0.5000 0.2500 0.3333 4 0.3125", "0.5000*", "too few validation rows", "Worst mistakes on test",
+                  "test without thresholds", "0.4375", "joy, love – 0.2500", "2 x n2 joy love 1.7500"]:  # fmt: skip
         assert shown in text, shown
-    assert text.index("x n2") < text.index("x n1")
+    assert text.index("x n2") < text.index("x n3") < text.index("x n1") < text.index("x n4")
+    assert "x n0" not in text
 
 
 def test_numbers_have_a_scatter_and_their_largest_errors(make_summary, tmp_path):
-    mistakes = [
-        Mistake(row=1, label="4.5", predicted="2", measure=-2.5, text="x n1"),
-        Mistake(row=2, label="1", predicted="2", measure=1.0, text="x n2"),
-    ]
-    truth = np.linspace(0, 5, 30)
+    rows = [{"row": 1, "text": "x n1"}, {"row": 2, "text": "x n2"}, {"row": 3, "text": "x n3"}]
     summary = make_summary(
-        task="text_regression", kind="number", confusion=None, scatter=(truth, truth + 0.1), mistakes=mistakes,
-        label_names=[], metrics={"test": {"loss": 0.01, "mae": 0.1}}, monitor="mae",
+        task="text_regression", target_type="regression", label_names=[], monitor="mae",
+        panels=label_panels.regression("test", rows, np.array([1.0, 4.5, 3.0]), np.array([2.0, 2.0, 3.0])),
+        metrics={"test": {"loss": 0.01, "mae": 0.1}},
     )  # fmt: skip
     write_report(tmp_path / "r.html", summary)
     ids = [attrs["id"] for tag, attrs in read(tmp_path / "r.html").tags if tag == "section"]
@@ -180,7 +175,37 @@ def test_numbers_have_a_scatter_and_their_largest_errors(make_summary, tmp_path)
     text = words_of(tmp_path / "r.html")
     assert "Largest errors on test" in text
     assert "Labels: numbers" in text
-    assert text.index("-2.5") < text.index("+1")
+    assert text.index("2 x n2 4.5 2 -2.5") < text.index("1 x n1 1 2 +1")
+    assert "x n3" not in text
+
+
+def test_any_panel_is_shown(make_summary, tmp_path):
+    panels = [
+        Panel("First", "What to see.", [Table("Types", ["type", "F1"], [[HOSTILE, 1234]])]),
+        Panel(
+            "Second",
+            plots=[Bars("Shares", ["a"], {"test": [1.0]}, "%"), Bars("More", ["b"], {"test": [2.0]}, "%")],
+            examples=[Example("pair", [Row("test", 4, "good", "a text")])],
+            key="generated",
+        ),
+        Panel(
+            "Third", examples=[Example("", [Row("test", 5, "in", "text", facts={"predicted": "out", "rougeL": "1"})])]
+        ),
+    ]
+    write_report(tmp_path / "r.html", make_summary(panels=panels))
+    page = read(tmp_path / "r.html")
+    ids = [attrs["id"] for tag, attrs in page.tags if tag == "section"]
+    assert ids[3:6] == ["panel-1", "generated", "panel-3"]
+    assert sum(tag == "svg" for tag, _ in page.tags) == 3
+    text = words_of(tmp_path / "r.html")
+    for shown in [
+        "What to see.",
+        f"{HOSTILE} 1,234",
+        "test, row 4",
+        "a text",
+        "labelled predicted rougeL 5 text in out 1",
+    ]:
+        assert shown in text, shown
 
 
 def test_findings_are_told_and_the_audit_is_linked(make_summary, tmp_path):

@@ -1,98 +1,68 @@
-"""Which metrics a recipe may name, read from the cards beside the modules; imports no torch and no evaluate.
+"""Which metrics a recipe may name, and what is wrong with a name. Imports no torch, numpy or library of metrics.
 
-A metric ships because its folder is there: `metrics/NAME/NAME.py` and `metrics/NAME/card.yaml`. One label's own
-score is written with the label behind the module's name: `f1:spam`.
+Names are those of the table `tunebook_metrics/table.py`, of plug-ins (entry point `metric.NAME`: a module with
+`compute(predictions, references, **kwargs) -> float`, `GREATER_IS_BETTER` and `TARGETS`) and `hub:NAME`. One label's
+own figure is written with the label behind the metric's name: `f1:spam`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
-
-import yaml
 
 from tunebook.errors import Problem, did_you_mean
+from tunebook.evaluation.tunebook_metrics.table import METRICS, Metric
 
-FOLDER = Path(__file__).parent / "metrics"
+FOLDER = Path(__file__).parent / "tunebook_metrics"
+"""What `evaluate.load` takes."""
 HUB_PREFIX = "hub:"
-ANY = frozenset({"class", "classes", "number"})
-_SCORES = {"class": "one label a row", "classes": "several labels a row", "number": "numbers"}
+_WORDS = {
+    "single_label": "one label a row",
+    "multi_label": "several labels a row",
+    "regression": "numbers",
+    "token_labels": "labels of tokens",
+    "text": "texts",
+    "token_ids": "generated text",
+}
 # Hugging Face's own metrics have bare names; anything with an owner is somebody's code.
 _CANONICAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_OF_ONE_LABEL = {metric.family: metric for metric in METRICS.values() if metric.of_one_label}
 
 
-@dataclass(frozen=True)
-class MetricCard:
-    """One number that a shipped module can compute.
-
-    Args:
-        name: as recipes write it (`f1_macro`, `f1:spam`).
-        module_dir: folder that `evaluate.load` takes; its name is also the key of the result.
-        kwargs: further arguments of `compute` (`{"average": "macro"}`).
-        greater_is_better: the direction, as the card declares it.
-        kinds: of label that it scores (`class`, `classes`, `number`).
-        takes: `answers`, or `scores`: each label's probability.
-        label: whose score it is alone; None: of all.
-    """
-
-    name: str
-    module_dir: Path
-    kwargs: Mapping[str, Any]
-    greater_is_better: bool
-    kinds: frozenset[str] = ANY
-    takes: str = "answers"
-    label: str | None = None
+def _plugins() -> dict[str, EntryPoint]:
+    """The metrics of installed packages; to be replaced by `registry.plugins("metric")`."""
+    points = entry_points(group="tunebook.plugins")
+    return {point.name.removeprefix("metric."): point for point in points if point.name.startswith("metric.")}
 
 
 @cache
-def _cards() -> tuple[dict[str, MetricCard], dict[str, MetricCard]]:
-    """The metrics by name; and those that score one label, by what stands in front of the colon."""
-    cards: dict[str, MetricCard] = {}
-    of_one: dict[str, MetricCard] = {}
-    for path in sorted(FOLDER.glob("*/card.yaml")):
-        said = yaml.safe_load(path.read_text(encoding="utf-8"))
-        for name, kwargs in said["outputs"].items():
-            if name in cards:
-                raise ValueError(f"{path}: {name} is already declared in {cards[name].module_dir}")
-            kinds = said.get("kinds_of", {}).get(name, said["kinds"])
-            cards[name] = _card(path, name, said, kwargs, kinds)
-        if "of_one_label" in said:
-            of_one[path.parent.name] = _card(path, path.parent.name, said, said["of_one_label"], said["kinds"])
-    return cards, of_one
+def _plugin(name: str) -> Metric | None:
+    if (point := _plugins().get(name)) is None:
+        return None
+    module = point.load()
+    return Metric(name, module.compute, frozenset(module.TARGETS), greater_is_better=bool(module.GREATER_IS_BETTER))
 
 
-def _card(path: Path, name: str, said: dict[str, Any], kwargs: dict[str, Any], kinds: list[str]) -> MetricCard:
-    return MetricCard(
-        name=name,
-        module_dir=path.parent,
-        kwargs=MappingProxyType(dict(kwargs)),
-        greater_is_better=bool(said["greater_is_better"]),
-        kinds=frozenset(kinds),
-        takes=said.get("takes", "answers"),
-    )
-
-
-def shipped(kind: str | None = None) -> dict[str, MetricCard]:
-    """All metrics that need no network, by the name that recipes use; one label's own are left out.
+def shipped(target_type: str | None = None) -> dict[str, Metric]:
+    """All metrics that need no network and no plug-in, by name; one label's own are left out.
 
     Args:
-        kind: only those that score this kind of label; None: all.
+        target_type: only those that score it; None: all.
     """
-    return {name: card for name, card in _cards()[0].items() if kind is None or kind in card.kinds}
+    return {name: metric for name, metric in METRICS.items() if target_type is None or target_type in metric.targets}
 
 
-def find(name: str) -> MetricCard | None:
-    """A shipped metric, one label's own (`f1:spam`) included; None: no such one."""
-    cards, of_one = _cards()
-    bare, colon, label = name.partition(":")
+def find(name: str) -> Metric | None:
+    """A metric that ships, or of a plug-in; one label's own (`f1:spam`) included. None: no such one."""
+    family, colon, label = name.partition(":")
     if not colon:
-        return cards.get(name)
-    return replace(of_one[bare], name=name, label=label) if bare in of_one and label else None
+        return METRICS.get(name) or _plugin(name)
+    return replace(_OF_ONE_LABEL[family], name=name, label=label) if family in _OF_ONE_LABEL and label else None
 
 
 def is_hub(name: str) -> bool:
@@ -101,79 +71,88 @@ def is_hub(name: str) -> bool:
 
 
 def direction(name: str) -> bool | None:
-    """True when greater is better, False when smaller is, None for Hub metrics (they don't say).
+    """True when greater is better, False when smaller is, None for Hub metrics, which do not say.
 
     Raises:
-        KeyError: no such metric; `problems` says so in words.
+        KeyError: no such metric; `problems` explains it.
     """
     if is_hub(name):
         return None
-    if (card := find(name)) is None:
+    if (metric := find(name)) is None:
         raise KeyError(name)
-    return card.greater_is_better
+    return metric.greater_is_better
 
 
-def problems(names: Iterable[str], key: str, kind: str | None = None) -> list[Problem]:
+def problems(names: Iterable[str], key: str, target_type: str | None = None) -> list[Problem]:
     """What is wrong with the metrics that a recipe names.
 
     Args:
         names: the metrics, as the recipe writes them.
-        key: where they stand (`task.metrics`), for the message.
-        kind: of label that they are to score; None: any.
+        key: of the configuration (`task.metrics`), for the message.
+        target_type: that they are to score; None: any.
 
     Returns:
         One problem for each bad or repeated name; empty when all are fine.
     """
-    kind = {"single_label": "class", "multi_label": "classes", "regression": "number"}.get(kind or "", kind)
-    found, seen = [], set()
+    result, seen = [], set()
     for name in names:
-        message = _complaint(name, kind) or ("named twice; once is enough" if name in seen else "")
+        message = _message(name, target_type) or ("named twice; once is enough" if name in seen else "")
         if message:
-            found.append(Problem(f"{key}={name!r}", message))
+            result.append(Problem(f"{key}={name!r}", message))
         seen.add(name)
-    return found
+    return result
 
 
 def unknown_labels(names: Iterable[str], labels: Sequence[str], key: str) -> list[Problem]:
-    """The metrics of one label (`f1:spam`) whose label is not there.
+    """The metrics of one label (`f1:spam`, `entity_f1:PER`) whose label is not there.
 
     Args:
-        names: the metrics, as the recipe writes them; without mistakes that `problems` tells of.
-        labels: names of the labels.
-        key: where the metrics stand (`task.metrics`), for the message.
+        names: the metrics, as the recipe writes them; without those that `problems` refuses.
+        labels: names of the labels; of tokens, tags such as `B-PER`.
+        key: of the configuration (`task.metrics`), for the message.
     """
-    cards = [card for name in names if (card := find(name)) is not None]
-    return [
-        Problem(f"{key}={card.name!r}", f"the data has no label {card.label!r}; {did_you_mean(card.label, labels)}")
-        for card in cards
-        if card.label is not None and card.label not in labels
-    ]
+    result = []
+    for metric in filter(None, map(find, names)):
+        known = list(labels)
+        if "token_labels" in metric.targets:
+            known = list(dict.fromkeys(label.partition("-")[2] for label in labels if "-" in label))
+        if metric.label is not None and metric.label not in known:
+            message = f"the data has no label {metric.label!r}; {did_you_mean(metric.label, known)}"
+            result.append(Problem(f"{key}={metric.name!r}", message))
+    return result
 
 
-def _complaint(name: str, kind: str | None) -> str:
+def _message(name: str, target_type: str | None) -> str:
     if not is_hub(name):
-        return _complaint_of_shipped(name, kind)
+        return _message_of_local(name, target_type)
     bare = name.removeprefix(HUB_PREFIX)
     if "/" in bare:
         return (
             "refused: it would run its owner's code, which can change at any time; "
-            "install the metric as a package that offers it as a plugin (entry-point group tunebook.plugins)"
+            "install the metric as a package that offers it as a plugin (entry point metric.NAME of tunebook.plugins)"
         )
     if not _CANONICAL.fullmatch(bare):
-        return "not a name on the Hub; write hub:NAME with letters, digits, - and _, as in hub:bleu"
+        return "not a name on the Hub; write hub:NAME with letters, digits, - and _, as in hub:wer"
     return ""
 
 
-def _complaint_of_shipped(name: str, kind: str | None) -> str:
-    card, of_one = find(name), _cards()[1]
-    if card is None and name.partition(":")[0] in of_one:
-        return f"names no label; write {name.partition(':')[0]}:LABEL"
-    if card is None and ":" in name:
-        return f"no such metric of one label; there are {', '.join(f'{bare}:LABEL' for bare in of_one)}"
-    if card is None:
-        hint = f"{did_you_mean(name, shipped(kind))} A metric of the Hub is written {HUB_PREFIX}NAME, as in hub:bleu"
-        return f"no such metric; {hint}"
-    if kind is None or kind in card.kinds:
-        return ""
-    scores = " or ".join(_SCORES[one] for one in sorted(card.kinds))
-    return f"scores {scores}; for {_SCORES[kind]}: {', '.join(shipped(kind))}"
+def _message_of_local(name: str, target_type: str | None) -> str:
+    metric, family = find(name), name.partition(":")[0]
+    if metric is None and family in _OF_ONE_LABEL:
+        return f"names no label; write {family}:LABEL"
+    if metric is None and ":" in name:
+        fitting = [
+            f"{family}:LABEL"
+            for family, one in _OF_ONE_LABEL.items()
+            if target_type is None or target_type in one.targets
+        ]
+        return f"no such metric of one label; there are {', '.join(fitting) or 'none here'}"
+    if metric is None:
+        hint = did_you_mean(name, [*shipped(target_type), *_plugins()])
+        return f"no such metric; {hint} A metric of the Hub is written {HUB_PREFIX}NAME, as in hub:wer"
+    if target_type is None or target_type in metric.targets:
+        missing = metric.package and find_spec(metric.package) is None
+        return f"needs the package {metric.package}: pip install 'tunebook[text]'" if missing else ""
+    scored = sorted(metric.targets, key=[*_WORDS, *metric.targets].index)
+    words = " or ".join(_WORDS.get(target, target) for target in scored)
+    return f"scores {words}; for {_WORDS.get(target_type, target_type)}: {', '.join(shipped(target_type)) or 'none'}"

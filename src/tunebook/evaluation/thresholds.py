@@ -1,6 +1,6 @@
-"""Chooses the probability from which on a label is answered. Knows probabilities and labels, no model and no split.
+"""Chooses the probability from which on a label is predicted. Knows probabilities and labels, no model and no split.
 
-A threshold is chosen on validation rows and applied to others; what it is chosen on flatters it.
+A threshold is chosen on validation rows and applied to other splits; on the rows it is chosen on it looks too good.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from tunebook.answers.base import UNTUNED
-
+UNTUNED = 0.5
+"""The probability from which on a label is predicted, where nothing else is stated."""
 LEAST_ROWS = 5
 """Labels with fewer labelled rows keep 0.5: a threshold that fits four rows fits their noise."""
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What a run answers by.
+    """The thresholds of a run.
 
     Args:
         values: label id to threshold.
-        tuned: chosen on validation; False: as the recipe states.
+        tuned: whether they were chosen on validation; False: as the recipe states.
         rare: label id to its number of labelled rows, of the labels that were too few to tune.
     """
 
@@ -33,13 +33,10 @@ class Thresholds:
 
     def plain(self, names: Sequence[str]) -> dict[str, Any]:
         """For thresholds.json, with the labels by their names."""
-        said: dict[str, Any] = {"chosen": "as the recipe states"}
-        if self.tuned:
-            said = {"chosen": "on validation, each to maximize F1"}
-        said["thresholds"] = {names[at]: value for at, value in self.values.items()}
-        if self.rare:
-            said["too_rare_to_tune"] = {names[at]: count for at, count in self.rare.items()}
-        return said
+        values = {names[at]: value for at, value in self.values.items()}
+        rare = {"too_rare_to_tune": {names[at]: count for at, count in self.rare.items()}} if self.rare else {}
+        chosen = "on validation, each to maximize F1" if self.tuned else "as the recipe states"
+        return {"chosen": chosen, "thresholds": values, **rare}
 
 
 def tune(probabilities: np.ndarray, labelled: np.ndarray, ids: Sequence[int]) -> Thresholds:
@@ -60,11 +57,11 @@ def tune(probabilities: np.ndarray, labelled: np.ndarray, ids: Sequence[int]) ->
 
 
 def best_threshold(probabilities: np.ndarray, labelled: np.ndarray) -> float:
-    """The threshold with the highest F1, where what reaches it is answered.
+    """The threshold with the highest F1, where rows that reach it are predicted.
 
     F1 is level between neighbouring probabilities. Neighbouring levels of equal height make one plateau; of several
     highest plateaus the widest is taken (then the one nearest 0.5), and of it the middle: the furthest from any row,
-    so that rounding elsewhere moves no answer.
+    so that rounding elsewhere changes no prediction.
 
     Args:
         probabilities: (rows,), in [0, 1].
@@ -73,24 +70,20 @@ def best_threshold(probabilities: np.ndarray, labelled: np.ndarray) -> float:
     Returns:
         In (0, 1); 0.5 where no threshold gives any F1.
     """
-    chances = np.asarray(probabilities, dtype=np.float64)
-    steps, at = np.unique(chances, return_inverse=True)
-    # From each step upwards: how many rows reach it, and how many of those are labelled.
-    reach = np.bincount(at, minlength=len(steps))[::-1].cumsum()[::-1]
-    right = np.bincount(at, weights=labelled, minlength=len(steps))[::-1].cumsum()[::-1]
-    scores = 2 * right / (reach + np.sum(labelled))
+    from sklearn.metrics import precision_recall_curve
+
+    if not np.any(labelled):
+        return UNTUNED
+    precision, recall, steps = precision_recall_curve(labelled, np.asarray(probabilities, dtype=np.float64))
+    precision, recall = precision[:-1], recall[:-1]  # the last point has no threshold
+    scores = 2 * precision * recall / np.maximum(precision + recall, np.finfo(np.float64).tiny)
     scores[steps <= 0] = 0.0  # which a threshold above 0 cannot reach
-    edges = np.concatenate([[0.0], steps])
     if not scores.any():
         return UNTUNED
+    edges = np.concatenate([[0.0], steps])
     # Equal F1 comes out equal only up to rounding.
-    highest = np.isclose(scores, scores.max(), rtol=1e-12, atol=0)
-    plateaus = [(edges[first], edges[last + 1]) for first, last in _runs(highest)]
+    highest = np.flatnonzero(np.isclose(scores, scores.max(), rtol=1e-12, atol=0))
+    runs = np.split(highest, np.flatnonzero(np.diff(highest) > 1) + 1)
+    plateaus = [(edges[run[0]], edges[run[-1] + 1]) for run in runs]
     low, high = max(plateaus, key=lambda ends: (ends[1] - ends[0], -abs(sum(ends) / 2 - UNTUNED)))
     return float((low + high) / 2)
-
-
-def _runs(marked: np.ndarray) -> list[tuple[int, int]]:
-    """First and last place of each unbroken run of True."""
-    edges = np.diff(np.concatenate([[0], marked.astype(np.int8), [0]]))
-    return list(zip(np.flatnonzero(edges == 1).tolist(), (np.flatnonzero(edges == -1) - 1).tolist(), strict=True))

@@ -8,9 +8,9 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from tunebook.data.audit.check_result import Row
 from tunebook.files import write_text
-from tunebook.reporting.audit_page import printed
+from tunebook.panels import Row
+from tunebook.reporting.formatting import printed
 from tunebook.reporting.pages import rendered, shortened
 
 PAGE = "augmentation.html"
@@ -22,7 +22,7 @@ def write_augmentation(folder: Path, shown: Shown, name: str, method: str) -> No
     """Write augmentation.html.
 
     Args:
-        folder: that it lies in; made when it is not there.
+        folder: for the page; made when it is not there.
         shown: of `preview`: the row before, its versions, its number.
         name: of the recipe.
         method: of augmentation.

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import math
+import shutil
+import sys
+
+from rich.console import Console, RenderableType
 
 
 def clock(seconds: float) -> str:
@@ -37,10 +42,25 @@ def metric_names(metrics: dict[str, dict[str, float]]) -> list[str]:
 def side_by_side(
     metrics: dict[str, dict[str, float]], untuned: dict[str, dict[str, float]]
 ) -> dict[str, dict[str, float]]:
-    """Heading to numbers: each split and, where thresholds were used, the same split without them beside it."""
+    """Heading to numbers: each split and, where thresholds were used, the same split without them next to it."""
     shown = {}
     for split, numbers in metrics.items():
         shown[split] = numbers
         if split in untuned:
             shown[f"{split} without thresholds"] = untuned[split]
     return shown
+
+
+def printed(content: RenderableType, width: int | None = None) -> str:
+    """What rich prints, as text; coloured only when standard output is a terminal.
+
+    Args:
+        content: a table or the like.
+        width: in letters; None: the terminal's, between 60 and 120.
+    """
+    buffer = io.StringIO()
+    width = width or max(60, min(120, shutil.get_terminal_size((100, 24)).columns))
+    console = Console(file=buffer, width=width, force_terminal=sys.stdout.isatty(), highlight=False)
+    console.print(content)
+    # Rich fills every line up to the width; in a log file those blanks are only noise.
+    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())

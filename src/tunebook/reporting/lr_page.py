@@ -14,9 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from tunebook.files import write_json, write_text
-from tunebook.reporting.audit_page import printed
+from tunebook.reporting.formatting import printed
 from tunebook.reporting.pages import rendered
-from tunebook.reporting.plots import BLUE, INK, ORANGE, svg
+from tunebook.reporting.svg import BLUE, INK, ORANGE, svg
 
 if TYPE_CHECKING:
     from tunebook.training.lr_finder import Sweep
@@ -37,7 +37,7 @@ def write_sweep(folder: Path, sweep: Sweep, name: str, advice: list[str]) -> Non
     """Write lr_finder.json and lr_finder.html, each whole or not at all.
 
     Args:
-        folder: that they lie in; made when it is not there.
+        folder: for both; made when it is not there.
         sweep: what was measured.
         name: of the recipe, for the heading.
         advice: of `advice`.

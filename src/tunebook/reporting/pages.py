@@ -1,6 +1,6 @@
 """Fills in this folder's templates: one way for every page, with texts and pictures in a size for reading.
 
-Everything that comes from data, recipe or machine is escaped. Knows nothing of what the pages tell.
+Everything that comes from data, recipe or machine is escaped. Knows nothing of what the pages are about.
 """
 
 from __future__ import annotations
@@ -9,9 +9,12 @@ import base64
 import io
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from PIL import Image
 
+from tunebook.panels import Plot
 from tunebook.reporting.formatting import clock, figure
+from tunebook.reporting.plots import draw
 
 MOST_LETTERS = 600
 MOST_PIXELS = 128
@@ -23,7 +26,7 @@ def rendered(template: str, **values: object) -> str:
 
     Args:
         template: name of its file.
-        values: that it names; one that it names and that is missing is an error.
+        values: of its variables; a missing one is an error.
     """
     pages = Environment(
         # Always on: choosing by file ending would leave `.jinja` unescaped.
@@ -33,8 +36,13 @@ def rendered(template: str, **values: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    pages.filters |= {"clock": clock, "figure": figure, "shortened": shortened, "inline": inline}
+    pages.filters |= {"clock": clock, "figure": figure, "shortened": shortened, "inline": inline, "drawn": drawn}
     return pages.get_template(template).render(**values)
+
+
+def drawn(plot: Plot, prefix: str) -> Markup:
+    """A plot as an `<svg>` element. Markup: the picture is ours, and matplotlib has escaped the names inside."""
+    return Markup(draw(plot, prefix))
 
 
 def shortened(text: str | None) -> str | None:

@@ -1,17 +1,8 @@
-"""Draws a run's figures as SVG text that takes its ink from the page around it; knows nothing of the report.
-
-Text stays text (searchable, and in the page's colour scheme), and equal numbers give an equal picture, byte
-for byte. Dataset text is never read as mathematics.
-"""
+"""Draws the plots of panels and the learning curve as SVG text; knows nothing of the pages they are shown on."""
 
 from __future__ import annotations
 
-import io
-import re
-import warnings
-from collections import Counter
-from collections.abc import Callable, Sequence
-from html import escape
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
@@ -20,29 +11,37 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-MOST_CLASSES = 30
-MOST_PAIRS = 25
-MOST_LETTERS = 22
+from tunebook.panels import Bars, Histogram, Matrix, Plot, Scatter
+from tunebook.reporting.svg import BLUE, GREEN, INK, ORANGE, short, svg
+
 MOST_POINTS = 2000
-BLUE, ORANGE = "#3f83d8", "#e07b28"
-# A colour that nothing else uses; it becomes `currentColor` in the finished picture.
-INK = "#010203"
-_NO_METADATA = {"Date": None, "Creator": None}
-_STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "tunebook",
-    "text.parse_math": False,
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 11,
-    "axes.titlelocation": "left",
-    **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
-}
+COLOURS = {"train": BLUE, "validation": GREEN, "test": ORANGE}
+# Bars and histograms take half a page, so that two fit next to each other with letters of their full size.
+HALF_PAGE = 4.7
+
+
+def draw(plot: Plot, prefix: str) -> str:
+    """One `<svg>` element.
+
+    Args:
+        plot: what to draw.
+        prefix: of its ids, so that several pictures can share a page.
+    """
+    if isinstance(plot, Bars):
+        height = 1.3 + len(plot.names) * max(0.26, 0.16 * len(plot.series))
+        return svg(lambda figure: _bars(figure, plot), (HALF_PAGE, height), prefix)
+    if isinstance(plot, Histogram):
+        return svg(lambda figure: _histogram(figure, plot), (HALF_PAGE, 3.0), prefix)
+    if isinstance(plot, Scatter):
+        return svg(lambda figure: _scatter(figure, plot), (5.2, 5.0), prefix)
+    size = len(plot.names)
+    side = max(2.4, (0.62 if size <= 12 else 0.33) * size)
+    margin = 0.085 * max((len(short(name)) for name in plot.names), default=0) + 0.7
+    return svg(lambda figure: _matrix(figure, plot), (side + margin, side + margin), prefix)
 
 
 def learning_curve(history: Sequence[dict[str, Any]], monitor: str = "") -> str:
-    """Training and evaluation loss by step and, beside them, the monitored metric.
+    """Training and evaluation loss by step and, next to them, the monitored metric.
 
     Args:
         history: the Trainer's log (`log_history`): keys step, loss, eval_loss, eval_<metric>.
@@ -54,13 +53,13 @@ def learning_curve(history: Sequence[dict[str, Any]], monitor: str = "") -> str:
     metric = "eval_" + monitor.removeprefix("eval_")
     second = metric != "eval_loss" and any(metric in entry for entry in history)
 
-    def draw(figure: Figure) -> None:
+    def draw_curves(figure: Figure) -> None:
         axes = figure.subplots(1, 2 if second else 1, squeeze=False)[0]
         _lines(axes[0], history, {"loss": ("training", BLUE), "eval_loss": ("evaluation", ORANGE)}, "loss")
         if second:
             _lines(axes[1], history, {metric: (metric.removeprefix("eval_"), ORANGE)}, metric[5:])
 
-    return svg(draw, (9.0 if second else 6.0, 3.2), "curve")
+    return svg(draw_curves, (9.0 if second else 6.0, 3.2), "curve")
 
 
 def _lines(axes: Axes, history: Sequence[dict[str, Any]], lines: dict[str, tuple[str, str]], what: str) -> None:
@@ -83,33 +82,11 @@ def _lines(axes: Axes, history: Sequence[dict[str, Any]], lines: dict[str, tuple
         axes.legend(frameon=False)
 
 
-def confusion(references: np.ndarray, predicted: np.ndarray, label_names: Sequence[str]) -> str:
-    """Which class was taken for which: shaded by share of the labelled class, counts printed.
-
-    Args:
-        references: labelled class numbers, shape (rows,).
-        predicted: predicted class numbers, shape (rows,).
-        label_names: names in order of class number.
-
-    Returns:
-        One `<svg>` element; beyond 30 classes a `<table>` of the most frequent confusions instead.
-    """
-    references, predicted = np.asarray(references), np.asarray(predicted)
-    if len(label_names) > MOST_CLASSES:
-        return _pairs(references, predicted, label_names)
-    size = len(label_names)
-    counts = np.zeros((size, size), dtype=np.int64)
-    np.add.at(counts, (references, predicted), 1)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    names = [short(name) for name in label_names]
-    side = max(2.4, (0.62 if size <= 12 else 0.33) * size)
-    margin = 0.085 * max(map(len, names), default=0) + 0.7
-    return svg(lambda figure: _matrix(figure, counts, shares, names), (side + margin, side + margin), "confusion")
-
-
-def _matrix(figure: Figure, counts: np.ndarray, shares: np.ndarray, names: list[str]) -> None:
+def _matrix(figure: Figure, plot: Matrix) -> None:
+    """Counts, printed, and shaded by their share of the row."""
     axes = figure.subplots()
-    size = len(names)
+    counts, names, size = np.asarray(plot.counts), [short(name) for name in plot.names], len(plot.names)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     for row, column in np.ndindex(size, size):
         # The root keeps small shares visible; they are the ones that one looks for.
         shade = float(np.sqrt(shares[row, column]))
@@ -122,86 +99,79 @@ def _matrix(figure: Figure, counts: np.ndarray, shares: np.ndarray, names: list[
     axes.set_xlim(-0.5, size - 0.5)
     axes.set_ylim(size - 0.5, -0.5)
     axes.set_aspect("equal")
-    upright = size <= 4 and max(map(len, names)) <= 9
+    upright = size <= 4 and max(map(len, names), default=0) <= 9
     axes.set_xticks(range(size), names, rotation=0 if upright else 45, ha="center" if upright else "right")
     axes.set_yticks(range(size), names)
     axes.tick_params(length=0)
     axes.set_xlabel("predicted")
     axes.set_ylabel("labelled")
+    axes.set_title(plot.title)
     for spine in axes.spines.values():
         spine.set(visible=True, alpha=0.3)
 
 
-def scatter(references: np.ndarray, answered: np.ndarray) -> str:
-    """Answered against labelled numbers, with the line where both are equal.
-
-    Args:
-        references: labelled numbers, shape (rows,).
-        answered: answered numbers, shape (rows,).
-
-    Returns:
-        One `<svg>` element; beyond 2,000 rows a drawn sample of them, the same one each time.
-    """
-    references, answered = np.asarray(references, dtype=np.float64), np.asarray(answered, dtype=np.float64)
-    rows = len(references)
+def _scatter(figure: Figure, plot: Scatter) -> None:
+    """A point a row; of very many rows some, always the same ones."""
+    axes = figure.subplots()
+    x, y = np.asarray(plot.x), np.asarray(plot.y)
+    rows = len(x)
     shown = np.arange(rows)
     if rows > MOST_POINTS:
         shown = np.sort(np.random.default_rng(0).choice(rows, MOST_POINTS, replace=False))
-
-    def draw(figure: Figure) -> None:
-        axes = figure.subplots()
-        low, high = min(references.min(), answered.min()), max(references.max(), answered.max())
-        axes.plot([low, high], [low, high], color=INK, alpha=0.4, linewidth=1)
-        faint = 0.6 if len(shown) < 200 else 0.25
-        axes.scatter(references[shown], answered[shown], s=14, color=BLUE, alpha=faint, linewidth=0)
-        axes.set_aspect("equal")
-        axes.set_xlabel("labelled")
-        axes.set_ylabel("answered")
-        axes.grid(color=INK, alpha=0.15, linewidth=0.6)
-        if rows > len(shown):
-            axes.set_title(f"{len(shown):,} of {rows:,} rows")
-
-    return svg(draw, (5.2, 5.0), "scatter")
+    low, high = min(x.min(), y.min()), max(x.max(), y.max())
+    axes.plot([low, high], [low, high], color=INK, alpha=0.4, linewidth=1)
+    axes.scatter(x[shown], y[shown], s=14, color=BLUE, alpha=0.6 if len(shown) < 200 else 0.25, linewidth=0)
+    axes.set_aspect("equal")
+    axes.set_xlabel(plot.axes[0])
+    axes.set_ylabel(plot.axes[1])
+    axes.grid(color=INK, alpha=0.15, linewidth=0.6)
+    axes.set_title(plot.title if rows == len(shown) else f"{len(shown):,} of {rows:,} rows")
 
 
-def _pairs(references: np.ndarray, predicted: np.ndarray, names: Sequence[str]) -> str:
-    wrong = references != predicted
-    labelled = Counter(references.tolist())
-    pairs = Counter(zip(references[wrong].tolist(), predicted[wrong].tolist(), strict=True))
-    # Ties in order of class number, so that the table does not depend on the order of the rows.
-    top = sorted(pairs.items(), key=lambda item: (-item[1], item[0]))[:MOST_PAIRS]
-    head = "<tr><th>labelled</th><th>predicted</th><th>rows</th><th>share of the class</th></tr>"
-    body = [
-        f"<tr><td>{escape(names[truth])}</td><td>{escape(names[guess])}</td>"
-        f'<td class="number">{count}</td><td class="number">{count / labelled[truth]:.1%}</td></tr>'
-        for (truth, guess), count in top
-    ]
-    return "\n".join(['<table class="confusions">', f"<thead>{head}</thead><tbody>", *body, "</tbody></table>"])
+def _bars(figure: Figure, plot: Bars) -> None:
+    axes = figure.subplots()
+    count = len(plot.series)
+    thick = 0.8 / count
+    places = np.arange(len(plot.names))
+    for at, (name, values) in enumerate(plot.series.items()):
+        colour = COLOURS.get(name, BLUE)
+        axes.barh(places + (at - (count - 1) / 2) * thick, values, thick * 0.92, label=name, color=colour)
+    axes.set_yticks(places, [short(name) for name in plot.names])
+    axes.set_ylim(len(plot.names) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", color=INK, alpha=0.15, linewidth=0.6)
+    _name_axes(axes, plot)
 
 
-def short(name: str) -> str:
-    """A name that fits beside an axis: at most 22 letters, the last of them an ellipsis where it was cut."""
-    return name if len(name) <= MOST_LETTERS else name[: MOST_LETTERS - 1] + "…"
+def _histogram(figure: Figure, plot: Histogram) -> None:
+    axes = figure.subplots()
+    for name, shares in plot.series.items():
+        percents, colour = [100 * share for share in shares], COLOURS.get(name, BLUE)
+        axes.stairs(percents, plot.edges, label=name, color=colour, linewidth=1.6)
+        axes.stairs(percents, plot.edges, color=colour, fill=True, alpha=0.12)
+    for name, value in plot.lines.items():
+        axes.axvline(value, color=INK, linewidth=1, linestyle="--")
+        near_the_end = value > (plot.edges[0] + plot.edges[-1]) / 2
+        axes.annotate(
+            name,
+            (value, 0.97),
+            xycoords=("data", "axes fraction"),
+            xytext=(-5 if near_the_end else 5, 0),
+            textcoords="offset points",
+            ha="right" if near_the_end else "left",
+            va="top",
+        )
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel("% of the split's rows")
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
+    axes.grid(axis="y", color=INK, alpha=0.15, linewidth=0.6)
+    _name_axes(axes, plot)
 
 
-def svg(draw: Callable[[Figure], None], inches: tuple[float, float], prefix: str) -> str:
-    """One `<svg>` element in the style of every picture here.
-
-    Args:
-        draw: puts axes and lines on the empty figure.
-        inches: width and height.
-        prefix: of its ids, so that several pictures can share a page; its class, too.
-    """
-    buffer = io.StringIO()
-    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
-        # The browser draws the letters; that matplotlib's own font lacks some is no loss.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        # No pyplot: a figure of its own leaves a notebook's or a plugin's state alone.
-        figure = Figure(figsize=inches, layout="constrained")
-        draw(figure)
-        figure.savefig(buffer, format="svg", transparent=True, bbox_inches="tight", metadata=_NO_METADATA)
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :].replace(INK, "currentColor")
-    # Two pictures on one page must not share ids.
-    text = re.sub(r'(\bid="|xlink:href="#|url\(#)', rf"\g<1>{prefix}-", text)
-    return text.replace("<svg", f'<svg class="plot {prefix}" role="img"', 1)
+def _name_axes(axes: Axes, plot: Bars | Histogram) -> None:
+    axes.set_axisbelow(True)
+    axes.set_title(plot.title)
+    axes.set_xlabel(plot.axis)
+    if len(plot.series) > 1:
+        # Under the plot, where no bar, line or long title can be in its way.
+        axes.figure.legend(frameon=False, ncols=len(plot.series), loc="outside lower right")

@@ -1,17 +1,15 @@
-"""What the terminal shows when a run is over; knows nothing of how the numbers came about."""
+"""What the terminal shows when a run is over; knows nothing of how the numbers were computed."""
 
 from __future__ import annotations
 
-import io
 import shutil
-import sys
 from pathlib import Path
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from tunebook.reporting.formatting import clock, figure, metric_names, side_by_side
+from tunebook.reporting.formatting import clock, figure, metric_names, printed, side_by_side
 
 # What a run directory may hold, and why one would open it.
 PLACES = {
@@ -20,7 +18,7 @@ PLACES = {
     "report.html": "to look at",
     "metrics.json": "final numbers",
     "predictions": "every evaluated row",
-    "thresholds.json": "from which probability on a label is answered",
+    "thresholds.json": "from which probability on a label is predicted",
     "audit.html": "what was found in the data",
     "dropped.jsonl": "rows that were left out",
     "label_noise.json": "rows that are probably labelled wrong, the likeliest first",
@@ -40,7 +38,7 @@ def closing_table(
     run_dir: str | Path,
     untuned: dict[str, dict[str, float]] | None = None,
 ) -> str:
-    """The last lines of a run: numbers per split, the time and where everything lies.
+    """The last lines of a run: numbers per split, the time and where everything is.
 
     Args:
         metrics: final numbers, per split.
@@ -51,19 +49,9 @@ def closing_table(
     Returns:
         Text of several lines; coloured only when standard output is a terminal.
     """
-    buffer = io.StringIO()
+    numbers = _numbers(side_by_side(metrics, untuned or {}))
     width = max(60, min(100, shutil.get_terminal_size((100, 24)).columns))
-    console = Console(file=buffer, width=width, force_terminal=sys.stdout.isatty(), highlight=False)
-    console.print(
-        Group(
-            _numbers(side_by_side(metrics, untuned or {})),
-            Text(f"Time  {clock(seconds)}"),
-            Text(""),
-            _places(Path(run_dir)),
-        )
-    )
-    # Rich fills every line up to the width; in a log file those blanks are only noise.
-    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+    return printed(Group(numbers, Text(f"Time  {clock(seconds)}"), Text(""), _places(Path(run_dir))), width)
 
 
 def _numbers(metrics: dict[str, dict[str, float]]) -> Table:

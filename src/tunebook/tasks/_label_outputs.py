@@ -142,7 +142,7 @@ class LabelEvaluator:
     """
 
     def __init__(self, output: Output, metrics: Sequence[str], targets: Targets) -> None:
-        from tunebook.evaluation.compute import Metrics
+        from tunebook.evaluation.metrics import Metrics
 
         positive = positive_id(output, targets.names) if targets.names else 0
         self.output = output

@@ -88,4 +88,12 @@ class MultiLabelOutput:
 
         thresholds = evaluated.decision
         decided = self.decide(evaluated.predictions, thresholds.values if thresholds else None)
-        return label_panels.multi_label(evaluated, np.asarray(evaluated.references), decided, evaluated.losses)
+        return label_panels.multi_label(
+            evaluated.split,
+            evaluated.rows,
+            np.asarray(evaluated.references),
+            decided,
+            evaluated.targets.names,
+            evaluated.losses,
+            thresholds,
+        )

@@ -65,4 +65,5 @@ class RegressionOutput:
 
         from tunebook.reporting import label_panels
 
-        return label_panels.regression(evaluated, np.asarray(evaluated.references), self.decide(evaluated.predictions))
+        decided = self.decide(evaluated.predictions)
+        return label_panels.regression(evaluated.split, evaluated.rows, np.asarray(evaluated.references), decided)

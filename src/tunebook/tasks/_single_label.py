@@ -111,5 +111,12 @@ class SingleLabelOutput:
 
         thresholds = evaluated.decision
         decided = self.decide(evaluated.predictions, thresholds.values if thresholds else None)
-        measure = self.confidence(evaluated.predictions, decided)
-        return label_panels.single_label(evaluated, np.asarray(evaluated.references), decided, measure)
+        return label_panels.single_label(
+            evaluated.split,
+            evaluated.rows,
+            np.asarray(evaluated.references),
+            decided,
+            evaluated.targets.names,
+            self.confidence(evaluated.predictions, decided),
+            thresholds,
+        )

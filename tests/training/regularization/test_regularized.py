@@ -143,7 +143,7 @@ def test_two_ranks_end_with_the_same_weights_as_one(first, tmp_path):
     # The softmax does not see a key's bias: its gradient is rounding noise, which Adam makes steps of.
     seen = {name: value for name, value in weights(alone).items() if not name.endswith("key.bias")}
     assert all(torch.allclose(value, ended[name], atol=1e-5) for name, value in seen.items())
-    ours, theirs = (json.loads((path / "metrics.json").read_text())["kept"] for path in (two, alone.path))
+    ours, theirs = (json.loads((path / "metrics.json").read_text())["retention"] for path in (two, alone.path))
     assert ours.keys() == theirs.keys() == {str(first.path)}
     for split, named in theirs[str(first.path)].items():
         for metric, numbers in named.items():

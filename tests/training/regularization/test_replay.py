@@ -128,7 +128,7 @@ def test_previous_rows_keep_the_previous_task(tmp_path, previous):
             tmp_path, previous.model, *method, f"evaluation.retention=[{previous.path}]", f"run.output_dir={tmp_path / name}",
             "hyperparameters.num_train_epochs=6",
         )  # fmt: skip
-        figures = json.loads((two_tasks.go(*said).path / "metrics.json").read_text())["kept"][str(previous.path)]
+        figures = json.loads((two_tasks.go(*said).path / "metrics.json").read_text())["retention"][str(previous.path)]
         losses[name] = figures["test"]["loss"]
     # The numbers of two machines differ; over six seeds and lengths the change was -0.07 to -0.16.
     assert losses["replay"]["after"] < losses["plain"]["after"]
