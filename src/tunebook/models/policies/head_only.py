@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tunebook.config.options import Options as BaseOptions
-from tunebook.models.policies.base import Rule, by_depth
+from tunebook.models.policies.base import Rule, by_depth, check_head
 
 if TYPE_CHECKING:
     from tunebook.models.depth import Depth
@@ -16,5 +16,10 @@ class Options(BaseOptions):
 
 
 def rules(depth: Depth, options: Options) -> list[Rule]:
-    """The whole backbone frozen; what lies outside it trains."""
+    """The whole backbone frozen; what is outside it trains.
+
+    Raises:
+        FreezingError: nothing is outside it (a language model with tied weights).
+    """
+    check_head(depth)
     return by_depth(depth, frozen=[depth.embeddings, *depth.layers])
