@@ -93,6 +93,42 @@ IMAGE: dict[str, dict[str, Any]] = {
     },
     "mobilenet_v2": {"image_size": 16, "depth_multiplier": 0.1, "finegrained_output": False},
 }
+_DECODER = {
+    "hidden_size": 32,
+    "num_hidden_layers": LAYERS,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "head_dim": 16,
+    "intermediate_size": 48,
+    "max_position_embeddings": MAX_LENGTH,
+}
+_ENCODER_DECODER = {
+    "d_model": 32,
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 48,
+    "decoder_ffn_dim": 48,
+    "max_position_embeddings": MAX_LENGTH,
+}
+_IDS = {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3}
+_BEGINS_WITH_PAD = {**_IDS, "decoder_start_token_id": 0}
+_T5 = {"d_model": 32, "d_kv": 16, "d_ff": 48, "num_layers": 2, "num_heads": 2}
+TASK_MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "llama": ("AutoModelForCausalLM", "llama", {**_DECODER, **_IDS, "tie_word_embeddings": False}),
+    "llama_tied": ("AutoModelForCausalLM", "llama", {**_DECODER, **_IDS, "tie_word_embeddings": True}),
+    "qwen3": ("AutoModelForCausalLM", "qwen3", {**_DECODER, **_IDS}),
+    "gpt2": ("AutoModelForCausalLM", "gpt2", TEXT["gpt2"]),
+    "bart": ("AutoModelForSeq2SeqLM", "bart", {**_ENCODER_DECODER, **_IDS, "decoder_start_token_id": 3}),
+    "mbart": ("AutoModelForSeq2SeqLM", "mbart", {**_ENCODER_DECODER, **_IDS}),
+    "marian": ("AutoModelForSeq2SeqLM", "marian", {**_ENCODER_DECODER, **_BEGINS_WITH_PAD, "decoder_vocab_size": None}),
+    "t5": ("AutoModelForSeq2SeqLM", "t5", {**_T5, **_BEGINS_WITH_PAD}),
+    "t5_untied": ("AutoModelForSeq2SeqLM", "t5", {**_T5, **_BEGINS_WITH_PAD}),
+    "bert_tokens": ("AutoModelForTokenClassification", "bert", _BERT_LIKE),
+    "bert_spans": ("AutoModelForQuestionAnswering", "bert", _BERT_LIKE),
+}
+"""Name -> class of transformers, architecture, settings; `vocab_size` follows from the tokenizer."""
 IMAGE_SIZE = 16
 LABELS = ["bad", "fair", "good"]
 FAMILIES = ["bert", "distilbert", "roberta", "modernbert", "vit", "resnet"]
@@ -145,6 +181,45 @@ def tiny_model(family: str, directory: Path | str, seed: int = 0) -> Path:
     """Saves a tiny model of any family of `TEXT` or `IMAGE`."""
     build = tiny_text_model if family in TEXT else tiny_image_model
     return build(family, directory, seed)
+
+
+def tiny_task_model(name: str, directory: Path | str, seed: int = 0) -> Path:
+    """Saves a tiny model of `TASK_MODELS` with its tokenizer; the backbone alone where its head is new on loading."""
+    directory = Path(directory)
+    auto_class, family, settings = TASK_MODELS[name]
+    tokenizer = tiny_tokenizer()
+    sizes = {"vocab_size": len(tokenizer)}
+    if "decoder_vocab_size" in settings:
+        sizes["decoder_vocab_size"] = len(tokenizer)
+    config = AutoConfig.for_model(family, **{**settings, **sizes})
+    auto = getattr(transformers, auto_class) if auto_class.endswith("LM") else AutoModel
+    _save(auto, config, directory, seed)
+    if name == "t5_untied":  # as T5 1.1: its configuration does not tell, its file holds a second matrix
+        model = auto.from_pretrained(directory)
+        model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.detach() * 0.5)
+        model.save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    return directory
+
+
+def tiny_llama(directory: Path | str, seed: int = 0) -> Path:
+    """Saves a decoder whose output layer is not tied to its embeddings; see `tiny_task_model`."""
+    return tiny_task_model("llama", directory, seed)
+
+
+def tiny_bart(directory: Path | str, seed: int = 0) -> Path:
+    """Saves an encoder-decoder of two layers each; see `tiny_task_model`."""
+    return tiny_task_model("bart", directory, seed)
+
+
+def tiny_t5(directory: Path | str, seed: int = 0) -> Path:
+    """Saves an encoder-decoder without a table of positions; see `tiny_task_model`."""
+    return tiny_task_model("t5", directory, seed)
+
+
+def tiny_bert_tokens(directory: Path | str, seed: int = 0) -> Path:
+    """Saves a BERT backbone for token classification; see `tiny_task_model`."""
+    return tiny_task_model("bert_tokens", directory, seed)
 
 
 def model_config(**settings: Any) -> ModelConfig:

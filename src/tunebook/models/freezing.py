@@ -115,7 +115,7 @@ def decide(
         own = [parameters[name].numel() for name, by in decided.items() if by == number and name not in fixed]
         rows.append(FreezingRow(rule.name, rule.trainable, len(own), sum(own), sum(own) / total))
     if held := [parameter.numel() for name, parameter in parameters.items() if name in fixed]:
-        rows.append(FreezingRow("weights under the adapter", False, len(held), sum(held), sum(held) / total))
+        rows.append(FreezingRow("never trained", False, len(held), sum(held), sum(held) / total))
     trained = frozenset(name for name, number in decided.items() if rules[number].trainable and name not in fixed)
     return trained, FreezingTable(tuple(rows))
 

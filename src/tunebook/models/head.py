@@ -119,7 +119,8 @@ def _unexpected_message(
 ) -> str:
     which = "not part of the declared head" if declared is not None else "not part of the head"
     message = f"newly initialised, but {which}: {_some(unexpected)}"
-    if len(_whole_modules(model, set(new))) > MANY:
+    whole = _whole_modules(model, set(new))
+    if len(whole) > MANY or getattr(model, "base_model_prefix", None) in whole:
         return f"{message}; {described} holds another architecture or other sizes than {type(model).__name__}"
     return f"{message}; if that is meant: {_declaration(model, new)}"
 

@@ -33,6 +33,16 @@ def bias_parameters(model: nn.Module) -> frozenset[str]:
     return frozenset(name for name, _ in model.named_parameters() if name.endswith("bias"))
 
 
+def constant_parameters(model: nn.Module) -> frozenset[str]:
+    """Names of the parameters that an architecture computes and never learns: Marian's sinusoidal positions."""
+    found = {
+        id(module.weight)
+        for module in model.modules()
+        if isinstance(module, nn.Embedding) and "Sinusoidal" in type(module).__name__
+    }
+    return frozenset(name for name, parameter in model.named_parameters() if id(parameter) in found)
+
+
 def rules_in_front(model: nn.Module, freezing: FreezingConfig, depth: Depth) -> list[Rule]:
     """The rules of `freezing.biases`, `norms` and `embeddings`, which stand above the policy's in every phase.
 

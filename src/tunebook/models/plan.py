@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Collection, Container
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from tunebook.config import registry
 from tunebook.errors import FreezingError, Problem
 from tunebook.models.depth import Depth, find_depth
 from tunebook.models.freezing import NOTHING, FreezingTable, decide
-from tunebook.models.kinds import rules_in_front
+from tunebook.models.kinds import constant_parameters, rules_in_front
 from tunebook.models.policies.base import Phase
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class FreezingPlan:
         return frozenset().union(*(planned.trained for planned in self.phases))
 
 
-def plan_freezing(model: nn.Module, freezing: FreezingConfig, fixed: Container[str] = frozenset()) -> FreezingPlan:
+def plan_freezing(model: nn.Module, freezing: FreezingConfig, fixed: Collection[str] = frozenset()) -> FreezingPlan:
     """Decide what trains; the model stays as it is.
 
     Phases in which nothing new happens are left out: those of layers without parameters of their own that train.
@@ -68,6 +68,8 @@ def plan_freezing(model: nn.Module, freezing: FreezingConfig, fixed: Container[s
         FreezingError: the policy does not fit the model.
     """
     policy = registry.load("policy", freezing.policy)
+    constant = constant_parameters(model)
+    fixed = constant.union(fixed)
     depth = find_depth(model)
     if hasattr(policy, "phases"):
         phases = policy.phases(depth, freezing.options)
@@ -83,7 +85,7 @@ def plan_freezing(model: nn.Module, freezing: FreezingConfig, fixed: Container[s
             problems |= dict.fromkeys(error.problems)
             continue
         if trained and not (planned and _goes_on(planned[-1], phase, trained)):
-            planned.append(PlannedPhase(phase, trained, table, where(depth, trained, fixed)))
+            planned.append(PlannedPhase(phase, trained, table, where(depth, trained, fixed, constant)))
     if problems or not planned:
         raise FreezingError(problems or Problem("", NOTHING))
     if phases[-1].length is None:
@@ -97,18 +99,25 @@ def _goes_on(before: PlannedPhase, phase: Phase, trained: frozenset[str]) -> boo
     return trained == before.trained and rates and not phase.restarts
 
 
-def where(depth: Depth, trained: Container[str], fixed: Container[str] = frozenset()) -> str:
+def where(
+    depth: Depth,
+    trained: Container[str],
+    fixed: Container[str] = frozenset(),
+    constant: Container[str] = frozenset(),
+) -> str:
     """The parts of a model that train, in a few words: `everything`, or `layer 4 to layer 5, head; parts of …`.
 
     Args:
         depth: of the model.
         trained: names of the parameters that train.
-        fixed: names of parameters that never do, and that nobody expects to.
+        fixed: names of parameters that never do: the weights under an adapter, and constant ones.
+        constant: those of them that have no place in `everything`.
     """
     wholly: list[int] = []
     partly: list[int] = []
     groups = [group for group in depth.groups if any(name not in fixed for name in group.parameter_names)]
-    covered = not any(name in fixed for group in depth.groups for name in group.parameter_names)
+    names_of_all = [name for group in depth.groups for name in group.parameter_names]
+    covered = not any(name in fixed and name not in constant for name in names_of_all)
     for at, group in enumerate(groups):
         states = [name in trained for name in group.parameter_names if name not in fixed]
         if any(states):

@@ -79,7 +79,8 @@ def _token_settings(usual: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase)
     # BERT-like tokenizers mark the beginning and the end of a text by [CLS] and [SEP].
     ids["bos_token_id"] = tokenizer.cls_token_id if ids["bos_token_id"] is None else ids["bos_token_id"]
     ids["eos_token_id"] = tokenizer.sep_token_id if ids["eos_token_id"] is None else ids["eos_token_id"]
-    found: dict[str, Any] = {"vocab_size": len(tokenizer), **ids}
+    found: dict[str, Any] = {"vocab_size": len(tokenizer)}
+    found |= {name: value for name, value in ids.items() if hasattr(usual, name)}  # T5 begins no text
     if not usual.is_encoder_decoder:
         return found
     if hasattr(usual, "decoder_vocab_size"):

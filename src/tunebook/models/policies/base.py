@@ -3,7 +3,7 @@
 A policy is a module `tunebook/models/policies/NAME.py` (or an installed package's entry point
 `policy.NAME`) with a pydantic `class Options` and either a function `rules(depth, options) -> list[Rule]`, for the
 whole run, or `phases(depth, options) -> list[Phase]`. One with phases may also have `longer_than(options) -> Span`:
-what training must outlast in any model, told before one is loaded.
+the least length of training, checked before a model is loaded.
 """
 
 from __future__ import annotations
@@ -98,6 +98,20 @@ def by_depth(depth: Depth, frozen: Iterable[Group]) -> list[Rule]:
         for group in depth.groups
         if group.parameter_names
     ]
+
+
+def check_head(depth: Depth) -> None:
+    """Refuses a model without a head of its own, where a policy trains the head alone.
+
+    Raises:
+        FreezingError: no parameter is outside the backbone.
+    """
+    if not depth.head.parameter_names:
+        message = (
+            "this model has no head of its own to train: its output layer shares the weights of the embeddings (they "
+            "are tied), or there is none; use freezing=last_n, freezing=patterns or an adapter"
+        )
+        raise FreezingError(Problem("freezing.policy", message))
 
 
 def check_layers(depth: Depth, n: int) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tunebook.config.options import Options as BaseOptions
 from tunebook.errors import Problem
 from tunebook.models.policies.base import Rule, by_depth
+from tunebook.models.policies.base import Rule, by_depth, check_head
 
 if TYPE_CHECKING:
     from tunebook.config.schema import Config
@@ -18,7 +19,12 @@ class Options(BaseOptions):
 
 
 def rules(depth: Depth, options: Options) -> list[Rule]:
-    """The whole backbone frozen; what lies outside it trains."""
+    """The whole backbone frozen; what is outside it trains.
+
+    Raises:
+        FreezingError: nothing is outside it (a language model with tied weights).
+    """
+    check_head(depth)
     return by_depth(depth, frozen=[depth.embeddings, *depth.layers])
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from tunebook.config.options import Options as BaseOptions
 from tunebook.models.policies._options import Rate, Share, rates, span_of, with_default
-from tunebook.models.policies.base import Phase, Rule, Span, by_depth
+from tunebook.models.policies.base import Phase, Rule, Span, by_depth, check_head
 
 if TYPE_CHECKING:
     from tunebook.models.depth import Depth
@@ -41,12 +41,17 @@ class Options(BaseOptions):
 
 
 def longer_than(options: Options) -> Span | None:
-    """The first phase, or nothing would be left for the second."""
+    """The first phase, or no steps remain for the second."""
     return span_of(options, "head")
 
 
 def phases(depth: Depth, options: Options) -> list[Phase]:
-    """Two phases; each runs the schedule of learning rates from its beginning to its end."""
+    """Two phases; each runs the schedule of learning rates from its beginning to its end.
+
+    Raises:
+        FreezingError: the model has no head of its own.
+    """
+    check_head(depth)
     backbone = [depth.embeddings, *depth.layers]
     first, first_share = rates(options.head_learning_rate)
     second, second_share = rates(options.learning_rate)
