@@ -26,14 +26,14 @@ from PIL import Image
 from pyarrow import parquet
 
 from tests.commands import typed
+from tests.data.small_tasks import IMAGE, LABELS, TEXT, task
 from tunebook.config import registry
 from tunebook.config.schema import CleaningConfig, DatasetConfig
 from tunebook.data import preflight
+from tunebook.data.columns import Column
 from tunebook.data.prepare import prepare
 from tunebook.errors import TunebookError
 
-TEXT = {"text": True, "text_pair": False, "label": True}
-IMAGE = {"image": True, "label": True}
 KEEP = CleaningConfig(duplicates="ignore", near_duplicates="ignore", conflicts="ignore", leaks="ignore",
                       near_leaks="ignore")  # fmt: skip
 GOOD = "text,label\ngood film,1\nbad film,0\nfine film,1\npoor film,0\n"
@@ -63,7 +63,7 @@ class Case:
     options: dict[str, Any] = field(default_factory=dict)
     source: str = "files"
     fields: dict[str, Any] = field(default_factory=dict)
-    kind: str = "class"
+    kind: str = "single_label"
 
 
 def table(**columns: Any) -> Callable[[Path], None]:
@@ -266,28 +266,28 @@ CASES = {
         "a.jsonl",
         lines({"text": "a", "label": ["x"]}, {"text": "b", "label": None}, {"text": "c", "label": ["y"]}),
         ("has no list: row 1",),
-        kind="classes",
+        kind="multi_label",
     ),  # fmt: skip
     "a row without any label": Case(
         "a.jsonl",
         lines({"text": "a", "label": ["x"]}, {"text": "b", "label": []}, {"text": "c", "label": ["y", "x", "y"]}),
         rows=3,
         told="1 of 3 rows of train have no label",
-        kind="classes",
+        kind="multi_label",
     ),  # fmt: skip
     "columns that hold 2": Case(
         "a.csv",
         "text,a,b\nx,1,0\ny,2,\nz,0,1\n",
         ("'a' must hold 0 or 1", "holds 2: row 1", "nothing: row 1"),
         fields={"columns": {"label": ["a", "b"]}},
-        kind="classes",
+        kind="multi_label",
     ),  # fmt: skip
     "decimal commas": Case(
-        "a.tsv", "text\tlabel\na\t1,5\nb\t2,0\n", ("'1,5': rows 0, 1", "decimal points"), kind="number"
+        "a.tsv", "text\tlabel\na\t1,5\nb\t2,0\n", ("'1,5': rows 0, 1", "decimal points"), kind="regression"
     ),
-    "infinite numbers": Case("a.csv", "text,label\na,1.5\nb,inf\nc,2\n", ("'inf': row 1",), kind="number"),
-    "numbers beyond all": Case("a.csv", "text,label\na,1.5\nb,1e999\nc,2\n", ("row 1",), kind="number"),
-    "words for numbers": Case("a.csv", "text,label\na,good\nb,bad\n", ("must hold finite numbers",), kind="number"),
+    "infinite numbers": Case("a.csv", "text,label\na,1.5\nb,inf\nc,2\n", ("'inf': row 1",), kind="regression"),
+    "numbers beyond all": Case("a.csv", "text,label\na,1.5\nb,1e999\nc,2\n", ("row 1",), kind="regression"),
+    "words for numbers": Case("a.csv", "text,label\na,good\nb,bad\n", ("must hold finite numbers",), kind="regression"),
     # Parquet and Arrow
     "half a Parquet file": Case("a.parquet", cut_table, ("a.parquet", "cut short or damaged")),
     "a Parquet file with a changed page": Case("a.parquet", changed_table, ("a.parquet",)),
@@ -341,10 +341,10 @@ def test_there_are_many():
     assert len(CASES) >= 80
 
 
-def outcome(dataset: DatasetConfig, roles: dict[str, bool], kind: str, folder: Path) -> tuple[Any, Any]:
+def outcome(dataset: DatasetConfig, roles: dict[str, Column], kind: str, folder: Path) -> tuple[Any, Any]:
     """The prepared data or Tunebook's own error; any other exception fails the test that asks."""
     try:
-        return prepare(dataset, roles, KEEP, kind, cwd=folder), None
+        return prepare(dataset, task(roles, LABELS[kind]), KEEP, folder), None
     except TunebookError as error:
         return None, error
 

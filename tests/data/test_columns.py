@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Value
 
+from tests.data.small_tasks import TEXT as ROLES
 from tunebook.data import columns
 from tunebook.errors import DataError
-
-ROLES = {"text": True, "text_pair": False, "label": True}
 
 
 def renamed(said, roles=ROLES, **data):
@@ -62,7 +61,7 @@ def test_a_column_that_is_called_row():
     [
         ({"label": ["a", "text"]}, [("dataset.columns.label='text'", "is also the column of text")]),
         ({"label": ["a", "a"]}, [("dataset.columns.label='a'", "is named twice")]),
-        ({"text": ["a", "b"]}, [("dataset.columns.text=[a, b]", "only label may take several")]),
+        ({"text": ["a", "b"]}, [("dataset.columns.text=[a, b]", "only labels may take several")]),
         ({"text": "label"}, [("dataset.columns.label='label'", "is also the column of text")]),
         ({"weight": "label"}, []),
     ],

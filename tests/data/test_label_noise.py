@@ -10,7 +10,11 @@ import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value, concatenate_datasets
 
 from tunebook.config.data_groups import CleaningConfig
-from tunebook.data.label_noise import probabilities, requirements, suspects, treatment
+from tunebook.data.label_noise import policy as policies
+from tunebook.data.label_noise import probabilities, requirements, suspects
+from tunebook.data.labels.base import LabelColumn, Targets
+from tunebook.data.labels.multi_label import MultiLabel
+from tunebook.data.labels.single_label import SingleLabel
 from tunebook.data.prepare import PreparedData
 from tunebook.errors import ConfigurationError, DataError
 
@@ -65,7 +69,9 @@ def prepared(given: np.ndarray, **fields) -> PreparedData:
         return Dataset.from_dict({"text": [f"text {row}" for row in rows], "label": labels, "row": rows}, features)
 
     splits = DatasetDict({"train": split(1000, given.tolist()), "validation": split(0, [0, 1, 2])})
-    return PreparedData(splits, NAMES, {"train": "abc", "validation": "def"}, {}, None, "a test", **fields)
+    fields.setdefault("label", LabelColumn(SingleLabel(), "label", NAMES))
+    digests = {"train": "abc", "validation": "def"}
+    return PreparedData(splits, Targets(tuple(NAMES)), digests, {}, None, "a test", **fields)
 
 
 def encoded(data: PreparedData) -> Dataset:
@@ -77,8 +83,11 @@ def treated(policy: str, **settings):
     """The clouds, treated by the single process."""
     points, _, given = clouds()
     data = settings.pop("data", None) or prepared(given)
-    arguments = {"features": lambda _: points, "kind": "class", "seed": 1, "ranks": Alone(), **settings}
-    return treatment.treat(CleaningConfig(label_noise=policy), data, encoded(data), **arguments)
+    arguments = {"features": lambda _: points, "seed": 1, "ranks": Alone(), **settings}
+    share = arguments.pop("share", None)
+    return policies.apply_policy(
+        CleaningConfig(label_noise=policy, label_noise_share=share), data, encoded(data), **arguments
+    )
 
 
 def test_planted_flips_are_found_and_little_else():
@@ -161,7 +170,7 @@ def test_drop_takes_exactly_the_suspects_and_says_why():
     first, suspect = result.data.dropped[0], result.record["suspects"][0]
     assert (first.row, first.values["text"]) == (suspect["row"], f"text {suspect['row']}")
     assert first.values["label"] == suspect["given"]
-    assert f"said {suspect['given']}, probably {suspect['suggested']}" in first.reason
+    assert f"labelled {suspect['given']}, probably {suspect['suggested']}" in first.reason
     assert suspect["suggested"] == NAMES[clouds()[1][suspect["row"] - 1000]]
 
 
@@ -171,7 +180,7 @@ def test_weights_have_mean_one_and_are_small_where_the_label_is_wrong():
     assert weights.mean() == pytest.approx(1)
     wrong = np.isin(np.arange(ROWS), FLIPS)
     assert weights[wrong].mean() < 0.3 < 0.9 < weights[~wrong].mean()
-    assert weights.min() / weights.max() >= treatment.FLOOR
+    assert weights.min() / weights.max() >= policies.FLOOR
     assert len(result.data.splits["train"]) == ROWS
 
 
@@ -249,8 +258,8 @@ def test_ignore_looks_at_nothing():
 @pytest.mark.parametrize("policy", ["drop", "weight"])
 def test_every_rank_and_every_continuation_does_what_the_first_did(policy, tmp_path):
     first = treated(policy)
-    treatment.write(tmp_path, first.record)
-    again = treated(policy, before=treatment.read(tmp_path), features=None)
+    policies.write(tmp_path, first.record)
+    again = treated(policy, before=policies.read(tmp_path), features=None)
     other = treated(policy, ranks=Other(first.record), features=None)
     for result in (again, other):
         assert result.data.splits["train"]["row"][:] == first.data.splits["train"]["row"][:]
@@ -260,9 +269,9 @@ def test_every_rank_and_every_continuation_does_what_the_first_did(policy, tmp_p
 
 
 def test_a_record_of_other_rows_is_refused(tmp_path):
-    assert treatment.read(tmp_path) is None
-    treatment.write(tmp_path, treated("drop").record)
-    kept = treatment.read(tmp_path) | {"fingerprint": "another"}
+    assert policies.read(tmp_path) is None
+    policies.write(tmp_path, treated("drop").record)
+    kept = policies.read(tmp_path) | {"fingerprint": "another"}
     with pytest.raises(DataError, match=r"label_noise.json is of other training rows"):
         treated("drop", before=kept, features=None)
 
@@ -286,11 +295,11 @@ def test_multi_label_rows_are_treated_too():
     points, true, _ = clouds()
     given = np.stack([true == 0, true != 2, true == 2], axis=1).astype(int)
     given[4, 1] = 0
-    data = prepared(true)
+    data = prepared(true, label=LabelColumn(MultiLabel(), "label", NAMES))
     feature = List(Value("int8"))
     train = data.splits["train"].remove_columns("label").add_column("label", given.tolist(), feature=feature)
     data.splits["train"] = train
-    result = treated("drop", data=data, kind="classes", features=lambda _: points, share=1 / ROWS)
+    result = treated("drop", data=data, features=lambda _: points, share=1 / ROWS)
     assert [one["row"] for one in result.record["suspects"]] == [1004]
-    assert result.data.dropped[0].reason.startswith("label_noise: said no green, probably green")
+    assert result.data.dropped[0].reason.startswith("label_noise: labelled no green, probably green")
     assert result.data.dropped[0].values["label"] == []

@@ -7,9 +7,8 @@ import sys
 
 import pytest
 
+from tests.data.small_tasks import TEXT
 from tunebook.data.preflight import problems
-
-TEXT = {"text": True, "text_pair": False, "label": True}
 
 
 def keys_and_messages(config, folder):

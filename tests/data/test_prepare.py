@@ -9,13 +9,13 @@ import pandas
 import pytest
 from datasets import ClassLabel, Image
 
+from tests.data.small_tasks import IMAGE, LABELS, TEXT, task
 from tunebook.config.data_groups import CleaningConfig
 from tunebook.data.cleaning.findings import Finding
+from tunebook.data.columns import Column
 from tunebook.data.prepare import prepare, without_rows
 from tunebook.errors import DataError
 
-TEXT = {"text": True, "text_pair": False, "label": True}
-IMAGE = {"image": True, "label": True}
 ROWS = [("fine", "pos"), ("bad", "neg"), ("good", "pos"), ("poor", "neg")]
 
 
@@ -27,12 +27,12 @@ def csv(rows, header="text,label"):
 def prepared(tmp_path, write, configured):
     """prepared({"train": content, …}, **fields of the configuration) of CSV files."""
 
-    def run(contents, roles=TEXT, cleaning=None, kind="class", **fields):
+    def run(contents, roles=TEXT, cleaning=None, kind="single_label", **fields):
         for name, content in contents.items():
             write(f"{name}.csv", content)
         options = {name: f"{name}.csv" for name in contents}
         policies = CleaningConfig(**(cleaning or {}))
-        return prepare(configured("files", options, **fields), roles, policies, kind, cwd=tmp_path)
+        return prepare(configured("files", options, **fields), task(roles, LABELS[kind]), policies, tmp_path)
 
     return run
 
@@ -156,7 +156,7 @@ def test_fingerprints_are_of_the_content(prepared):
 
 def test_fingerprint_of_the_digits_is_this_on_every_machine(configured):
     config = configured("digits", split={"validation": 0.15, "test": 0.15, "seed": 42})
-    data = prepare(config, IMAGE)
+    data = prepare(config, task(IMAGE))
     assert data.splits.num_rows == {"train": 1257, "validation": 270, "test": 270}
     assert data.label_names == list("0123456789")
     assert isinstance(data.splits["train"].features["image"], Image)
@@ -183,7 +183,7 @@ def test_pairs_overlap_only_when_both_texts_do(prepared):
 def test_without_a_label_role(tmp_path, write, configured):
     write("a.csv", "text\none\ntwo\nthree\nfour\n")
     config = configured("files", {"train": "a.csv"}, split={"test": 0.5})
-    data = prepare(config, {"text": True}, label_role=None, cwd=tmp_path)
+    data = prepare(config, task({"text": Column("text")}, None), cwd=tmp_path)
     assert (data.splits.num_rows, data.label_names) == ({"train": 2, "test": 2}, [])
 
 
@@ -193,7 +193,7 @@ def test_texts_are_no_images(refusal):
 
 def test_shipped_reviews(configured):
     config = configured("reviews", labels=["negative", "positive"], rows={"train": 980, "validation": 210, "test": 210})
-    data = prepare(config, TEXT)
+    data = prepare(config, task())
     assert data.label_names == ["negative", "positive"]
     assert set(data.overlaps.values()) == {0}
 
@@ -206,7 +206,7 @@ def test_sst2_sentences(real, configured):
     config = configured(
         "files", {**options, "column_names": ["text", "label"], "quoting": "none"}, labels=["negative", "positive"]
     )
-    data = prepare(config, TEXT, CleaningConfig(leaks="report", near_leaks="report"))
+    data = prepare(config, task(), CleaningConfig(leaks="report", near_leaks="report"))
     frames = {
         split: pandas.read_csv(file, sep="\t", header=None, names=["text", "label"], quoting=csv_module.QUOTE_NONE)
         for split, file in options.items()
@@ -218,7 +218,7 @@ def test_sst2_sentences(real, configured):
     found = {(one.kind, one.split): one for one in data.findings}
     assert len(found["duplicates", "train"].rows) == train.duplicated().sum() > 0
     assert found["leaks", "train"].rows == train.index[train.text.isin(set(test.text))].tolist()
-    dropped = prepare(config, TEXT)
+    dropped = prepare(config, task())
     assert dropped.splits["test"].to_list() == data.splits["test"].to_list()
     assert dropped.fingerprints["test"] == data.fingerprints["test"]
     assert dropped.overlaps["train", "test"] == 0
@@ -227,7 +227,7 @@ def test_sst2_sentences(real, configured):
 
 def test_cifar10_small(real, configured):
     config = configured("image_folder", {"path": str(real / "cifar10_small")}, split={"validation": 0.1})
-    data = prepare(config, IMAGE)
+    data = prepare(config, task(IMAGE))
     assert data.splits.num_rows == {"train": 1800, "validation": 200, "test": 500}
     assert len(data.label_names) == 10
     assert data.splits["validation"]["label"][:].count(3) == 20
@@ -241,13 +241,13 @@ def test_duplicates_of_the_spam_messages(real, configured):
     file = real / "sms_spam/SMSSpamCollection"
     frame = pandas.read_csv(file, sep="\t", header=None, names=["label", "text"], quoting=csv_module.QUOTE_NONE)
     config = configured("files", {"train": str(file), **SPAM})
-    data = prepare(config, TEXT, CleaningConfig(duplicates="drop"))
+    data = prepare(config, task(), CleaningConfig(duplicates="drop"))
     assert len(data.splits["train"]) == len(frame.drop_duplicates()) < len(frame)
     [finding] = [one for one in data.findings if one.kind == "duplicates"]
     assert finding.rows == frame.index[frame.duplicated()].tolist()
     assert [one.row for one in data.dropped] == finding.rows
     assert data.splits["train"]["row"][:] == frame.index[~frame.duplicated()].tolist()
-    again = prepare(config, TEXT, CleaningConfig(duplicates="drop"))
+    again = prepare(config, task(), CleaningConfig(duplicates="drop"))
     assert (again.fingerprints, again.findings) == (data.fingerprints, data.findings)
 
 
@@ -368,7 +368,7 @@ def test_groups_are_for_splitting_alone(prepared):
 def test_several_labels(prepared):
     labels = ["a", "b", "a;b", "", "c"]
     rows = [(f"text {at}", labels[at % 5]) for at in range(50)] + [("text 0", "b"), ("text 1", "b")]
-    data = prepared({"train": csv(rows)}, kind="classes", label_separator=";", split={"validation": 0.2})
+    data = prepared({"train": csv(rows)}, kind="multi_label", label_separator=";", split={"validation": 0.2})
     assert data.label_names == ["a", "b", "c"]
     found = {one.kind: one.rows for one in data.findings if one.kind in {"conflicts", "duplicates"}}
     assert found == {"conflicts": [0, 50], "duplicates": [51]}
@@ -377,6 +377,8 @@ def test_several_labels(prepared):
 
 def test_numbers(prepared):
     rows = [(f"text {at}", at / 4) for at in range(20)] + [("text 3", 9.5)]
-    data = prepared({"train": csv(rows)}, kind="number", split={"validation": 0.2}, cleaning={"conflicts": "drop"})
+    data = prepared(
+        {"train": csv(rows)}, kind="regression", split={"validation": 0.2}, cleaning={"conflicts": "drop"}
+    )
     assert sum(data.splits.num_rows.values()) == 19
     assert data.label_names == []

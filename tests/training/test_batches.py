@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from tunebook.data.labels.single_label import SingleLabel
 from tunebook.data.sampling import none
-from tunebook.data.sampling.base import TrainLabels
+from tunebook.data.sampling.base import TrainTargets
 from tunebook.errors import ConfigurationError
 from tunebook.training.batches import BatchLayout, EffectiveBatches, batch_layout, epoch_order
 
@@ -43,7 +44,7 @@ def test_an_uneven_share_is_refused_with_the_nearest_sizes():
 def test_every_layout_trains_on_the_same_rows_in_every_step(strategy, rows, per_device, processes, accumulation):
     lengths = [(row * 7) % 40 for row in range(rows)]
     layout = BatchLayout(per_device, processes, accumulation)
-    sampling = none.Sampling(none.Options(), TrainLabels("class", ("a", "b"), np.zeros(rows)))
+    sampling = none.Sampling(none.Options(), TrainTargets(SingleLabel(), ("a", "b"), np.zeros(rows)))
     ranks = [EffectiveBatches(sampling, layout, rank, strategy, 3, lengths) for rank in range(processes)]
     for epoch in (0, 1):
         whole = epoch_order(rows, 8, strategy, 3, epoch, lengths)

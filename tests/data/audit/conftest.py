@@ -12,8 +12,11 @@ import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, List, Value
 from PIL import Image as Pictures
 
+from tests.data.small_tasks import IMAGE, LABELS
 from tunebook.data.audit.context import AuditContext
 from tunebook.data.audit.facts import AuditFacts
+from tunebook.data.columns import Column
+from tunebook.data.labels.base import LabelColumn, Targets
 
 NAMES = ["bad", "good"]
 WORDS = ["plot", "film", "actor", "scene", "slow", "funny", "dull", "warm", "loud", "quiet", "short", "long"]
@@ -39,12 +42,13 @@ def png(pixels: np.ndarray) -> dict[str, Any]:
 
 @pytest.fixture
 def made() -> Callable[..., AuditContext]:
-    """`made({"train": {"text": […], "label": […]}}, kind="class", findings=[…], effective_batch=8, …)`."""
+    """`made({"train": {"text": […], "label": […]}}, kind="single_label", findings=[…], effective_batch=8, …)`."""
 
     def make(splits: dict[str, dict[str, list[Any]]], names: list[str] | None = None, **more: Any) -> AuditContext:
-        kind = more.pop("kind", "class")
+        kind = more.pop("kind", "single_label")
         names = NAMES if names is None else names
-        label = {"class": ClassLabel(names=names) if names else None, "classes": List(Value("int8"))}
+        label = {"single_label": ClassLabel(names=names) if names else None, "multi_label": List(Value("int8"))}
+        columns_of = more.pop("columns", {})
         held = {}
         for split, columns in splits.items():
             columns = {"row": list(range(len(next(iter(columns.values()))))), **columns}
@@ -59,12 +63,15 @@ def made() -> Callable[..., AuditContext]:
             held[split] = Dataset.from_dict(columns, features=Features(features))
         data = SimpleNamespace(
             splits=DatasetDict(held),
-            label_names=[] if kind == "number" else names,
+            targets=Targets(() if kind == "regression" else tuple(names)),
+            label_names=[] if kind == "regression" else names,
+            label=LabelColumn(LABELS[kind], "label", names),
+            columns={"text": Column("text"), "text_pair": Column("text", required=False), **IMAGE, **columns_of},
             overlaps=more.pop("overlaps", {}),
             findings=more.pop("findings", []),
             dropped=more.pop("dropped", []),
             source="made by hand",
         )
-        return AuditContext(data, AuditFacts(label_kind=kind, **more))
+        return AuditContext(data, AuditFacts(**more))
 
     return make

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from tunebook.data.audit.separability import FOLDS, delong, grouped_folds, tell_apart
+from tunebook.data.audit.separability import FOLDS, delong, grouped_folds, separate
 
 
 def test_delong_by_hand():
@@ -46,7 +46,7 @@ def test_the_feature_that_tells_has_the_largest_weight_and_its_sign():
     features = generator.normal(size=(400, 5))
     second = np.arange(400) % 2
     features[:, 3] -= 2 * second
-    found = tell_apart(features, second, np.arange(400), 1.0, 0)
+    found = separate(features, second, np.arange(400), 1.0, 0)
     assert found is not None
     assert int(np.abs(found.weights).argmax()) == 3
     assert found.weights[3] < 0
@@ -55,4 +55,4 @@ def test_the_feature_that_tells_has_the_largest_weight_and_its_sign():
 
 def test_too_few_different_rows_say_nothing():
     second = np.arange(40) % 2
-    assert tell_apart(np.ones((40, 1)), second, np.arange(40) % 4, 1.0, 0) is None
+    assert separate(np.ones((40, 1)), second, np.arange(40) % 4, 1.0, 0) is None

@@ -8,6 +8,7 @@ from datasets import ClassLabel, Dataset, DatasetDict
 
 from tunebook.config.data_groups import CleaningConfig
 from tunebook.data.augmentation import paraphrase
+from tunebook.data.labels.base import Targets
 from tunebook.data.prepare import PreparedData
 from tunebook.errors import DataError
 
@@ -26,7 +27,9 @@ def prepared(weights=None, paraphrases=None, **splits):
     given = paraphrases or [["a one", "uno"], None, ["", "c three", "C  Three", "held out"], ["dos"]]
     train = split(["one", "two", "three", "four"], given, start=10)
     given = {"train": train, "validation": split(["held OUT", "five"], [["never me"], ["nor me"]]), **splits}
-    return PreparedData(DatasetDict(given), LABELS, dict.fromkeys(given, "digest"), {}, None, "test", weights)
+    return PreparedData(
+        DatasetDict(given), Targets(tuple(LABELS)), dict.fromkeys(given, "digest"), {}, None, "test", weights=weights
+    )
 
 
 def add(data, **options):

@@ -7,6 +7,8 @@ from PIL import Image as Pillow
 from tests.data.augmentation.test_paraphrase import prepared
 from tunebook.data.augmentation import image, none, paraphrase, text
 from tunebook.data.augmentation._preview import idle, preview
+from tunebook.data.labels.base import LabelColumn, Targets
+from tunebook.data.labels.single_label import SingleLabel
 from tunebook.data.prepare import PreparedData
 from tunebook.data.row_key import RowKey
 
@@ -17,7 +19,15 @@ def pictures(count=6):
     images = [Pillow.fromarray(numbers.integers(0, 256, (8 + at % 2, 8, 3), dtype=np.uint8)) for at in range(count)]
     columns = {"image": images, "label": [at % 2 for at in range(count)], "row": range(100, 100 + count)}
     train = Dataset.from_dict(columns, features=features)
-    return PreparedData(DatasetDict({"train": train}), ["cat", "dog"], {}, {}, None, "test")
+    return PreparedData(
+        DatasetDict({"train": train}),
+        Targets(("cat", "dog")),
+        {},
+        {},
+        None,
+        "test",
+        label=LabelColumn(SingleLabel(), "label", ("cat", "dog")),
+    )
 
 
 def test_images_before_and_after_with_whom_they_are_mixed():

@@ -87,8 +87,8 @@ def test_names_that_the_lists_carry():
 
 
 def test_a_label_of_a_later_split_has_its_id_too():
-    found, names = MultiLabel().encode(splits(train=[["a"], ["b"]], test=[["c"], []]), "label", None, KEY)
-    assert names == ["a", "b", "c"]
+    found, targets = MultiLabel().encode(splits(train=[["a"], ["b"]], test=[["c"], []]), "label", None, KEY)
+    assert list(targets.names) == ["a", "b", "c"]
     assert found["test"]["label"][:] == [[0, 0, 1], [0, 0, 0]]
     assert found["train"].column_names == ["row", "label"]
 
@@ -142,8 +142,8 @@ def test_goemotions_as_it_is_published(real, tmp_path):
     context = LoadContext(roles={"text": "text", "label": "label"}, required=("text", "label"), cwd=tmp_path)
     given = files.load(options, context)
     names = (folder / "labels.txt").read_text(encoding="utf-8").split()
-    found, named = MultiLabel().encode(given, "label", names, KEY, ",")
+    found, targets = MultiLabel().encode(given, "label", names, KEY, ",")
     lines = (folder / "train.tsv").read_text(encoding="utf-8").split("\n")
     ids = [{int(part) for part in line.split("\t")[1].split(",")} for line in lines if line]
-    assert named == names
+    assert list(targets.names) == names
     assert [{i for i, value in enumerate(row) if value} for row in found["train"]["label"]] == ids

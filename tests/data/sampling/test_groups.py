@@ -1,18 +1,20 @@
 import numpy as np
 
+from tunebook.data.labels.multi_label import MultiLabel
+from tunebook.data.labels.single_label import SingleLabel
 from tunebook.data.sampling._groups import UNLABELLED, by_turns, groups
-from tunebook.data.sampling.base import TrainLabels
+from tunebook.data.sampling.base import TrainTargets
 
 
 def test_one_label_a_row_makes_one_group_a_class_with_rows():
-    found = groups(TrainLabels("class", ("a", "b", "c"), np.array([2, 0, 2, 2])))
+    found = groups(TrainTargets(SingleLabel(), ("a", "b", "c"), np.array([2, 0, 2, 2])))
     assert {group: rows.tolist() for group, rows in found.items()} == {0: [1], 2: [0, 2, 3]}
 
 
 def test_a_row_of_several_labels_belongs_to_its_rarest_one():
     # Label 0 stands in 4 rows, label 1 in 2, label 2 in 2: of two labels alike, the first one.
     values = [[1, 0, 0], [1, 1, 0], [1, 0, 1], [1, 1, 1], [0, 0, 0]]
-    found = groups(TrainLabels("classes", ("a", "b", "c"), np.array(values, dtype=np.int8)))
+    found = groups(TrainTargets(MultiLabel(), ("a", "b", "c"), np.array(values, dtype=np.int8)))
     assert {group: rows.tolist() for group, rows in found.items()} == {UNLABELLED: [4], 0: [0], 1: [1, 3], 2: [2]}
 
 

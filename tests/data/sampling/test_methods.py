@@ -4,14 +4,18 @@ import numpy as np
 import pytest
 
 from tunebook.config import registry
+from tunebook.data.labels.multi_label import MultiLabel
+from tunebook.data.labels.single_label import SingleLabel
 from tunebook.data.sampling import none, oversample, undersample, weighted
-from tunebook.data.sampling.base import TrainLabels
+from tunebook.data.sampling.base import TrainTargets
 from tunebook.training.batches import BatchLayout, EffectiveBatches, epoch_order
 
 IDS = np.array([0] * 50 + [1] * 12 + [2] * 5)
-LABELS = TrainLabels("class", ("ham", "spam", "scam"), IDS)
+LABELS = TrainTargets(SingleLabel(), ("ham", "spam", "scam"), IDS)
 # 20 rows: 12 without a label, 5 of the first, 3 of both: the second label is the rarer one.
-MANY = TrainLabels("classes", ("rude", "cruel"), np.array([[0, 0]] * 12 + [[1, 0]] * 5 + [[1, 1]] * 3, dtype=np.int8))
+MANY = TrainTargets(
+    MultiLabel(), ("rude", "cruel"), np.array([[0, 0]] * 12 + [[1, 0]] * 5 + [[1, 1]] * 3, dtype=np.int8)
+)
 METHODS = {
     "oversample": (oversample, {}),
     "oversample to a third": (oversample, {"ratio": 1 / 3}),
@@ -109,7 +113,7 @@ def test_rows_of_several_labels_go_by_the_rarest_and_rows_of_none_are_never_rais
 
 def test_a_few_rows_without_a_label_are_not_taken_for_a_rare_class():
     values = np.array([[1, 0]] * 10 + [[0, 1]] * 6 + [[0, 0]], dtype=np.int8)
-    labels = TrainLabels("classes", ("a", "b"), values)
+    labels = TrainTargets(MultiLabel(), ("a", "b"), values)
     assert np.bincount(build("oversample", labels).draw(0, 0))[16] == 1
     assert build("undersample", labels).rows == 6 + 6 + 1
     assert build("weighted", labels).probabilities[16] == build("weighted", labels).probabilities[0]
@@ -160,7 +164,7 @@ def test_length_grouping_sorts_what_is_drawn_and_keeps_the_copies_apart():
 
 
 def test_sampling_none_is_the_same_as_oversampling_equal_classes():
-    labels = TrainLabels("class", ("a", "b"), np.array([0, 1] * 9))
+    labels = TrainTargets(SingleLabel(), ("a", "b"), np.array([0, 1] * 9))
     assert oversample.Sampling(oversample.Options(), labels).draw(1, 2).tolist() == list(range(18))
     assert none.Sampling(none.Options(), labels).draw(1, 2).tolist() == list(range(18))
 

@@ -10,9 +10,12 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 from sklearn.model_selection import train_test_split
 
 from tunebook.config.data_groups import SplitConfig
+from tunebook.data.labels.base import LabelColumn
+from tunebook.data.labels.single_label import SingleLabel
 from tunebook.data.splitting import carve
 from tunebook.errors import DataError
 
+LABEL = LabelColumn(SingleLabel(), "label", ("a", "b", "c"))
 FEATURES = Features({"row": Value("int64"), "label": ClassLabel(names=["a", "b", "c"])})
 
 
@@ -24,7 +27,7 @@ LABELS = [0] * 61 + [1] * 29 + [2] * 10
 
 
 def test_carves_by_class():
-    splits = carve(DatasetDict(train=made(LABELS)), SplitConfig(validation=0.15, test=0.2), "label")
+    splits = carve(DatasetDict(train=made(LABELS)), SplitConfig(validation=0.15, test=0.2), LABEL)
     assert splits.num_rows == {"train": 65, "validation": 15, "test": 20}
     for split in splits.values():
         for name, count in Counter(LABELS).items():
@@ -36,7 +39,7 @@ def test_carves_by_class():
 
 def test_the_seed_decides():
     def drawn(seed):
-        return carve(DatasetDict(train=made(LABELS)), SplitConfig(validation=0.2, seed=seed), "label")["validation"][
+        return carve(DatasetDict(train=made(LABELS)), SplitConfig(validation=0.2, seed=seed), LABEL)["validation"][
             "row"
         ][:]
 
@@ -60,17 +63,17 @@ def test_rows_are_rounded_up():
 )
 def test_refuses(given, labels, shares, message):
     with pytest.raises(DataError, match=message):
-        carve(DatasetDict(train=made(labels), **given), SplitConfig(**shares, seed=0), "label")
+        carve(DatasetDict(train=made(labels), **given), SplitConfig(**shares, seed=0), LABEL)
 
 
 def test_nothing_is_carved_without_a_share():
-    splits = carve(DatasetDict(train=made([0, 2])), SplitConfig(), "label")
+    splits = carve(DatasetDict(train=made([0, 2])), SplitConfig(), LABEL)
     assert splits.num_rows == {"train": 2}
 
 
 def test_the_rows_of_earlier_versions():
     """Published figures stand on these rows: the same seed must draw them for good."""
-    splits = carve(DatasetDict(train=made(LABELS)), SplitConfig(validation=0.1, test=0.1, seed=42), "label")
+    splits = carve(DatasetDict(train=made(LABELS)), SplitConfig(validation=0.1, test=0.1, seed=42), LABEL)
     left = np.arange(100)
     left, test = train_test_split(left, test_size=10, random_state=42, stratify=np.array(LABELS))
     _, validation = train_test_split(left, test_size=10, random_state=42, stratify=np.array(LABELS)[left])
@@ -78,14 +81,11 @@ def test_the_rows_of_earlier_versions():
     assert splits["validation"]["row"][:] == sorted(validation)
 
 
-def folds(config, count=100, extra=None, **options):
+def folds(config, count=100, extra=None):
     given = made(LABELS)
     for name, values in (extra or {}).items():
         given = given.add_column(name, values)
-    return [
-        carve(DatasetDict(train=given), SplitConfig(k_fold=5, fold=fold, **config), "label", **options)
-        for fold in range(5)
-    ]
+    return [carve(DatasetDict(train=given), SplitConfig(k_fold=5, fold=fold, **config), LABEL) for fold in range(5)]
 
 
 @pytest.mark.parametrize("method", ["stratified", "random", "grouped"])
@@ -110,14 +110,14 @@ def test_folds_hold_each_class_by_its_share():
 @pytest.mark.parametrize(
     ("config", "columns", "label", "message"),
     [
-        ({"k_fold": 5, "fold": 5}, {}, "label", r"split.fold=5   there are 5 folds, counted from 0: 0 to 4"),
-        ({"k_fold": 50}, {}, "label", "is 50, but there are only 27 rows"),
-        ({"validation": 0.2, "method": "grouped"}, {}, "label", "give dataset.columns.group"),
-        ({"validation": 0.2, "method": "time"}, {}, "label", "give dataset.columns.time"),
-        ({"validation": 0.2, "method": "stratified"}, {}, None, "needs classes, and there are none"),
-        ({"k_fold": 3, "method": "time"}, {"time": [1] * 27}, "label", "cannot go with k_fold"),
-        ({"k_fold": 9}, {"group": [1, 2, 3] * 9}, "label", "is 9, but there is only 3 groups"),
-        ({"validation": 0.99, "method": "random"}, {}, "label", "leaves no rows for train"),
+        ({"k_fold": 5, "fold": 5}, {}, LABEL, r"split.fold=5   there are 5 folds, counted from 0: 0 to 4"),
+        ({"k_fold": 50}, {}, LABEL, "is 50, but there are only 27 rows"),
+        ({"validation": 0.2, "method": "grouped"}, {}, LABEL, "give dataset.columns.group"),
+        ({"validation": 0.2, "method": "time"}, {}, LABEL, "give dataset.columns.time"),
+        ({"validation": 0.2, "method": "stratified"}, {}, None, "needs classes, and this task has no labels"),
+        ({"k_fold": 3, "method": "time"}, {"time": [1] * 27}, LABEL, "cannot go with k_fold"),
+        ({"k_fold": 9}, {"group": [1, 2, 3] * 9}, LABEL, "is 9, but there is only 3 groups"),
+        ({"validation": 0.99, "method": "random"}, {}, LABEL, "leaves no rows for train"),
     ],
 )
 def test_refuses_methods(config, columns, label, message):
@@ -131,7 +131,7 @@ def test_refuses_methods(config, columns, label, message):
 def test_auto_follows_the_columns():
     config = SplitConfig(validation=0.3)
     given = made([0, 1] * 10)
-    timed = carve(DatasetDict(train=given.add_column("time", list(range(20)))), config, "label")
+    timed = carve(DatasetDict(train=given.add_column("time", list(range(20)))), config, LABEL)
     assert timed["validation"]["row"][:] == list(range(14, 20))
-    grouped = carve(DatasetDict(train=given.add_column("group", [at // 5 for at in range(20)])), config, "label")
+    grouped = carve(DatasetDict(train=given.add_column("group", [at // 5 for at in range(20)])), config, LABEL)
     assert {row // 5 for row in grouped["validation"]["row"]} & {row // 5 for row in grouped["train"]["row"]} == set()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.data.small_tasks import TEXT
 from tunebook.data.preflight import problems
-
-TEXT = {"text": True, "text_pair": False, "label": True}
 
 
 @pytest.mark.parametrize(
@@ -14,7 +13,7 @@ TEXT = {"text": True, "text_pair": False, "label": True}
     [
         ({"k_fold": 5, "fold": 5}, {}, "fold", "must be 0 to 4"),
         ({"fold": 1}, {}, "fold", "there is no k_fold"),
-        ({"k_fold": 5, "validation": 0.1}, {}, "k_fold", "set one to null"),
+        ({"k_fold": 5, "validation": 0.1}, {}, "k_fold", "set one of them to null"),
         ({"k_fold": 5, "method": "time"}, {"time": "t"}, "k_fold", "cannot go with method=time"),
         ({"k_fold": 5}, {"time": "t"}, "method", "cannot go with k_fold"),
         ({"test": 0.1, "method": "time"}, {}, "method", "needs dataset.columns.time"),

@@ -7,8 +7,12 @@ import pytest
 from datasets import Dataset, DatasetDict
 
 from tunebook.config.data_groups import SplitConfig
+from tunebook.data.labels.base import LabelColumn
+from tunebook.data.labels.multi_label import MultiLabel
 from tunebook.data.splitting import carve
-from tunebook.data.splitting.many_labels import stratified
+from tunebook.data.splitting.iterative import stratified
+
+LABEL = LabelColumn(MultiLabel(), "label")
 
 
 def drawn(count: int, seed: int = 0) -> np.ndarray:
@@ -45,11 +49,11 @@ def test_the_seed_decides():
 def test_carved_and_folded():
     labels = drawn(300)
     train = Dataset.from_dict({"row": list(range(300)), "label": labels.tolist()})
-    splits = carve(DatasetDict(train=train), SplitConfig(validation=0.2, test=0.1), "label", "classes")
+    splits = carve(DatasetDict(train=train), SplitConfig(validation=0.2, test=0.1), LABEL)
     assert splits.num_rows == {"train": 210, "validation": 60, "test": 30}
     held = []
     for fold in range(4):
-        part = carve(DatasetDict(train=train), SplitConfig(k_fold=4, fold=fold), "label", "classes")["validation"]
+        part = carve(DatasetDict(train=train), SplitConfig(k_fold=4, fold=fold), LABEL)["validation"]
         held += part["row"][:]
         assert (np.abs(np.sum(part["label"][:], axis=0) - labels.sum(axis=0) / 4) <= 2).all()
     assert sorted(held) == list(range(300))

@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from tunebook.data.sampling.base import TrainLabels
+from tunebook.data.labels.multi_label import MultiLabel
+from tunebook.data.sampling.base import TrainTargets
 from tunebook.training.losses import binary_cross_entropy, binary_focal
 
 # 4 rows, 3 labels: in 1, 2 and 3 of them.
-ROWS = TrainLabels("classes", tuple("abc"), np.array([[1, 1, 1], [0, 1, 1], [0, 0, 1], [0, 0, 0]], dtype=np.int8))
+ROWS = TrainTargets(MultiLabel(), tuple("abc"), np.array([[1, 1, 1], [0, 1, 1], [0, 0, 1], [0, 0, 0]], dtype=np.int8))
 
 
 @pytest.fixture

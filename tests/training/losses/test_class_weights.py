@@ -2,16 +2,18 @@ import numpy as np
 import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
-from tunebook.data.sampling.base import TrainLabels
+from tunebook.data.labels.multi_label import MultiLabel
+from tunebook.data.labels.single_label import SingleLabel
+from tunebook.data.sampling.base import TrainTargets
 from tunebook.errors import ConfigurationError
 from tunebook.training.losses import cross_entropy
 from tunebook.training.losses._class_weights import class_weights, positive_weights, share_of_weights
 
 IDS = np.array([0] * 60 + [1] * 30 + [2] * 10)
-LABELS = TrainLabels("class", ("ham", "spam", "scam"), IDS)
+LABELS = TrainTargets(SingleLabel(), ("ham", "spam", "scam"), IDS)
 # 10 rows: `rude` in 8, `cruel` in 2, `absurd` in 1.
-MANY = TrainLabels(
-    "classes", ("rude", "cruel", "absurd"), np.array([[at < 8, at < 2, at < 1] for at in range(10)]).astype(np.int8)
+MANY = TrainTargets(
+    MultiLabel(), ("rude", "cruel", "absurd"), np.array([[at < 8, at < 2, at < 1] for at in range(10)]).astype(np.int8)
 )
 
 
@@ -67,7 +69,7 @@ def test_another_number_of_weights_than_labels_is_told_with_the_order():
 
 @pytest.mark.parametrize("given", ["balanced", "effective"])
 def test_a_class_without_rows_has_no_weight_of_its_own(given):
-    labels = TrainLabels("class", ("a", "b", "c"), np.array([0, 2, 2]))
+    labels = TrainTargets(SingleLabel(), ("a", "b", "c"), np.array([0, 2, 2]))
     with pytest.raises(ConfigurationError, match="no training row has b, .* give the weights as {label: weight}"):
         weights(given, labels=labels)
     assert weights([1.0, 9.0, 1.0], labels=labels)[[0, 2]] == pytest.approx([1, 1])
@@ -76,7 +78,7 @@ def test_a_class_without_rows_has_no_weight_of_its_own(given):
 def test_balanced_positives_even_out_each_label_within_bounds():
     assert positive_weights("balanced", 20, MANY) == pytest.approx([2 / 8, 8 / 2, 9 / 1])
     assert positive_weights("balanced", 3, MANY) == pytest.approx([1 / 3, 3, 3])
-    everywhere = TrainLabels("classes", ("a", "b"), np.array([[1, 0], [1, 1]], dtype=np.int8))
+    everywhere = TrainTargets(MultiLabel(), ("a", "b"), np.array([[1, 0], [1, 1]], dtype=np.int8))
     assert positive_weights("balanced", 20, everywhere) == pytest.approx([1 / 20, 1]), "not 0: the label would be lost"
     assert positive_weights({"cruel": 4.0}, 2, MANY) == pytest.approx([1, 4, 1]), "what is given is not bounded"
     assert positive_weights(None, 20, MANY) is None

@@ -4,7 +4,8 @@ import torch
 from sklearn.metrics import log_loss
 from transformers.trainer_pt_utils import LabelSmoother
 
-from tunebook.data.sampling.base import TrainLabels
+from tunebook.data.labels.single_label import SingleLabel
+from tunebook.data.sampling.base import TrainTargets
 from tunebook.training.losses import cross_entropy
 
 
@@ -15,7 +16,7 @@ def batch():
 
 
 def loss(smoothing=0.0, **options):
-    labels = TrainLabels("class", tuple("abcd"), np.array([0, 1, 2, 3]))
+    labels = TrainTargets(SingleLabel(), tuple("abcd"), np.array([0, 1, 2, 3]))
     return cross_entropy.Loss(cross_entropy.Options(**options), labels, smoothing)
 
 
@@ -58,7 +59,7 @@ def test_weights_are_those_of_pytorch_up_to_a_constant_that_the_training_rows_fi
 
 
 def test_weights_follow_the_training_rows_and_not_the_batch():
-    rows = TrainLabels("class", ("ham", "spam"), np.array([0, 0, 0, 1]))
+    rows = TrainTargets(SingleLabel(), ("ham", "spam"), np.array([0, 0, 0, 1]))
     weighted = cross_entropy.Loss(cross_entropy.Options(class_weights="balanced"), rows, 0.0)
     logits = torch.zeros(3, 2)
     assert weighted(logits, torch.tensor([1, 1, 1])).tolist() == pytest.approx([2 * np.log(2)] * 3)

@@ -5,10 +5,11 @@ import pytest
 import torch
 from torch.nn import functional
 
-from tunebook.data.sampling.base import TrainLabels
+from tunebook.data.labels.single_label import SingleLabel
+from tunebook.data.sampling.base import TrainTargets
 from tunebook.training.losses import cross_entropy, focal
 
-ROWS = TrainLabels("class", tuple("abcd"), np.array([0, 0, 0, 0, 1, 1, 2, 3]))
+ROWS = TrainTargets(SingleLabel(), tuple("abcd"), np.array([0, 0, 0, 0, 1, 1, 2, 3]))
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_a_learned_row_counts_for_less_by_the_factor_of_the_paper():
 
 
 def loss_of_two():
-    return focal.Loss(focal.Options(), TrainLabels("class", ("a", "b"), np.array([0, 1])), 0.0)
+    return focal.Loss(focal.Options(), TrainTargets(SingleLabel(), ("a", "b"), np.array([0, 1])), 0.0)
 
 
 def test_shares_of_classes_mix_the_losses(batch):

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from tunebook.data.sampling.base import TrainLabels
+from tunebook.data.labels.regression import Regression
+from tunebook.data.sampling.base import TrainTargets
 from tunebook.training.losses import huber, mse
 
-ROWS = TrainLabels("number", (), np.array([1.0, 2.0]))
+ROWS = TrainTargets(Regression(), (), np.array([1.0, 2.0]))
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from transformers import AutoModelForImageClassification, AutoModelForSequenceCl
 
 from tests import tiny, two_tasks
 from tests.training.test_gradients import without_dropout
-from tunebook.data.sampling.base import TrainLabels
+from tunebook.data.labels.single_label import SingleLabel
+from tunebook.data.sampling.base import TrainTargets
 from tunebook.errors import ModelError
 from tunebook.training.losses import cross_entropy
 from tunebook.training.regularization import r_drop
@@ -28,7 +29,7 @@ def test_of_classes_it_is_half_the_sum_of_both_divergences():
     first, second = pair(4)
     logs = first.log_softmax(-1), second.log_softmax(-1)
     both = [functional.kl_div(logs[at], logs[1 - at], reduction="none", log_target=True).sum(-1) for at in (0, 1)]
-    found = r_drop.divergence(first, second, "class")
+    found = r_drop.divergence(first, second, "single_label")
     assert found.allclose((both[0] + both[1]) / 2, atol=1e-6)
     assert found.min() > 0
 
@@ -37,12 +38,12 @@ def test_of_several_labels_it_is_each_labels_own():
     first, second = pair(3)
     chances = [torch.distributions.Bernoulli(logits=logits) for logits in (first, second)]
     both = [torch.distributions.kl_divergence(chances[at], chances[1 - at]).mean(-1) for at in (0, 1)]
-    assert r_drop.divergence(first, second, "classes").allclose((both[0] + both[1]) / 2, atol=1e-6)
+    assert r_drop.divergence(first, second, "multi_label").allclose((both[0] + both[1]) / 2, atol=1e-6)
 
 
 def test_of_numbers_it_is_the_squared_difference():
     first, second = pair(1)
-    found = r_drop.divergence(first, second, "number")
+    found = r_drop.divergence(first, second, "regression")
     assert found.shape == (5,)
     assert found.allclose((first[:, 0] - second[:, 0]) ** 2)
 
@@ -56,10 +57,12 @@ def model(tmp_path):
 def test_both_passes_are_judged_and_each_row_by_itself(model):
     judged = r_drop.start(r_drop.Options(alpha=0.7), MethodContext(model, "class", 0, never)).two_pass
     labels = torch.tensor([0, 2, 1, 1, 0])
-    loss = cross_entropy.Loss(cross_entropy.Options(), TrainLabels("class", ("a", "b", "c"), labels.numpy()), 0.0)
+    loss = cross_entropy.Loss(
+        cross_entropy.Options(), TrainTargets(SingleLabel(), ("a", "b", "c"), labels.numpy()), 0.0
+    )
     first, second = pair(3)
     found = judged(loss, torch.cat([first, second]), labels)
-    expected = (loss(first, labels) + loss(second, labels)) / 2 + 0.7 * r_drop.divergence(first, second, "class")
+    expected = (loss(first, labels) + loss(second, labels)) / 2 + 0.7 * r_drop.divergence(first, second, "single_label")
     assert found.equal(expected)
     apart = [judged(loss, torch.cat([first[at], second[at]]), labels[at]) for at in (slice(0, 2), slice(2, 5))]
     assert torch.cat(apart).allclose(found, atol=1e-6)

@@ -133,9 +133,9 @@ class AuditContext:
     def counts(self, split: str) -> np.ndarray:
         """Rows of each class, (classes,)."""
         strata = self.strata(split)
-        return (
-            strata.sum(axis=0, dtype=np.int64) if strata.ndim == 2 else np.bincount(strata, minlength=len(self.names))
-        )
+        if strata.ndim == 2:
+            return strata.sum(axis=0, dtype=np.int64)
+        return np.bincount(strata, minlength=len(self.names))
 
     def indicators(self, split: str, at: np.ndarray) -> np.ndarray:
         """Which classes the rows at some positions have, 0/1, float32, (rows, classes)."""

@@ -75,8 +75,8 @@ def test_many_copies_of_a_few_texts_in_each_split_are_not_learned_by_heart(made)
 
 
 def test_few_rows_say_nothing(made):
-    assert check(made({"train": split_of(sentences(50)), "test": split_of(sentences(19))})) is None
-    assert check(made({"train": split_of(sentences(50))})) is None
+    assert isinstance(check(made({"train": split_of(sentences(50)), "test": split_of(sentences(19))})), str)
+    assert isinstance(check(made({"train": split_of(sentences(50))})), str)
 
 
 def pictures(count, seed, shift=0):

@@ -38,7 +38,7 @@ def test_drifted_shares_are_told(made):
 
 def test_balance_of_several_labels(made):
     label = [[1, 0, 1]] * 6 + [[0, 1, 0]] * 3 + [[0, 0, 0]]
-    told = class_balance.check(made({"train": rows(*label)}, ["a", "b", "c"], kind="classes"))
+    told = class_balance.check(made({"train": rows(*label)}, ["a", "b", "c"], kind="multi_label"))
     assert told.numbers["rows"]["train"] == {"a": 6, "b": 3, "c": 6}
     assert told.numbers["labels_per_row"] == 1.5
     assert told.numbers["share_without_labels"] == 0.1
@@ -47,7 +47,7 @@ def test_balance_of_several_labels(made):
 
 def test_balance_of_numbers(made):
     train, test = np.linspace(0, 5, 300).tolist(), np.linspace(3, 5, 100).tolist()
-    told = class_balance.check(made({"train": rows(*train), "test": rows(*test)}, kind="number"))
+    told = class_balance.check(made({"train": rows(*train), "test": rows(*test)}, kind="regression"))
     assert told.numbers["spread"]["train"]["mean"] == pytest.approx(2.5)
     assert told.numbers["drift"]["test"]["p"] < 1e-10
     assert told.level == "note"
@@ -70,7 +70,7 @@ def test_a_class_of_nine_rows_is_warned_of(made):
     told = rare_classes.check(made({"train": rows(*[0] * 20, *[1] * 9)}, effective_batch=32))
     assert (told.level, told.words) == ("warning", "fewer than 10 training rows: “good” (9)")
     several = rows(*[[1, 0]] * 20, *[[0, 1]] * 9)
-    assert rare_classes.check(made({"train": several}, kind="classes")).numbers["fewer_than_10_rows"] == ["good"]
+    assert rare_classes.check(made({"train": several}, kind="multi_label")).numbers["fewer_than_10_rows"] == ["good"]
 
 
 def measure(texts, seconds):

@@ -37,7 +37,7 @@ def test_paraphrases_are_no_row_of_the_source_and_their_mark_is_no_text(made):
 def test_nothing_found(made, check):
     told = check.check(made(splits()))
     assert told.level == "fine"
-    assert told.words in {"none found", "no row stands in two splits"}
+    assert told.words in {"none found", "no row is in two splits"}
 
 
 def test_duplicates_are_counted_and_shown_with_what_they_repeat(made):
@@ -108,7 +108,7 @@ def test_what_was_not_looked_for_is_said(made):
 def test_conflicts_and_label_noise(made):
     told = label_conflicts.check(made(splits(), findings=[finding("conflicts", [1], [("train", 2)])]))
     assert (told.level, told.examples[0].title) == ("warning", "conflicts: row 1 of train contradicts row 2 of train")
-    assert label_noise.check(made(splits())) is None
+    assert label_noise.check(made(splits())) == "cleaning.label_noise=ignore"
     noisy = made(splits(), cleaning=CleaningConfig(label_noise="report"), findings=[finding("label_noise", [5])])
     assert label_noise.check(noisy).words == "1 of train (2.5 %)"
     assert label_noise.check(noisy).examples[0].rows[0].text == "train 5"

@@ -71,13 +71,13 @@ def test_a_word_of_the_common_class_is_none_where_chance_alone_would_do(made):
 def test_labels_of_a_row_with_several_are_judged_each(made):
     rows = labelled(planted="zebra", where="the {mark} {text}")
     several = [[1, label, 0] for label in rows["label"]]
-    told = found(made({"train": {**rows, "label": several}}, ["every", "some", "none"], kind="classes"))
+    told = found(made({"train": {**rows, "label": several}}, ["every", "some", "none"], kind="multi_label"))
     assert set(told) == {("“zebra”", "some")}
 
 
 def test_numbers_have_no_giveaways(made):
     rows = labelled(planted="zebra")
-    assert check(made({"train": {**rows, "label": [0.5 * one for one in rows["label"]]}}, kind="number")) is None
+    assert isinstance(check(made({"train": {**rows, "label": [0.5 * one for one in rows["label"]]}}, kind="regression")), str)
 
 
 def pictures(change, count=120):

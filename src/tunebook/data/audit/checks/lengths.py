@@ -103,14 +103,14 @@ def _cut(context: AuditContext, split: str, lengths: np.ndarray) -> dict[str, An
     if most is None or not context.facts.lengths:
         return nothing
     full = np.flatnonzero(lengths >= most)
-    plain = (
-        all(context.data.columns[role].kind == "text" for role in context.text_roles) and len(context.text_roles) < 3
-    )
+    roles, columns = context.text_roles, context.data.columns
+    plain = len(roles) < 3 and all(columns[role].kind == "text" for role in roles)
     if measure is None or len(full) == 0 or not plain or len(lengths) != len(rows):
         # What fills the length counts as cut: nothing more is known, or a row has several examples.
         return {**nothing, "cut": len(full), "cut_share": len(full) / len(lengths)}
     at = full[context.sample(len(full), MOST_MEASURED)]
-    texts = [[text or "" for text in rows[at][role]] for role in roles]
+    chosen = rows.select_columns(roles)[at]
+    texts = [[text or "" for text in chosen[role]] for role in roles]
     whole = np.asarray(measure(texts[0], texts[1] if len(roles) > 1 else None))
     scale = len(full) / len(at)
     cut = round(float((whole > most).sum()) * scale)
