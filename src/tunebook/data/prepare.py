@@ -70,20 +70,22 @@ def prepare(
         DataError: with every problem of the first step that finds any.
         NothingReached: the Hub is needed and cannot be reached.
     """
-    cleaning, record, contents = cleaning or CleaningConfig(), Record(), Contents(label_role)
+    cleaning, record = cleaning or CleaningConfig(), Record()
+    task_columns = _task_columns(roles, label_role, label_kind)
+    contents = Contents({role for role, column in task_columns.items() if column.target})
     splits, places = _loaded(dataset, roles, cwd)
     given, source_rows = set(splits), len(splits["train"])
     keys = _keys(dataset, roles)
 
-    splits = _settled(splits, dataset, cleaning, label_kind, label_role, keys, places, record)
-    splits = duplicates.settled(splits, cleaning, contents, record)
+    splits = _settled(splits, dataset, cleaning, task_columns, label_kind, keys, places, record)
+    splits = duplicates.apply_policies(splits, cleaning, contents, record)
     _raise_found(splits, record)
     dropped = source_rows - len(splits["train"])
     splits = splitting.carve(splits, dataset.split, label_role, label_kind)
     _raise_any(checks.stated_rows(splits, dataset.rows, dropped, set(splits) - given))
     contents.origins = {name: name if name in given else "train" for name in splits}
     splits = splitting.limit(splits, dataset.max_rows or {}, dataset.split.seed, label_role, label_kind)
-    splits = leaks.settled(splits, cleaning, contents, record)
+    splits = leaks.apply_policies(splits, cleaning, contents, record)
     _raise_found(splits, record)
     splits = _few_shot(splits, dataset, label_role, label_kind, record)
     if label_role and label_kind != "number":
@@ -139,17 +141,17 @@ def _settled(
     splits: DatasetDict,
     dataset: Any,
     cleaning: CleaningConfig,
+    task_columns: Mapping[str, columns.Column],
     label_kind: str,
-    label_role: str | None,
     keys: Mapping[str, str],
     places: Mapping[str, str],
     record: Record,
 ) -> DatasetDict:
     """Each row by itself: texts normalised, nothing missing, labels as a model learns them (names in `record`)."""
-    splits = text.normalised(splits, cleaning, label_role)
-    splits = missing.settled(splits, label_role, label_kind, cleaning.missing, record)
-    _raise_any(checks.values(splits, label_role, keys, places, label_kind, empty_texts=cleaning.missing != "error"))
-    if label_role:
+    splits = text.normalize(splits, cleaning, task_columns)
+    splits = missing.apply_policy(splits, task_columns, cleaning.missing, record)
+    _raise_any(checks.values(splits, task_columns, keys, places, empty_texts=cleaning.missing != "error"))
+    for label_role in (role for role, column in task_columns.items() if column.target):
         stated, separator = dataset.labels, dataset.label_separator
         splits, record.label_names = labels.encode(splits, label_role, label_kind, stated, keys[label_role], separator)
     return splits
@@ -181,11 +183,11 @@ def _prepared(
 ) -> PreparedData:
     """The splits with what describes them: fingerprints, weights and what cleaning found."""
     digests = {name: contents.digests(name, split) for name, split in splits.items()}
-    label, names = contents.label, record.label_names
+    names = record.label_names
     return PreparedData(
         splits=splits,
         label_names=names,
-        fingerprints={name: fingerprint.of(splits[name], digests[name], label, names) for name in splits},
+        fingerprints={name: fingerprint.of(splits[name], digests[name], contents.targets, names) for name in splits},
         overlaps=fingerprint.overlaps(splits, digests),
         licence=licence,
         source=source,
@@ -193,6 +195,17 @@ def _prepared(
         findings=record.findings,
         dropped=record.dropped,
     )
+
+
+def _task_columns(roles: Mapping[str, bool], label: str | None, label_kind: str) -> dict[str, columns.Column]:
+    """The columns of a task that says roles and a kind of label; goes once tasks say columns."""
+    kinds: dict[str, columns.Kind] = {"class": "label", "classes": "labels", "number": "number"}
+    return {
+        role: columns.Column(
+            kinds[label_kind] if role == label else "image" if role == "image" else "text", needed, role == label
+        )
+        for role, needed in roles.items()
+    }
 
 
 def _raise_found(splits: DatasetDict, record: Record) -> None:

@@ -215,8 +215,8 @@ def _refuse_emptied(labels: np.ndarray, kept: np.ndarray, names: list[str]) -> N
 def _sources(train: Dataset) -> list[bytes]:
     """Of each row its input, of a paraphrase its original's: it has the same label, which it would give away."""
     first: dict[int, bytes] = {}
-    inputs = fingerprint.inputs(train, "label")
-    return [first.setdefault(row, digest) for row, digest in zip(train[ROW][:], inputs, strict=True)]
+    inputs = fingerprint.inputs(train, {"label"})
+    return [first.setdefault(row, digest.tobytes()) for row, digest in zip(train[ROW][:], inputs, strict=True)]
 
 
 def _reason(found: dict[str, Any]) -> str:

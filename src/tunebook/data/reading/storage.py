@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,6 +19,7 @@ from tunebook.data.reading.paths import END_OF_STREAM, ends_with
 from tunebook.errors import DataError, Problem
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow
     from datasets.table import Table
 
@@ -95,7 +97,7 @@ def on_disk(key: str, chunks: Iterable[pyarrow.Table], change: Callable[[], Chan
 
     file = cache_folder() / f"{key}.arrow"
     if not (file.is_file() and ends_with(file, END_OF_STREAM)):
-        with _told_of(file.parent):
+        with cache_errors():
             file.parent.mkdir(parents=True, exist_ok=True)
             scratch = tempfile.mkdtemp(prefix=".writing-", dir=file.parent)
         try:
@@ -105,6 +107,27 @@ def on_disk(key: str, chunks: Iterable[pyarrow.Table], change: Callable[[], Chan
                 part.unlink()
             Path(scratch).rmdir()
     return MemoryMappedTable.from_file(str(file))
+
+
+def scratch_array(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An empty array; a large one is a file of the cache without a name, which is gone when the array is.
+
+    Raises:
+        DataError: the cache cannot be written.
+    """
+    import numpy as np
+
+    size = dtype.itemsize * math.prod(shape)
+    if size <= SMALL:
+        return np.empty(shape, dtype=dtype)
+    folder = cache_folder()
+    with cache_errors():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            if hasattr(os, "posix_fallocate"):  # a disk that is full shows now, not as a bus error later
+                os.posix_fallocate(file.fileno(), 0, size)
+            file.truncate(size)
+            return np.memmap(file, dtype=dtype, mode="r+", shape=shape)
 
 
 def _write(
@@ -122,22 +145,22 @@ def _write(
                 schema, path = common, scratch / f"{len(parts)}.arrow"
                 parts.append(path)
                 writer = _opened(opened, path, schema)
-            with _told_of(file.parent):
+            with cache_errors():
                 writer.write_table(_promoted(chunk, schema))
-        with _told_of(file.parent):
+        with cache_errors():
             opened.close()
     changed = change()
     if changed or len(parts) > 1:
         changed = changed or _unchanged
         whole = scratch / "whole.arrow"
         final = changed(schema.empty_table()).schema
-        with _told_of(file.parent), contextlib.ExitStack() as opened:
+        with cache_errors(), contextlib.ExitStack() as opened:
             writer = _opened(opened, whole, final)
             for part in parts:
                 for batch in pyarrow.ipc.open_stream(opened.enter_context(pyarrow.memory_map(str(part)))):
                     writer.write_table(changed(_promoted(pyarrow.Table.from_batches([batch]), schema)))
         parts = [whole]
-    with _told_of(file.parent):
+    with cache_errors():
         parts[0].replace(file)
 
 
@@ -168,10 +191,11 @@ def _unchanged(chunk: pyarrow.Table) -> pyarrow.Table:
 
 
 @contextlib.contextmanager
-def _told_of(folder: Path) -> Iterator[None]:
+def cache_errors() -> Iterator[None]:
+    """Turns a failure to write into the cache, as on a full disk, into a `DataError`."""
     try:
         yield
     except OSError as error:
         why = f"cannot be written: {error.strerror or error}"
-        message = f"the cache of rows, {folder}, {why}; set TUNEBOOK_CACHE or HF_DATASETS_CACHE to a folder with room"
+        message = f"the cache of rows, {cache_folder()}, {why}; set TUNEBOOK_CACHE to a folder with room"
         raise DataError(Problem("TUNEBOOK_CACHE", message)) from None
