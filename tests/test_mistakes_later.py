@@ -110,7 +110,7 @@ def test_label_that_is_not_a_number(told):
 
 
 def test_label_that_training_never_shows(told):
-    assert "'c' stands in validation but never in train: row 1" in told(validation="text,label\nx,a\ny,c\n")
+    assert "'c' is in validation but never in train: row 1" in told(validation="text,label\nx,a\ny,c\n")
 
 
 def test_one_class_only(told):

@@ -93,7 +93,7 @@ def test_twice_the_same():
 def test_signatures_are_those_of_datasketch():
     texts = varied(40, seed=1)
     hashes, ends = shingles([(text,) for text in texts])
-    signatures = near.sketch(texts).signatures
+    signatures = near.sketch(texts).signatures(np.arange(40))
     for at, end in enumerate(ends):
         plain = MinHash(num_perm=near.PERMUTATIONS, seed=1, hashfunc=int)
         plain.update_batch(hashes[ends[at - 1] if at else 0 : end].tolist())

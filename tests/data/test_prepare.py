@@ -111,7 +111,7 @@ def test_wrong_column_in_a_later_split(refusal):
 
 def test_a_label_that_train_never_shows(refusal):
     message = refusal({"train": csv(ROWS), "test": csv([("x", "pos"), ("y", "mixed"), ("z", "mixed")])})
-    assert "'mixed' stands in test but never in train: rows 1, 2" in message
+    assert "'mixed' is in test but never in train: rows 1, 2" in message
 
 
 @pytest.mark.parametrize(
@@ -170,8 +170,8 @@ def test_rows_in_two_splits_are_reported(prepared, caplog):
             cleaning={"leaks": "report"},
         )
     assert data.overlaps == {("train", "validation"): 0, ("train", "test"): 2, ("validation", "test"): 1}
-    assert "2 of 3 rows of test stand in train too, word for word: rows 0, 1" in caplog.text
-    assert "1 of 3 rows of test stands in validation too" in caplog.text
+    assert "2 of 3 rows of test are in train too, word for word: rows 0, 1" in caplog.text
+    assert "1 of 3 rows of test is in validation too" in caplog.text
 
 
 def test_pairs_overlap_only_when_both_texts_do(prepared):
@@ -279,7 +279,7 @@ def test_error_stops_the_run(refusal, kind):
     [
         (ROWS, ROWS, {}, "train split   has no rows left; rows were dropped from train before: 4 by cleaning.leaks"),
         (ROWS, [ROWS[0], ROWS[2]], {}, "one class only, 'neg'; there is nothing to tell apart; rows were dropped"),
-        ([*ROWS, ("odd", "mixed")], [("odd", "mixed")], {}, "'mixed' stands in test but never in train: row 0"),
+        ([*ROWS, ("odd", "mixed")], [("odd", "mixed")], {}, "'mixed' is in test but never in train: row 0"),
         (ROWS, [ROWS[0]], {"per_class": 2}, "'pos' has 1; rows were dropped from train before: 1 by cleaning.leaks"),
     ],
 )

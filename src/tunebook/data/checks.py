@@ -6,34 +6,36 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from typing import Any
 
+import numpy as np
 from datasets import ClassLabel, Dataset, DatasetDict, Image
 
 from tunebook.config.data_groups import AUXILIARY
-from tunebook.data.columns import ROW
+from tunebook.data import chunks
+from tunebook.data.columns import ROW, Column, Kind
+from tunebook.data.fingerprint import FILE_ROWS
 from tunebook.data.reading.typed import kind_of
 from tunebook.data.sources.base import SPLITS
 from tunebook.errors import Problem
 
 SHOWN = 10
+FILES = {"image", "mask", "audio"}
 
 
 def values(
     splits: DatasetDict,
-    label: str | None,
+    columns: Mapping[str, Column],
     keys: Mapping[str, str],
     places: Mapping[str, str],
-    label_kind: str = "class",
     empty_texts: bool = False,
 ) -> list[Problem]:
     """Missing labels, missing texts, texts that are no text, images that are no images.
 
     Args:
         splits: with role columns and `row`.
-        label: the label's role.
+        columns: of the task.
         keys: role to its configuration key.
         places: split to its name in messages.
-        label_kind: `class`, `classes` or `number`; a row of several labels may have none of them.
-        empty_texts: whether a text may be empty, though not in every row.
+        empty_texts: whether a text that is no target may be empty, though not in every row.
     """
     problems = []
     for name, split in splits.items():
@@ -41,11 +43,8 @@ def values(
             problems.append(Problem(places[name], "has no rows"))
             continue
         for role in roles_of(split):
-            if role == label and label_kind == "classes":
-                continue
-            problems += [
-                Problem(keys[role], message, places[name]) for message in _wrong(split, role, label, empty_texts)
-            ]
+            messages = _wrong(split, role, columns[role], empty_texts)
+            problems += [Problem(keys[role], message, places[name]) for message in messages]
     return problems
 
 
@@ -54,15 +53,27 @@ def roles_of(split: Dataset) -> list[str]:
     return [column for column in split.column_names if column != ROW and column not in AUXILIARY]
 
 
-def missing(split: Dataset, role: str, label: str | None) -> tuple[str, list[int]]:
-    """What a row of this role can lack ('no text'), and the positions of the rows that lack it."""
-    if role == label:
-        hidden = isinstance(split.features[role], ClassLabel)
-        return "no label", _lacking(split, role, lambda value: _no_label(value) or (hidden and value < 0))
-    if isinstance(split.features[role], Image):
-        images = split.cast_column(role, Image(decode=False))[role]  # one by one: all at once may not fit in memory
-        return "no image", [at for at, image in enumerate(images) if image is None]
-    return "no text", _lacking(split, role, no_text)
+def missing(split: Dataset, role: str, kind: Kind) -> tuple[str, list[int]]:
+    """What a row of this role can lack ('no text'), and the positions of the rows that lack it.
+
+    A row of several labels, of spans or of boxes may have none of them.
+    """
+    if kind in FILES:
+        nulls = (table.column(0).is_null().to_numpy() for table in chunks.tables(split, [role], FILE_ROWS))
+        return f"no {kind}", np.flatnonzero(np.concatenate([*nulls, np.empty(0, dtype=bool)])).tolist()
+    hidden = isinstance(split.features[role], ClassLabel)  # the Hub has -1 for labels that are not published
+    lacks: Callable[[Any], bool] = {
+        "text": no_text,
+        "label": lambda value: _no_label(value) or (hidden and value < 0),
+        "number": _no_label,
+        "labels": lambda value: False,
+        "spans": lambda value: value is None,
+        "boxes": lambda value: value is None,
+    }.get(kind, lambda value: not value)
+    found = [
+        first + at for first, part in chunks.values(split, role) for at, value in enumerate(part) if lacks(value)
+    ]
+    return "no label" if kind in {"number", "labels"} else f"no {kind}", found
 
 
 def no_text(value: Any) -> bool:
@@ -81,19 +92,19 @@ def classes(splits: DatasetDict, label: str, names: list[str], key: str, before:
         before: what was taken from train before, as the end of a message.
     """
     several = not isinstance(splits["train"].features[label], ClassLabel)
-    seen = {value for values in _ids(splits["train"], label) for value in values}
+    seen = {value for _, value in _seen(splits["train"], label)}
     problems = []
     if len(seen) == 1 and not several:
         message = f"train has one class only, {names[seen.pop()]!r}; there is nothing to tell apart{before}"
         return [Problem(key, message)]
     for name, split in splits.items():
         rows: dict[int, list[int]] = {}
-        for row, values in zip(split[ROW][:], _ids(split, label), strict=True):
-            for value in values:
-                if value not in seen:
-                    rows.setdefault(value, []).append(row)
-        for value, where in sorted(rows.items()):
-            message = f"{names[value]!r} stands in {name} but never in train: {rows_in_words(where)}{before}"
+        for at, value in _seen(split, label):
+            if value not in seen:
+                rows.setdefault(value, []).append(at)
+        for value, positions in sorted(rows.items()):
+            where = rows_in_words(chunks.row_numbers(split)[positions].tolist())
+            message = f"{names[value]!r} is in {name} but never in train: {where}{before}"
             problems.append(Problem(key, message))
     return problems
 
@@ -143,23 +154,31 @@ def stated_rows(
     return problems
 
 
-def _ids(split: Dataset, label: str) -> Iterator[list[int]]:
-    """The label ids of each row."""
-    for value in split[label][:]:
-        yield [at for at, there in enumerate(value) if there] if isinstance(value, list) else [value]
+def _seen(split: Dataset, label: str) -> Iterator[tuple[int, int]]:
+    """Position and label id of each label of each row."""
+    for first, part in chunks.values(split, label):
+        for at, value in enumerate(part, start=first):
+            yield from ((at, label_id) for label_id, there in enumerate(value) if there) if isinstance(
+                value, list
+            ) else ((at, value),)
 
 
-def _wrong(split: Dataset, role: str, label: str | None, empty_texts: bool) -> list[str]:
-    is_image = isinstance(split.features[role], Image)
-    if role == "image" and not is_image:
-        return [f"must hold images; it holds {split.features[role]}. For folders of images use dataset=image_folder"]
-    what, lacking = missing(split, role, label)
-    allowed = empty_texts and what == "no text" and len(lacking) < len(split)
+def _wrong(split: Dataset, role: str, column: Column, empty_texts: bool) -> list[str]:
+    feature = split.features[role]
+    if column.kind in {"image", "mask"} and not isinstance(feature, Image):
+        return [f"must hold images; it holds {feature}. For folders of images use dataset=image_folder"]
+    what, lacking = missing(split, role, column.kind)
+    allowed = empty_texts and column.kind == "text" and not column.target and len(lacking) < len(split)
     found = [_lack(split, what, lacking)] if lacking and not allowed else []
-    if role != label and not is_image:
-        kinds = {kind_of(value) for value in split[role][:]} - {"missing", "text"}
+    if column.kind == "text" and getattr(feature, "dtype", None) != "string":
+        kinds = {kind_of(value) for _, part in chunks.values(split, role) for value in part} - {"missing", "text"}
         if kinds:
             found.append(f"must be text; it holds {' and '.join(sorted(kinds))}s. Is it the right column?")
+    inner = getattr(feature, "feature", None)
+    if column.kind == "tokens" and getattr(inner, "dtype", None) != "string":
+        found.append(f"must hold lists of texts, one a token; it holds {feature}")
+    if column.kind == "messages" and not (isinstance(inner, dict) and {"role", "content"} <= set(inner)):
+        found.append(f"must hold lists of messages, each with role and content; it holds {feature}")
     return found
 
 
@@ -169,15 +188,10 @@ def _no_label(value: Any) -> bool:
     return value is None or (isinstance(value, float) and not math.isfinite(value))
 
 
-def _lacking(split: Dataset, role: str, lacks: Callable[[Any], bool]) -> list[int]:
-    return [at for at, value in enumerate(split[role][:]) if lacks(value)]
-
-
 def _lack(split: Dataset, what: str, lacking: list[int]) -> str:
     if len(lacking) == len(split):
         return f"no row has a value: all {len(split)} rows have {what}"
-    numbers = split[ROW][:]
-    rows = [numbers[at] for at in lacking]
+    rows = chunks.row_numbers(split)[lacking].tolist()
     return (
         f"{len(rows)} row{'s have' if len(rows) > 1 else ' has'} {what}: {rows_in_words(rows)}; complete or remove "
         "them, or leave such training rows out by cleaning.missing=drop"

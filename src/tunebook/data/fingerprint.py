@@ -1,109 +1,219 @@
-"""Says by content which rows a split has, the same on every machine, and which rows stand in two splits."""
+"""Identifies rows and splits by their content, the same on every machine, and finds rows that are in two splits."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+import struct
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from datasets import ClassLabel, Dataset, Image
+import numpy as np
+from datasets import Audio, ClassLabel, Dataset, Image
 from tqdm.auto import tqdm
 
 from tunebook.config.data_groups import AUXILIARY
+from tunebook.data import chunks
 from tunebook.data.columns import ROW
 
 logger = logging.getLogger("tunebook")
 
-MANY_IMAGES = 2000
+MANY_FILES = 2000
+FILE_ROWS = 64
+"""Rows of images or sounds that are read at once."""
+
 SHOWN = 5
 LEARNED = ("paraphrase", "weight")
 """Columns that the model never sees and that training depends on all the same."""
 
 
-def inputs(split: Dataset, label: str | None) -> list[bytes]:
-    """One SHA-256 a row over what the model will see: every role but the label, by name.
+def inputs(split: Dataset, targets: Collection[str]) -> np.ndarray:
+    """SHA-256 of each row's input, (rows, 32), uint8: of every column but the targets, by name.
 
-    Texts count as UTF-8, images as their files' bytes, so neither cache nor machine changes it.
+    Texts count as UTF-8, images and sounds as their files' bytes, so neither cache nor machine changes it; lists and
+    objects count by what is in them, each part with its length.
+
+    Args:
+        split: role columns and `row`.
+        targets: the roles that the model is to predict.
     """
-    roles = sorted(set(split.column_names) - {ROW, label, *AUXILIARY})
-    images = [role for role in roles if isinstance(split.features[role], Image)]
-    for role in images:
-        split = split.cast_column(role, Image(decode=False))
-    # A column is read whole, which is ten times as fast as row by row; images, which may not fit, one by one.
-    columns = [split[role] if role in images else split[role][:] for role in roles]
-    rows: Iterable[tuple[Any, ...]] = zip(*columns, strict=True)
-    bar = tqdm(rows, total=len(split), desc="Hashing", disable=not images or len(split) <= MANY_IMAGES)
-    return [_digest(roles, row) for row in bar]
+    roles = sorted(set(split.column_names) - {ROW, *targets, *AUXILIARY})
+    frames = [_framed(role.encode()) for role in roles]
+
+    def digests() -> Iterator[bytes]:
+        for columns in _columns(split, roles):
+            for row in zip(*columns, strict=True):
+                parts = [part for frame, value in zip(frames, row, strict=True) for part in (frame, _sized(value))]
+                yield hashlib.sha256(b"".join(parts)).digest()
+
+    if not roles:
+        return _stacked([hashlib.sha256().digest()] * len(split))
+    return np.concatenate([_stacked(part) for part in _batched(digests(), chunks.ROWS)] or [_stacked([])])
 
 
-def of(split: Dataset, digests: list[bytes], label: str | None, names: Sequence[str] = ()) -> str:
-    """SHA-256 of a split as 64 hex digits: its inputs, labels, weights and paraphrases, in order.
+def targets_of(split: Dataset, targets: Collection[str]) -> np.ndarray:
+    """Each row's targets in a form that can be compared, (rows, 2), uint64; all 0 where there are none.
+
+    Equal within a split only, as classes count by their ids.
+    """
+    roles = sorted(set(targets) & set(split.column_names))
+    found = np.zeros((len(split), 2), dtype=np.uint64)
+    if len(roles) == 1 and isinstance(split.features[roles[0]], ClassLabel):
+        found[:, 0] = chunks.column(split, roles[0]).astype(np.int64).view(np.uint64)
+        return found
+    first = 0
+    for columns in _columns(split, roles) if roles else ():
+        rows = [hashlib.sha256(_canonical(list(row))).digest()[:16] for row in zip(*columns, strict=True)]
+        found[first : first + len(rows)] = np.frombuffer(b"".join(rows), dtype=np.uint64).reshape(-1, 2)
+        first += len(rows)
+    return found
+
+
+def keys_of(digests: np.ndarray) -> np.ndarray:
+    """Digests as numbers for `first_equal`, (rows, 2), uint64: 128 bits tell any number of rows apart."""
+    return digests.view(np.uint64)[:, :2]
+
+
+def first_equal(keys: np.ndarray) -> np.ndarray:
+    """The position of the first row with the same key, (rows,), int64; its own where it is the first.
+
+    Args:
+        keys: (rows, columns), uint64.
+    """
+    order = np.lexsort(keys.T[::-1])  # stable, so the first of equal rows comes first
+    new = np.ones(len(keys), dtype=bool)
+    new[1:] = False
+    for column in keys.T:
+        ordered = column[order]
+        new[1:] |= ordered[1:] != ordered[:-1]
+    begins = np.flatnonzero(new)
+    first = np.empty(len(keys), dtype=np.int64)
+    first[order] = np.repeat(order[begins], np.diff(begins, append=len(keys)))
+    return first
+
+
+def first_in(known: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """Of each key the position of the first equal one in `known`, (rows,), int64; -1 where there is none."""
+    first = first_equal(np.concatenate([known, keys]))[len(known) :]
+    return np.where(first < len(known), first, -1)
+
+
+def of(split: Dataset, digests: np.ndarray, targets: Collection[str], names: Sequence[str] = ()) -> str:
+    """SHA-256 of a split as 64 hex digits: its inputs, targets, weights and paraphrases, in order.
 
     Args:
         split: with encoded labels.
         digests: from `inputs`.
-        label: the label's role, or None.
+        targets: the roles that the model is to predict.
         names: of the labels, where a row may have several.
     """
     total = hashlib.sha256()
-    besides = [split[role][:] for role in LEARNED if role in split.column_names]
-    for digest, answer, *others in zip(digests, _answers(split, label, names), *besides, strict=True):
-        total.update(digest)
-        total.update(_framed(answer.encode()))
-        for other in others:
-            total.update(_framed(repr(other).encode()))
+    roles = sorted(set(targets) & set(split.column_names))
+    forms = [_target_form(split.features[role], names) for role in roles]
+    others = [role for role in LEARNED if role in split.column_names]
+    digest = iter(digests)
+    for columns in _columns(split, [*roles, *others]) if roles or others else ():
+        for row in zip(*columns, strict=True):
+            total.update(next(digest))
+            for form, value in zip(forms, row, strict=False):
+                total.update(_framed(form(value)))
+            for value in row[len(roles) :]:
+                total.update(_framed(repr(value).encode()))
+    if not (roles or others):
+        total.update(digests)
     return total.hexdigest()
 
 
-def overlaps(splits: Mapping[str, Dataset], digests: Mapping[str, list[bytes]]) -> dict[tuple[str, str], int]:
-    """For each pair of splits (earlier, later): rows of the later one whose inputs stand in the earlier one too.
+def overlaps(splits: Mapping[str, Dataset], digests: Mapping[str, np.ndarray]) -> dict[tuple[str, str], int]:
+    """For each pair of splits (earlier, later): rows of the later one whose inputs are in the earlier one too.
 
-    Each pair that shares rows is told in the log.
+    Each pair that shares rows is reported in the log.
     """
     counts = {}
     for earlier, later in combinations(splits, 2):
-        known = set(digests[earlier])
-        twice = [row for row, digest in zip(splits[later][ROW][:], digests[later], strict=True) if digest in known]
-        counts[earlier, later] = len(twice)
-        if twice:
-            shown = ", ".join(map(str, twice[:SHOWN])) + (", …" if len(twice) > SHOWN else "")
-            many = f"{len(twice)} of {len(digests[later])} rows of {later} stand"
-            one = f"1 of {len(digests[later])} rows of {later} stands"
-            said, rows = (many, "rows") if len(twice) > 1 else (one, "row")
-            logger.warning("%s in %s too, word for word: %s %s", said, earlier, rows, shown)
+        shared = np.flatnonzero(first_in(keys_of(digests[earlier]), keys_of(digests[later])) >= 0)
+        counts[earlier, later] = len(shared)
+        if len(shared):
+            rows = chunks.row_numbers(splits[later])[shared[:SHOWN]].tolist()
+            shown = ", ".join(map(str, rows)) + (", …" if len(shared) > SHOWN else "")
+            many = len(shared) > 1
+            logger.warning(
+                "%d of %d rows of %s %s in %s too, word for word: %s %s",
+                len(shared), len(splits[later]), later, "are" if many else "is", earlier, "rows" if many else "row",
+                shown,
+            )  # fmt: skip
     return counts
 
 
-def _answers(split: Dataset, label: str | None, names: Sequence[str]) -> list[str]:
-    """Labels by name, so that the order of their ids does not count."""
-    if label is None:
-        return [""] * len(split)
-    feature = split.features[label]
+def _columns(split: Dataset, roles: Sequence[str]) -> Iterator[list[list[Any]]]:
+    """The columns as Python values, piece by piece; files of images and sounds as their bytes."""
+    files = [isinstance(split.features[role], Image | Audio) for role in roles]
+    bar = tqdm(total=len(split), desc="Hashing", disable=not any(files) or len(split) <= MANY_FILES)
+    with bar:
+        for table in chunks.tables(split, roles, FILE_ROWS if any(files) else chunks.ROWS):
+            columns = [column.to_pylist() for column in table.columns]
+            yield [list(map(_file, one)) if is_file else one for one, is_file in zip(columns, files, strict=True)]
+            bar.update(len(table))
+
+
+def _file(value: dict[str, Any] | None) -> bytes | None:
+    if value is None:
+        return None
+    content: bytes | None = value["bytes"]
+    return content if content is not None else Path(value["path"]).read_bytes()
+
+
+def _target_form(feature: Any, names: Sequence[str]) -> Callable[[Any], bytes]:
+    """How a target counts: classes by name, so that the order of their ids makes no difference."""
+    inner = getattr(feature, "feature", None)
     if isinstance(feature, ClassLabel):
-        return [feature.int2str(value) for value in split[label][:]]
-    if names:
-        told = [[name for name, there in zip(names, row, strict=True) if there] for row in split[label][:]]
-        return ["\0".join(sorted(row)) for row in told]
-    return [repr(value) for value in split[label][:]]
+        return lambda value: str(feature.int2str(value)).encode()
+    if isinstance(inner, ClassLabel):
+        return lambda value: _canonical([inner.int2str(one) for one in value or []])
+    if inner is not None and names:
+        return lambda value: "\0".join(sorted(n for n, there in zip(names, value, strict=True) if there)).encode()
+    return lambda value: repr(value).encode() if isinstance(value, str | int | float) else _canonical(value)
 
 
-def _digest(roles: list[str], row: tuple[Any, ...]) -> bytes:
-    total = hashlib.sha256()
-    for role, value in zip(roles, row, strict=True):
-        total.update(_framed(role.encode()))
-        total.update(_framed(_content(value)))
-    return total.digest()
+def _sized(value: Any) -> bytes:
+    """An input value with its length in front; texts and files count as they are."""
+    content = value.encode() if isinstance(value, str) else value if isinstance(value, bytes) else _canonical(value)
+    return _framed(content)
 
 
-def _content(value: Any) -> bytes:
+def _canonical(value: Any) -> bytes:
+    """Any value of Arrow as bytes that no other value has; fields of an object that are None do not count."""
+    if value is None:
+        return b"\0none"
+    if isinstance(value, bool | int):
+        return b"\0whole" + str(int(value)).encode()
+    if isinstance(value, float):
+        return b"\0number" + struct.pack(">d", value + 0.0)  # -0.0 is 0.0
     if isinstance(value, str):
-        return value.encode()
-    return value["bytes"] if value["bytes"] is not None else Path(value["path"]).read_bytes()
+        return b"\0text" + value.encode()
+    if isinstance(value, bytes):
+        return b"\0bytes" + value
+    if isinstance(value, list):
+        return b"\0list" + b"".join(_framed(_canonical(one)) for one in value)
+    if isinstance(value, dict):
+        there = sorted((key, one) for key, one in value.items() if one is not None)
+        return b"\0object" + b"".join(_framed(key.encode()) + _framed(_canonical(one)) for key, one in there)
+    return b"\0other" + repr(value).encode()
 
 
 def _framed(content: bytes) -> bytes:
     # With its length in front, "ab" + "c" cannot pass for "a" + "bc".
     return len(content).to_bytes(8, "big") + content
+
+
+def _stacked(digests: Sequence[bytes]) -> np.ndarray:
+    return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, 32)
+
+
+def _batched(digests: Iterator[bytes], count: int) -> Iterator[list[bytes]]:
+    from itertools import islice
+
+    while part := list(islice(digests, count)):
+        yield part

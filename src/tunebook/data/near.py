@@ -7,15 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from datasketch import MinHash
 from tqdm.auto import tqdm
 
+from tunebook.data.reading.storage import scratch_array
 from tunebook.data.shingles import HALF, LETTERS, LOW, distinct, shingles
 
 Text = str | tuple[str, ...]
 Pair = tuple[int, int, float]
+
+
+class Texts(Protocol):
+    """Rows of texts that are read when they are asked for."""
+
+    def __len__(self) -> int: ...
+
+    def read(self, positions: np.ndarray) -> list[tuple[str, ...]]:
+        """One tuple a row, a text for each role."""
+
 
 PERMUTATIONS = 64
 RECALL = 0.99
@@ -29,35 +41,87 @@ CERTAIN = 0.9
 """Two rows with one and the same signature are at least so similar, but for one pair in a thousand."""
 
 MANY_ROWS = 20_000
+READ = 5_000
+"""Rows whose texts are read at once."""
+
+GATHERED = 1 << 14
+"""Rows whose signatures are looked at at once."""
+
 _BLOCK = 1 << 19
 _EMPTY = np.uint32(0xFFFFFFFF)
 
 
 @dataclass(frozen=True)
-class Sketches:
-    """Texts with their MinHash signatures.
+class _Source:
+    """Texts with their MinHash signatures, (rows, PERMUTATIONS), uint32, and number of distinct shingles, (rows,)."""
 
-    Args:
-        texts: one tuple a row, a text for each role.
-        signatures: (rows, PERMUTATIONS), uint32.
-        sizes: (rows,) number of distinct shingles; 0 for rows without any text.
-    """
-
-    texts: list[tuple[str, ...]]
+    texts: Texts
     signatures: np.ndarray
     sizes: np.ndarray
 
+
+class Sketches:
+    """Rows of texts by their MinHash signatures, which lie outside the memory of the process where they are many.
+
+    Args:
+        sources: of the rows.
+        positions: of the rows in all sources together.
+    """
+
+    def __init__(self, sources: Sequence[_Source], positions: np.ndarray) -> None:
+        self._sources, self._positions = tuple(sources), positions
+        self.sizes = np.concatenate([source.sizes for source in sources])[positions]
+
     def __len__(self) -> int:
-        return len(self.texts)
+        return len(self._positions)
 
     def take(self, positions: Sequence[int] | np.ndarray) -> Sketches:
         """Some of the rows, in the order given."""
-        chosen = np.asarray(positions, dtype=np.int64)
-        texts = [self.texts[at] for at in chosen.tolist()]
-        return Sketches(texts, self.signatures[chosen], self.sizes[chosen])
+        return Sketches(self._sources, self._positions[np.asarray(positions, dtype=np.int64)])
+
+    def followed_by(self, others: Sketches) -> Sketches:
+        """These rows and then others."""
+        moved = others._positions + sum(len(source.sizes) for source in self._sources)
+        return Sketches([*self._sources, *others._sources], np.concatenate([self._positions, moved]))
+
+    def signatures(self, rows: np.ndarray) -> np.ndarray:
+        """Of some rows, (rows, PERMUTATIONS), uint32."""
+        found = np.empty((len(rows), PERMUTATIONS), dtype=np.uint32)
+        for source, which, at in self._by_source(rows):
+            found[which] = source.signatures[at]
+        return found
+
+    def read(self, rows: np.ndarray) -> list[tuple[str, ...]]:
+        """The texts of some rows."""
+        found: list[tuple[str, ...]] = [()] * len(rows)
+        for source, which, at in self._by_source(rows):
+            for place, row in zip(which.tolist(), source.texts.read(at), strict=True):
+                found[place] = row
+        return found
+
+    def _by_source(self, rows: np.ndarray) -> Iterator[tuple[_Source, np.ndarray, np.ndarray]]:
+        """Each source with the places in `rows` that it holds, and their positions in it."""
+        positions, first = self._positions[rows], 0
+        for source in self._sources:
+            last = first + len(source.sizes)
+            which = np.flatnonzero((positions >= first) & (positions < last))
+            if len(which):
+                yield source, which, positions[which] - first
+            first = last
 
 
-def sketch(texts: Sequence[Text]) -> Sketches:
+class _Listed:
+    def __init__(self, texts: Sequence[Text]) -> None:
+        self._rows = [(text,) if isinstance(text, str) else tuple(text) for text in texts]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def read(self, positions: np.ndarray) -> list[tuple[str, ...]]:
+        return [self._rows[at] for at in positions.tolist()]
+
+
+def sketch(texts: Sequence[Text] | Texts) -> Sketches:
     """Signatures of texts, so that several comparisons need them only once.
 
     Case, punctuation and width do not count. The signatures are those of `datasketch.MinHash`, for all rows at
@@ -65,18 +129,24 @@ def sketch(texts: Sequence[Text]) -> Sketches:
 
     Args:
         texts: a text a row, or a tuple of them where a row has several (text and text_pair).
+
+    Raises:
+        DataError: there are many, and the cache that takes their signatures cannot be written.
     """
-    rows = [(text,) if isinstance(text, str) else tuple(text) for text in texts]
-    signatures = np.full((len(rows), PERMUTATIONS), _EMPTY)
-    sizes = np.zeros(len(rows), dtype=np.int64)
+    read: Texts = _Listed(texts) if isinstance(texts, Sequence) else texts
+    signatures = scratch_array((len(read), PERMUTATIONS), np.dtype(np.uint32))
+    sizes = np.zeros(len(read), dtype=np.int32)
     factors, offsets = MinHash(num_perm=PERMUTATIONS, seed=1).permutations
-    with tqdm(total=len(rows), desc="Comparing texts", unit=" rows", disable=len(rows) <= MANY_ROWS) as bar:
-        for first, last in _blocks([sum(map(len, row)) + LETTERS for row in rows]):
-            hashes, ends = shingles(rows[first:last])
-            sizes[first:last] = np.diff(ends, prepend=0)
-            _fill(signatures[first:last], _mixed(hashes), ends, factors, offsets)
-            bar.update(last - first)
-    return Sketches(rows, signatures, sizes)
+    with tqdm(total=len(read), desc="Comparing texts", unit=" rows", disable=len(read) <= MANY_ROWS) as bar:
+        for begin in range(0, len(read), READ):
+            rows = read.read(np.arange(begin, min(begin + READ, len(read))))
+            for first, last in _blocks([sum(map(len, row)) + LETTERS for row in rows]):
+                hashes, ends = shingles(rows[first:last])
+                block = slice(begin + first, begin + last)
+                sizes[block] = np.diff(ends, prepend=0)
+                signatures[block] = _signatures(_mixed(hashes), ends, factors, offsets)
+                bar.update(last - first)
+    return Sketches([_Source(read, signatures, sizes)], np.arange(len(read)))
 
 
 def alike(texts: Sequence[Text] | Sketches, similarity: float) -> list[Pair]:
@@ -110,22 +180,22 @@ def alike_across(others: Sequence[Text] | Sketches, texts: Sequence[Text] | Sket
     right = texts if isinstance(texts, Sketches) else sketch(texts)
     if not len(left):
         return []
-    signatures = np.concatenate([left.signatures, right.signatures])
-    both = Sketches(left.texts + right.texts, signatures, np.concatenate([left.sizes, right.sizes]))
-    return [(at, later - len(left), found) for at, later, found in _first_partners(both, len(left), similarity)]
+    pairs = _first_partners(left.followed_by(right), len(left), similarity)
+    return [(at, later - len(left), true) for at, later, true in pairs]
 
 
 def _first_partners(sketches: Sketches, others: int, similarity: float) -> list[Pair]:
     """Of each row from `others` on (0: of each row), its first partner before it (before `others`)."""
     # The more rows a band has, the fewer pairs share it by chance: as many as RECALL allows.
     rows = max(r for r in range(1, 17) if r == 1 or 1 - (1 - similarity**r) ** (PERMUTATIONS // r) >= RECALL)
-    found = []
-    for band in range(PERMUTATIONS // rows):
-        keys = _band_keys(sketches.signatures[:, band * rows : (band + 1) * rows])
-        found += list(_candidates(keys, sketches, others, similarity))
-    if not found:
-        return []
-    return _first_true(sketches, distinct(np.concatenate(found)), similarity)
+    keys = scratch_array((PERMUTATIONS // rows, len(sketches)), np.dtype(np.uint64))
+    for first in range(0, len(sketches), GATHERED):
+        part = np.arange(first, min(first + GATHERED, len(sketches)))
+        signatures = sketches.signatures(part)
+        for band in range(len(keys)):
+            keys[band, part] = _band_keys(signatures[:, band * rows : (band + 1) * rows])
+    pairs = [pair for band in keys for pair in _candidates(band, sketches, others, similarity)]
+    return _first_true(sketches, distinct(np.concatenate(pairs)), similarity) if pairs else []
 
 
 def _first_true(sketches: Sketches, pairs: np.ndarray, similarity: float) -> list[Pair]:
@@ -154,9 +224,14 @@ def _candidates(keys: np.ndarray, sketches: Sketches, others: int, similarity: f
     """Pairs that share a bucket and whose signatures do not speak against them, as later << 32 | earlier."""
     order = np.argsort(keys, kind="stable")
     order = order[sketches.sizes[order] > 0]
+    ordered = keys[order]
+    same = ordered[1:] == ordered[:-1]
+    shared = np.zeros(len(order), dtype=bool)
+    shared[1:] = same
+    shared[:-1] |= same
+    order, ordered = order[shared], ordered[shared]
     if not len(order):
         return
-    ordered = keys[order]
     begins = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
     lengths = np.diff(begins, append=len(order))
     start = np.repeat(begins, lengths)
@@ -171,7 +246,7 @@ def _candidates(keys: np.ndarray, sketches: Sketches, others: int, similarity: f
         # First the bucket's first row, which no other can precede: who is surely alike it needs no more comparisons.
         partner = start[place] if distance == 0 else end[place] - distance
         early, late = order[partner], order[place]
-        agree = _agree(sketches.signatures, early, late)
+        agree = _agree(sketches, early, late)
         # Four standard deviations of the estimate below what is asked for.
         likely = agree >= similarity - 4 * np.sqrt(similarity * (1 - similarity) / PERMUTATIONS)
         yield (late[likely].astype(np.uint64) << HALF) | early[likely].astype(np.uint64)
@@ -182,12 +257,12 @@ def _candidates(keys: np.ndarray, sketches: Sketches, others: int, similarity: f
             return
 
 
-def _agree(signatures: np.ndarray, early: np.ndarray, late: np.ndarray) -> np.ndarray:
+def _agree(sketches: Sketches, early: np.ndarray, late: np.ndarray) -> np.ndarray:
     """Share of equal entries of two rows' signatures: an estimate of their similarity."""
     agree = np.empty(len(early))
-    for first in range(0, len(early), 1 << 15):
-        part = slice(first, first + (1 << 15))
-        agree[part] = (signatures[early[part]] == signatures[late[part]]).mean(axis=1)
+    for first in range(0, len(early), GATHERED):
+        part = slice(first, first + GATHERED)
+        agree[part] = (sketches.signatures(early[part]) == sketches.signatures(late[part])).mean(axis=1)
     return agree
 
 
@@ -203,27 +278,32 @@ def _band_keys(columns: np.ndarray) -> np.ndarray:
 def _similarities(sketches: Sketches, early: np.ndarray, late: np.ndarray) -> np.ndarray:
     """True Jaccard similarity of pairs of rows; of several texts the smallest."""
     least = np.ones(len(early))
-    for role in range(len(sketches.texts[0])):
-        for first, last in _blocks((sketches.sizes[early] + sketches.sizes[late]).tolist()):
-            pairs = slice(first, last)
-            least[pairs] = np.minimum(least[pairs], _jaccard(sketches, role, early[pairs], late[pairs]))
+    for first, last in _blocks((sketches.sizes[early] + sketches.sizes[late]).tolist()):
+        least[first:last] = _jaccard(sketches, early[first:last], late[first:last])
     return least
 
 
-def _jaccard(sketches: Sketches, role: int, early: np.ndarray, late: np.ndarray) -> np.ndarray:
+def _jaccard(sketches: Sketches, early: np.ndarray, late: np.ndarray) -> np.ndarray:
     both = np.concatenate([early, late])
     rows = distinct(both)
     at = np.searchsorted(rows, both)
-    hashes, ends = shingles([(sketches.texts[row][role],) for row in rows.tolist()])
+    texts = sketches.read(rows)
+    each = [_jaccard_of([(row[role],) for row in texts], at, len(early)) for role in range(len(texts[0]))]
+    return np.asarray(np.min(each, axis=0))
+
+
+def _jaccard_of(texts: list[tuple[str, ...]], at: np.ndarray, pairs: int) -> np.ndarray:
+    """Of one text a row; `at` names the rows of the first texts of all pairs, then those of the second ones."""
+    hashes, ends = shingles(texts)
     sizes = np.diff(ends, prepend=0)
     counts = sizes[at]
     # Every pair's two sets behind each other, sorted: what they share stands there twice.
     members = np.repeat(ends[at] - np.cumsum(counts), counts) + np.arange(counts.sum())
-    pair = np.repeat(np.tile(np.arange(len(early)), 2), counts).astype(np.uint64)
+    pair = np.repeat(np.tile(np.arange(pairs), 2), counts).astype(np.uint64)
     keys = np.sort(pair << HALF | hashes[members])
     twice = keys[1:][keys[1:] == keys[:-1]] >> HALF
-    shared = np.bincount(twice.astype(np.int64), minlength=len(early))
-    union = counts[: len(early)] + counts[len(early) :] - shared
+    shared = np.bincount(twice.astype(np.int64), minlength=pairs)
+    union = counts[:pairs] + counts[pairs:] - shared
     return np.where(union > 0, shared / np.maximum(union, 1), 1.0)
 
 
@@ -238,15 +318,14 @@ def _mixed(hashes: np.ndarray) -> np.ndarray:
     return mixed
 
 
-def _fill(
-    signatures: np.ndarray, mixed: np.ndarray, ends: np.ndarray, factors: np.ndarray, offsets: np.ndarray
-) -> None:
+def _signatures(mixed: np.ndarray, ends: np.ndarray, factors: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    signatures = np.full((len(ends), PERMUTATIONS), _EMPTY)
     begins = np.concatenate([[0], ends[:-1]])
     there = np.flatnonzero(ends > begins)
-    if not len(there):
-        return
-    for column, (factor, offset) in enumerate(zip(factors, offsets, strict=True)):
-        signatures[there, column] = np.minimum.reduceat(mixed * factor + offset, begins[there])
+    if len(there):
+        for column, (factor, offset) in enumerate(zip(factors, offsets, strict=True)):
+            signatures[there, column] = np.minimum.reduceat(mixed * factor + offset, begins[there])
+    return signatures
 
 
 def _blocks(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -81,8 +81,9 @@ def prepare(
         DataError: with every problem of the first step that has any.
         NothingReached: the Hub is needed and cannot be reached.
     """
-    cleaning, record, role = cleaning or CleaningConfig(), Record(), columns.label_role(task)
-    contents = Contents(role)
+    cleaning, record = cleaning or CleaningConfig(), Record()
+    targets_of_rows = frozenset(role for role, column in task.columns.items() if column.target)
+    contents = Contents(targets_of_rows)
     splits, places = _loaded(dataset, task, cwd)
     given, source_rows = set(splits), len(splits["train"])
     keys = _keys(dataset, task)
@@ -90,14 +91,14 @@ def prepare(
     splits = _checked(splits, task, cleaning, keys, places, record)
     splits, targets, label = _encoded(splits, dataset, task, keys)
     record.label_names = names = list(targets.names)
-    splits = duplicates.settled(splits, cleaning, contents, record)
+    splits = duplicates.apply_policies(splits, cleaning, contents, record)
     _raise_findings(splits, record)
     dropped = source_rows - len(splits["train"])
     splits = splitting.carve(splits, dataset.split, label)
     _raise_any(checks.stated_rows(splits, dataset.rows, dropped, set(splits) - given))
     contents.origins = {name: name if name in given else "train" for name in splits}
     splits = splitting.limit(splits, dataset.max_rows or {}, dataset.split.seed, label)
-    splits = leaks.settled(splits, cleaning, contents, record)
+    splits = leaks.apply_policies(splits, cleaning, contents, record)
     _raise_findings(splits, record)
     splits = _few_shot(splits, dataset, label, record)
     if label and label.type.has_classes:
@@ -106,7 +107,7 @@ def prepare(
     return PreparedData(
         splits=splits,
         targets=targets,
-        fingerprints={name: fingerprint.of(splits[name], digests[name], role, names) for name in splits},
+        fingerprints={name: fingerprint.of(splits[name], digests[name], targets_of_rows, names) for name in splits},
         overlaps=fingerprint.overlaps(splits, digests),
         licence=dataset.licence,
         source=f"{dataset.source}: {', '.join(dict.fromkeys(places.values()))}",
@@ -170,16 +171,12 @@ def _checked(
     record: Record,
 ) -> DatasetDict:
     """Each row by itself: texts in one form, nothing missing, every value of its column's kind."""
-    role = columns.label_role(task)
-    labels = "class" if task.labels is None or task.labels.empty_is_missing else "classes"
-    splits = text.normalised(splits, cleaning, role)
-    splits = missing.settled(splits, role, labels, cleaning.missing, record)
-    others = {one for one, column in task.columns.items() if one != role and column.kind not in {"text", "image"}}
-    plain = DatasetDict(
-        {name: split.remove_columns(sorted(others & set(split.column_names))) for name, split in splits.items()}
-    )
-    problems = checks.values(plain, role, keys, places, labels, empty_texts=cleaning.missing != "error")
-    _raise_any(problems + kinds.problems(splits, {one: task.columns[one].kind for one in others}, keys, places))
+    splits = text.normalize(splits, cleaning, task.columns)
+    splits = missing.apply_policy(splits, task.columns, cleaning.missing, record)
+    problems = checks.values(splits, task.columns, keys, places, empty_texts=cleaning.missing != "error")
+    others = {role: column.kind for role, column in task.columns.items() if column.kind not in {"text", "image"}}
+    others = {role: kind for role, kind in others.items() if role != columns.label_role(task)}
+    _raise_any(problems or kinds.problems(splits, others, keys, places))
     return splits
 
 

@@ -5,9 +5,10 @@ Knows the three kinds of label by `SingleLabelOutput`, `MultiLabelOutput` and `R
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tunebook.data.columns import Column
 from tunebook.tasks._multi_label import MultiLabelOutput
 from tunebook.tasks._regression import RegressionOutput
 from tunebook.tasks._single_label import SingleLabelOutput
@@ -42,6 +43,8 @@ class LabelOutputs:
         output: the kind of label.
     """
 
+    columns: Mapping[str, Column]
+
     def __init__(self, output: Output) -> None:
         self.output = output
         self.labels = output.labels
@@ -49,6 +52,8 @@ class LabelOutputs:
         self.default_loss = output.default_loss
         self.problem_type = output.problem_type
         self.capabilities = ALWAYS | output.capabilities
+        if output.labels.name == "multi_label":
+            self.columns = {**self.columns, "label": Column("labels", target=True)}
 
     def collate_targets(self, examples: list[dict[str, Any]]) -> Batch:
         """`labels`, `row` and `weight`; labels may be shares of classes, where rows are mixed."""

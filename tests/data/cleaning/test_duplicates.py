@@ -17,7 +17,9 @@ ROWS = [("a b", 1), ("c d", 0), ("a b", 1), ("c d", 1), (LONG, 0), ("c d", 0), (
 def cleaned(splits):
     def run(train, policies, **others):
         record = Record(label_names=["neg", "pos"])
-        left = duplicates.settled(splits(train=train, **others), CleaningConfig(**policies), Contents("label"), record)
+        left = duplicates.apply_policies(
+            splits(train=train, **others), CleaningConfig(**policies), Contents({"label"}), record
+        )
         return left, record
 
     return run

@@ -7,7 +7,7 @@ import json
 import numpy as np
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, List, Value
 
-from tunebook.data.cleaning.findings import Dropped, Record, dropped_rows, write_dropped
+from tunebook.data.cleaning.findings import AffectedRows, Dropped, Record, dropped_rows, write_dropped
 
 
 def rows(**columns):
@@ -16,9 +16,8 @@ def rows(**columns):
 
 def test_drop_takes_the_rows_and_keeps_their_numbers():
     record = Record()
-    left = record.settle(
-        rows(text=["a", "b", "c"]), "train", [0, 2], "duplicates", "drop", "repeat", [("train", 1)] * 2
-    )
+    found = AffectedRows("train", [0, 2], "duplicates", "repeat", [("train", 1)] * 2)
+    left = record.apply_policy(rows(text=["a", "b", "c"]), found, "drop")
     assert left["train"].to_list() == [{"row": 7, "text": "b"}]
     [finding] = record.findings
     assert (finding.rows, finding.dropped, finding.partners) == ([4, 9], 2, [("train", 1)] * 2)
@@ -30,21 +29,22 @@ def test_drop_takes_the_rows_and_keeps_their_numbers():
 def test_report_and_error_change_nothing():
     record = Record()
     given = rows(text=["a", "b", "c"])
-    assert record.settle(given, "train", [1], "conflicts", "report", "stands there") is given
+    assert record.apply_policy(given, AffectedRows("train", [1], "conflicts", "stands there"), "report") is given
     assert not record.problems
-    assert record.settle(given, "train", [1], "conflicts", "error", "stands there", [("train", 4)]) is given
+    found = AffectedRows("train", [1], "conflicts", "stands there", [("train", 4)])
+    assert record.apply_policy(given, found, "error") is given
     assert not record.dropped
     [problem] = record.problems
     assert problem.key == "cleaning.conflicts"
     assert problem.message == (
-        "1 row of 3 in train stands there: row 7 (counted from 0) (beside train 4); "
-        "mend or remove them, or set cleaning.conflicts to report or drop"
+        "1 row of 3 in train stands there: row 7 (counted from 0) (see train 4); "
+        "correct or remove them, or set cleaning.conflicts to report or drop"
     )
 
 
 def test_nothing_found_says_nothing():
     record = Record()
-    record.settle(rows(text=["a", "b", "c"]), "train", [], "conflicts", "error", "stand there")
+    record.apply_policy(rows(text=["a", "b", "c"]), AffectedRows("train", [], "conflicts", "stand there"), "error")
     assert (record.findings, record.problems) == ([], [])
 
 

@@ -20,7 +20,7 @@ def cleaned(splits):
     def run(**policies):
         record = Record()
         given = splits(train=TRAIN, validation=VALIDATION, test=TEST)
-        return leaks.settled(given, CleaningConfig(**policies), Contents("label"), record), given, record
+        return leaks.apply_policies(given, CleaningConfig(**policies), Contents({"label"}), record), given, record
 
     return run
 
@@ -57,7 +57,7 @@ def test_reported_for_every_pair_of_splits(cleaned):
 def test_error(cleaned):
     _, _, record = cleaned(leaks="error", near_leaks="error")
     assert [problem.key for problem in record.problems] == ["cleaning.leaks"] * 3 + ["cleaning.near_leaks"]
-    assert "rows 0, 5 (counted from 0) (beside test 0, test 0)" in record.problems[1].message
+    assert "rows 0, 5 (counted from 0) (see test 0, test 0)" in record.problems[1].message
 
 
 def test_ignored(cleaned):
@@ -72,5 +72,5 @@ def test_near_leaks_alone_leave_the_same_rows_where_they_are(cleaned):
 
 def test_warned_of(cleaned, caplog):
     cleaned()
-    assert "2 rows of 3 in validation stand in test too: rows 1, 2 (counted from 0); left out" in caplog.text
+    assert "2 rows of 3 in validation are in test too: rows 1, 2 (counted from 0); left out" in caplog.text
     assert {record.levelname for record in caplog.records} == {"WARNING"}

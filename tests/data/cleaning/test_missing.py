@@ -5,16 +5,17 @@ from __future__ import annotations
 from datasets import Dataset, DatasetDict
 
 from tunebook.data.cleaning.findings import Record
-from tunebook.data.cleaning.missing import settled
+from tunebook.data.cleaning.missing import apply_policy
+from tunebook.data.columns import Column
 
 TRAIN = {"text": ["a", None, "  ", "d"], "label": ["x", "y", "x", None], "row": [0, 1, 2, 3]}
 TEST = {"text": ["e", None], "label": [None, "y"], "row": [0, 1]}
 
 
-def run(policy, kind="class", train=TRAIN):
+def run(policy, kind="label", train=TRAIN):
     record = Record()
     given = DatasetDict(train=Dataset.from_dict(train), test=Dataset.from_dict(TEST))
-    return settled(given, "label", kind, policy, record), record
+    return apply_policy(given, {"text": Column("text"), "label": Column(kind, target=True)}, policy, record), record
 
 
 def test_drop_takes_training_rows_alone():
@@ -51,5 +52,5 @@ def test_a_column_without_any_value_is_left_to_be_refused():
 
 
 def test_no_label_is_a_label_where_a_row_may_have_several():
-    left, _ = run("drop", kind="classes")
+    left, _ = run("drop", kind="labels")
     assert left["train"]["row"][:] == [0, 3]

@@ -6,8 +6,10 @@ import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 
 from tunebook.config.data_groups import CleaningConfig
-from tunebook.data.cleaning.text import normalised
+from tunebook.data.cleaning.text import normalize
+from tunebook.data.columns import Column
 
+COLUMNS = {"text": Column("text"), "label": Column("label", target=True)}
 MESSY = " a\t b\u00a0\n"
 
 
@@ -23,13 +25,13 @@ MESSY = " a\t b\u00a0\n"
 )
 def test_forms(options, expected):
     splits = DatasetDict(train=Dataset.from_dict({"text": [MESSY], "row": [0]}))
-    assert normalised(splits, CleaningConfig(**options), "label")["train"]["text"][:] == [expected]
+    assert normalize(splits, CleaningConfig(**options), COLUMNS)["train"]["text"][:] == [expected]
 
 
 def test_composed_letters():
     splits = DatasetDict(train=Dataset.from_dict({"text": ["e\u0301 ﬁ"], "row": [0]}))
-    assert normalised(splits, CleaningConfig(unicode="NFC"), None)["train"]["text"][:] == ["\u00e9 ﬁ"]
-    assert normalised(splits, CleaningConfig(unicode="NFKC"), None)["train"]["text"][:] == ["\u00e9 fi"]
+    assert normalize(splits, CleaningConfig(unicode="NFC"), {})["train"]["text"][:] == ["\u00e9 ﬁ"]
+    assert normalize(splits, CleaningConfig(unicode="NFKC"), {})["train"]["text"][:] == ["\u00e9 fi"]
 
 
 def test_every_split_and_role_but_not_the_label():
@@ -46,7 +48,7 @@ def test_every_split_and_role_but_not_the_label():
     )
     row = {"text": " x ", "text_pair": None, "tokens": [" y", "z "], "label": " l", "group": " g", "score": 0, "row": 3}
     given = Dataset.from_list([row], features=features)
-    done = normalised(DatasetDict(train=given, test=given), CleaningConfig(whitespace="strip"), "label")
+    done = normalize(DatasetDict(train=given, test=given), CleaningConfig(whitespace="strip"), COLUMNS)
     for split in done.values():
         assert split.to_list() == [{**row, "text": "x", "tokens": ["y", "z"]}]
         assert split.features == features

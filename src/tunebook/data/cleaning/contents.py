@@ -1,68 +1,103 @@
-"""What the rows of a source hold, in forms that can be compared. Each row is read once, however often it is asked."""
+"""What the rows of a source hold, in forms that can be compared. Each row is read once, however often it is asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
 import numpy as np
-from datasets import Dataset, Value
+from datasets import Dataset, List, Value
 
-from tunebook.data import fingerprint
+from tunebook.data import chunks, fingerprint
 from tunebook.data.checks import roles_of
-from tunebook.data.columns import ROW
 from tunebook.data.near import Sketches, sketch
 
 
 class Contents:
-    """Digests and sketches by the source's split and row; rows may be taken away between two questions.
+    """Digests and sketches by the source's split and row; rows may be removed between two calls.
 
     Args:
-        label: the label's role, which is no part of a row's content.
+        targets: the roles that the model is to predict, which are no part of a row's input.
         origins: split to the source's split that its rows come from, where that is another one.
     """
 
-    def __init__(self, label: str | None, origins: Mapping[str, str] | None = None) -> None:
-        self.label = label
+    def __init__(self, targets: Collection[str], origins: Mapping[str, str] | None = None) -> None:
+        self.targets = frozenset(targets)
         self.origins: Mapping[str, str] = origins or {}
-        self._digests: dict[str, dict[int, bytes]] = {}
-        self._sketches: dict[str, tuple[np.ndarray, Sketches]] = {}
+        self._digests: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+        self._sketches: dict[str, list[tuple[np.ndarray, Sketches]]] = {}
 
-    def digests(self, name: str, split: Dataset) -> list[bytes]:
-        """One digest a row, the same for rows with the same input.
+    def digests(self, name: str, split: Dataset) -> np.ndarray:
+        """One SHA-256 a row, (rows, 32), uint8, the same for rows with the same input.
 
         Args:
             name: of the split.
             split: its rows, or what is left of them.
         """
-        known = self._digests.setdefault(self.origins.get(name, name), {})
-        rows = split[ROW][:]
-        new = [at for at, row in enumerate(rows) if row not in known]
-        if new:
-            found = fingerprint.inputs(split if len(new) == len(split) else split.select(np.asarray(new)), self.label)
-            known.update(zip((rows[at] for at in new), found, strict=True))
-        return [known[row] for row in rows]
+        made = self._digests.setdefault(self.origins.get(name, name), [])
+        return _remembered(made, split, lambda: fingerprint.inputs(split, self.targets), lambda all_, at: all_[at])
+
+    def keys(self, name: str, split: Dataset) -> np.ndarray:
+        """The digests as numbers, see `fingerprint.keys_of`."""
+        return fingerprint.keys_of(self.digests(name, split))
 
     def sketches(self, name: str, split: Dataset) -> Sketches | None:
-        """Sketches of the rows, in their order; None where a role is no text.
+        """Sketches of the rows, in their order; None where a role holds no text.
 
-        Only rows that are all text can be alike: of images, exact copies are found by their bytes, and nothing is
-        said of pictures that merely look the same, for that takes a model and a threshold of its own.
+        Tokens count as the text that blanks join them to, messages as the text of all of them. Of images, exact
+        copies are found by their bytes, and nothing is reported of pictures that merely look the same, which would
+        take a model and a threshold of its own.
         """
-        roles = [role for role in roles_of(split) if role != self.label]
-        if not roles or not all(_is_text(split, role) for role in roles):
+        roles = [role for role in roles_of(split) if role not in self.targets]
+        if not roles or not all(_holds_text(split.features[role]) for role in roles):
             return None
-        origin, rows = self.origins.get(name, name), np.asarray(split[ROW][:], dtype=np.int64)
-        known, sketches = self._sketches.get(origin, (np.empty(0, dtype=np.int64), None))
-        if sketches is not None and len(known):
-            at = np.minimum(np.searchsorted(known, rows), len(known) - 1)
-            if (known[at] == rows).all():
-                return sketches.take(at)
-        made = sketch(list(zip(*(split[role][:] for role in roles), strict=True)))
-        if sketches is None:
-            self._sketches[origin] = (rows, made)  # rows are in the source's order, so they can be searched
-        return made
+        made = self._sketches.setdefault(self.origins.get(name, name), [])
+        return _remembered(made, split, lambda: sketch(_RowTexts(split, roles)), lambda all_, at: all_.take(at))
 
 
-def _is_text(split: Dataset, role: str) -> bool:
-    feature = split.features[role]
-    return isinstance(feature, Value) and feature.dtype in {"string", "large_string"}
+class _RowTexts:
+    """The texts of a split's rows, read when they are asked for."""
+
+    def __init__(self, split: Dataset, roles: list[str]) -> None:
+        self._reader, self._rows = chunks.Reader(split, roles), len(split)
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def read(self, positions: np.ndarray) -> list[tuple[str, ...]]:
+        """One tuple a row, a text for each role."""
+        columns = self._reader.read(positions).columns
+        return list(zip(*(map(_text, column.to_pylist()) for column in columns), strict=True))
+
+
+def _remembered(
+    made: list[tuple[np.ndarray, Any]], split: Dataset, make: Callable[[], Any], take: Callable[[Any, np.ndarray], Any]
+) -> Any:
+    """What was made of these rows before, else what is made of them now."""
+    rows = chunks.row_numbers(split)
+    for known, whole in made:
+        if len(known) == len(rows) and (known == rows).all():
+            return whole
+        at = np.minimum(np.searchsorted(known, rows), len(known) - 1)
+        if len(known) and (known[at] == rows).all():
+            return take(whole, at)
+    whole = make()
+    if (np.diff(rows) > 0).all():  # in the source's order, so that they can be searched
+        made.append((rows, whole))
+    return whole
+
+
+def _holds_text(feature: Any) -> bool:
+    """A text, a list of texts, or messages."""
+    if isinstance(feature, Value):
+        return feature.dtype in {"string", "large_string"}
+    inner = getattr(feature, "feature", feature[0] if isinstance(feature, list) else None)
+    if isinstance(inner, dict):
+        return isinstance(feature, List | list) and _holds_text(inner.get("content"))
+    return isinstance(inner, Value) and _holds_text(inner)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return " ".join(_text(one["content"] if isinstance(one, dict) else one) for one in value if one is not None)
+    return value or ""

@@ -1,20 +1,18 @@
-"""The same input twice in one split: with the same label, with another one, or almost the same. Knows no leaks."""
+"""The same input more than once in one split: with the same target, with another one, or almost the same input."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import Any
-
-from datasets import Dataset, DatasetDict
+import numpy as np
+from datasets import DatasetDict
 
 from tunebook.config.schema import CleaningConfig
 from tunebook.data import near
 from tunebook.data.cleaning.contents import Contents
-from tunebook.data.cleaning.findings import Partner, Record
-from tunebook.data.columns import ROW
+from tunebook.data.cleaning.findings import AffectedRows, Record, partners_of
+from tunebook.data.fingerprint import first_equal, targets_of
 
 
-def settled(splits: DatasetDict, cleaning: CleaningConfig, contents: Contents, record: Record) -> DatasetDict:
+def apply_policies(splits: DatasetDict, cleaning: CleaningConfig, contents: Contents, record: Record) -> DatasetDict:
     """The splits after duplicates, conflicts and near-duplicates within each, in this order.
 
     Near-duplicates come last, so that no row is left out for being like one that is itself left out for a conflict.
@@ -26,74 +24,58 @@ def settled(splits: DatasetDict, cleaning: CleaningConfig, contents: Contents, r
         record: takes the findings.
     """
     for name in list(splits):
-        for find, policy in ((_duplicates, cleaning.duplicates), (_conflicts, cleaning.conflicts)):
-            if policy != "ignore" and len(splits[name]) > 1 and (contents.label or find is _duplicates):
-                splits = find(splits, name, policy, contents, record)
+        if cleaning.duplicates != "ignore" and len(splits[name]) > 1:
+            splits = record.apply_policy(splits, _duplicates(splits, name, contents), cleaning.duplicates)
+        if cleaning.conflicts != "ignore" and len(splits[name]) > 1 and contents.targets:
+            splits = record.apply_policy(splits, _conflicts(splits, name, contents), cleaning.conflicts)
         if cleaning.near_duplicates != "ignore" and len(splits[name]) > 1:
-            splits = _near(splits, name, cleaning, contents, record)
+            found = _near_duplicates(splits, name, cleaning.similarity, contents)
+            splits = record.apply_policy(splits, found, cleaning.near_duplicates) if found else splits
     return splits
 
 
-def labels_of(split: Dataset, label: str | None) -> list[Hashable]:
-    """The labels in a form that can be compared and counted."""
-    if label is None:
-        return [None] * len(split)
-    return [_hashable(value) for value in split[label][:]]
-
-
-def _duplicates(splits: DatasetDict, name: str, policy: str, contents: Contents, record: Record) -> DatasetDict:
+def _duplicates(splits: DatasetDict, name: str, contents: Contents) -> AffectedRows:
     split = splits[name]
-    first: dict[Any, int] = {}
-    positions, partners = [], []
-    keys = zip(contents.digests(name, split), labels_of(split, contents.label), split[ROW][:], strict=True)
-    for at, (digest, answer, row) in enumerate(keys):
-        earlier = first.setdefault((digest, answer), row)
-        if earlier != row:
-            positions.append(at)
-            partners.append((name, earlier))
-    words = _agreeing("repeat", positions) + " an earlier one"
-    return record.settle(splits, name, positions, "duplicates", policy, words, partners)
+    first = first_equal(np.hstack([contents.keys(name, split), targets_of(split, contents.targets)]))
+    positions = np.flatnonzero(first != np.arange(len(first)))
+    words = f"{_verb('repeat', positions)} an earlier one"
+    return AffectedRows(name, positions, "duplicates", words, partners_of(split, name, first[positions]))
 
 
-def _conflicts(splits: DatasetDict, name: str, policy: str, contents: Contents, record: Record) -> DatasetDict:
+def _conflicts(splits: DatasetDict, name: str, contents: Contents) -> AffectedRows:
     split = splits[name]
-    digests, answers, rows = contents.digests(name, split), labels_of(split, contents.label), split[ROW][:]
-    first: dict[bytes, dict[Hashable, int]] = {}
-    for digest, answer, row in zip(digests, answers, rows, strict=True):
-        first.setdefault(digest, {}).setdefault(answer, row)
-    positions: list[int] = []
-    partners: list[Partner] = []
-    for at, (digest, answer) in enumerate(zip(digests, answers, strict=True)):
-        against = [row for other, row in first[digest].items() if other != answer]
-        if against:
-            positions.append(at)
-            partners.append((name, against[0]))
-    words = _agreeing("stand", positions) + " there with another label too"
-    return record.settle(splits, name, positions, "conflicts", policy, words, partners)
+    keys = contents.keys(name, split)
+    first = first_equal(keys)
+    # The first row with the same input and target is the first one with the input, unless their targets differ.
+    differs = first_equal(np.hstack([keys, targets_of(split, contents.targets)])) != first
+    other = np.full(len(first), -1)
+    against = np.flatnonzero(differs)[::-1]
+    other[first[against]] = against  # of several, the last one written counts: the earliest row
+    partner = np.where(differs, first, other[first])
+    positions = np.flatnonzero(partner >= 0)
+    words = f"{_verb('occur', positions)} with another label too"
+    return AffectedRows(name, positions, "conflicts", words, partners_of(split, name, partner[positions]))
 
 
-def _near(splits: DatasetDict, name: str, cleaning: CleaningConfig, contents: Contents, record: Record) -> DatasetDict:
+def _near_duplicates(
+    splits: DatasetDict, name: str, similarity: float, contents: Contents
+) -> AffectedRows | None:
     split = splits[name]
     sketches = contents.sketches(name, split)
     if sketches is None:
-        return splits
-    # What is the same to the letter is told as duplicates and conflicts; here each such input counts once.
-    distinct = list({digest: at for at, digest in reversed(list(enumerate(contents.digests(name, split))))}.values())
-    distinct.sort()
-    answers, rows = labels_of(split, contents.label), split[ROW][:]
-    pairs = [(distinct[a], distinct[b]) for a, b, _ in near.alike(sketches.take(distinct), cleaning.similarity)]
-    positions = [later for _, later in pairs]
-    unlike = sum(answers[earlier] != answers[later] for earlier, later in pairs)
-    words = f"{_agreeing('are', positions)} almost like an earlier one (similarity {cleaning.similarity:g} or more"
+        return None
+    # What is the same to the letter is reported as duplicates and conflicts; here each such input counts once.
+    first = first_equal(contents.keys(name, split))
+    distinct = np.flatnonzero(first == np.arange(len(first)))
+    pairs = [(pair[0], pair[1]) for pair in near.alike(sketches.take(distinct), similarity)]
+    earlier, later = distinct[np.asarray(pairs, dtype=np.int64).reshape(-1, 2)].T
+    targets = targets_of(split, contents.targets)
+    unlike = int((targets[earlier] != targets[later]).any(axis=1).sum())
+    words = f"{_verb('are', later)} almost like an earlier one (similarity {similarity:g} or more"
     words += f"; {unlike} of them with another label)" if unlike else ")"
-    partners = [(name, rows[earlier]) for earlier, _ in pairs]
-    return record.settle(splits, name, positions, "near_duplicates", cleaning.near_duplicates, words, partners)
+    return AffectedRows(name, later, "near_duplicates", words, partners_of(split, name, earlier))
 
 
-def _hashable(value: Any) -> Hashable:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _agreeing(verb: str, positions: list[int]) -> str:
+def _verb(verb: str, positions: np.ndarray) -> str:
     """The verb, as it goes with the number of rows."""
     return verb if len(positions) != 1 else "is" if verb == "are" else f"{verb}s"

@@ -1,4 +1,4 @@
-"""What cleaning found and what became of it. Knows splits and policies, not how anything is found."""
+"""What cleaning found and what became of it. Knows splits and policies, not how rows are found."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 from datasets import ClassLabel, Dataset, DatasetDict, Image
 
 from tunebook import files
+from tunebook.data import chunks
 from tunebook.data.checks import SHOWN, roles_of, rows_in_words
 from tunebook.data.columns import ROW
 from tunebook.errors import Problem
@@ -24,7 +25,7 @@ Partner = tuple[str, int]
 
 @dataclass(frozen=True)
 class Finding:
-    """Rows of one split with one thing the matter.
+    """Rows of one split that have one thing wrong with them.
 
     Args:
         kind: missing, duplicates, near_duplicates, conflicts, leaks, near_leaks or label_noise.
@@ -34,7 +35,7 @@ class Finding:
         partners: for each row the (split, row) that it repeats, contradicts or leaks into; [] where there is none.
         dropped: how many of the rows were left out.
         words: one sentence for table and log.
-        of: the rows that were looked at, of which these are some; 0: unknown.
+        of: the rows that were checked, of which these are some; 0: unknown.
     """
 
     kind: str
@@ -45,6 +46,25 @@ class Finding:
     dropped: int
     words: str
     of: int = 0
+
+
+@dataclass(frozen=True)
+class AffectedRows:
+    """Rows of one split that have something wrong with them, before a policy is applied.
+
+    Args:
+        split: its name.
+        positions: of the rows within it.
+        kind: of finding.
+        words: what is wrong, as in 'repeat an earlier one'; the count is put in front.
+        partners: one for each position, or none.
+    """
+
+    split: str
+    positions: Sequence[int] | np.ndarray
+    kind: str
+    words: str
+    partners: Sequence[Partner] = ()
 
 
 @dataclass(frozen=True)
@@ -66,7 +86,7 @@ class Dropped:
 
 @dataclass
 class Record:
-    """Gathers findings, dropped rows and the problems of findings that may not be.
+    """Gathers findings, dropped rows and the problems of findings that are errors.
 
     Args:
         label_names: for the labels of dropped rows, once they are known.
@@ -77,55 +97,44 @@ class Record:
     dropped: list[Dropped] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
-    def settle(
-        self,
-        splits: DatasetDict,
-        split: str,
-        positions: Sequence[int],
-        kind: str,
-        policy: str,
-        words: str,
-        partners: Sequence[Partner] = (),
-        droppable: Sequence[str] = ("train",),
+    def apply_policy(
+        self, splits: DatasetDict, found: AffectedRows, policy: str, droppable: Sequence[str] = ("train",)
     ) -> DatasetDict:
-        """Do with the rows what the policy says, and tell.
+        """Do with the rows what the policy says, and report them.
 
         Args:
-            splits: of which `split` holds the rows.
-            split: its name.
-            positions: of the rows within it.
-            kind: of finding.
+            splits: of which `found.split` holds the rows.
+            found: the rows; nothing happens where there are none.
             policy: report, drop or error.
-            words: what is the matter with them, as in 'repeat an earlier one'; the count is put in front.
-            partners: one for each position, or none.
             droppable: the splits that may lose rows.
 
         Returns:
             The splits, without the rows if they are dropped.
         """
-        if not len(positions):
+        if not len(found.positions):
             return splits
+        split, kind, partners = found.split, found.kind, list(found.partners)
         data = splits[split]
-        rows = np.asarray(data[ROW][:])[list(positions)].tolist()
+        rows = numbers_of(data, found.positions)
         drop = policy == "drop" and split in droppable
-        sentence = f"{in_words(len(rows), len(data), split)} {words}"
+        sentence = f"{in_words(len(rows), len(data), split)} {found.words}"
         dropped = len(rows) if drop else 0
-        self.findings.append(Finding(kind, policy, split, rows, list(partners), dropped, sentence, len(data)))
-        told = logger.warning if kind in {"leaks", "near_leaks"} else logger.info
-        told("%s: %s%s", sentence, rows_in_words(rows, 5), "; left out" if drop else "")
+        self.findings.append(Finding(kind, policy, split, rows, partners, dropped, sentence, len(data)))
+        log = logger.warning if kind in {"leaks", "near_leaks"} else logger.info
+        log("%s: %s%s", sentence, rows_in_words(rows, 5), "; left out" if drop else "")
         if policy == "error":
             others = [f"{name} {row}" for name, row in partners[:SHOWN]]
-            beside = f" (beside {', '.join(others)}{', …' if len(partners) > SHOWN else ''})" if others else ""
-            mend = f"mend or remove them, or set cleaning.{kind} to report or drop"
-            self.problems.append(Problem(f"cleaning.{kind}", f"{sentence}: {rows_in_words(rows)}{beside}; {mend}"))
+            pairs = f" (see {', '.join(others)}{', …' if len(partners) > SHOWN else ''})" if others else ""
+            fix = f"correct or remove them, or set cleaning.{kind} to report or drop"
+            self.problems.append(Problem(f"cleaning.{kind}", f"{sentence}: {rows_in_words(rows)}{pairs}; {fix}"))
         if not drop:
             return splits
-        self.dropped += dropped_rows(data, split, positions, f"{kind}: {words}", self.label_names, partners)
-        kept = np.setdiff1d(np.arange(len(data)), np.asarray(positions))
+        self.dropped += dropped_rows(data, split, found.positions, f"{kind}: {found.words}", self.label_names, partners)
+        kept = np.setdiff1d(np.arange(len(data)), np.asarray(found.positions))
         return DatasetDict({**splits, split: data.select(kept)})
 
     def dropped_words(self, split: str = "train") -> str:
-        """What cleaning took from a split, as the end of a message; "" where it took nothing."""
+        """What cleaning dropped from a split, as the end of a message; "" where nothing."""
         counts: dict[str, int] = {}
         for finding in self.findings:
             if finding.split == split and finding.dropped:
@@ -139,7 +148,7 @@ class Record:
 def dropped_rows(
     data: Dataset,
     split: str,
-    positions: Sequence[int],
+    positions: Sequence[int] | np.ndarray,
     reason: str,
     label_names: Sequence[str] = (),
     partners: Sequence[Partner] = (),
@@ -157,14 +166,25 @@ def dropped_rows(
     gone, roles = data.select(np.asarray(positions, dtype=np.int64)), roles_of(data)
     # Columns are read whole, which is ten times as fast; images, which may not fit into memory, one by one.
     columns = [gone[role] if isinstance(data.features[role], Image) else gone[role][:] for role in roles]
-    beside = [f" ({name} row {row})" for name, row in partners] or [""] * len(positions)
+    others = [f" ({name} row {row})" for name, row in partners] or [""] * len(positions)
     records = []
-    for row, other, *values in zip(gone[ROW][:], beside, *columns, strict=True):
-        told = {
+    for row, other, *values in zip(gone[ROW][:], others, *columns, strict=True):
+        shown = {
             role: _shown(value, data.features[role], label_names) for role, value in zip(roles, values, strict=True)
         }
-        records.append(Dropped(split, row, reason + other, told))
+        records.append(Dropped(split, row, reason + other, shown))
     return records
+
+
+def numbers_of(data: Dataset, positions: Sequence[int] | np.ndarray) -> list[int]:
+    """The row numbers of the rows at these positions."""
+    numbers: list[int] = chunks.Reader(data, [ROW]).read(np.asarray(positions, dtype=np.int64)).column(0).to_pylist()
+    return numbers
+
+
+def partners_of(data: Dataset, split: str, positions: np.ndarray) -> list[Partner]:
+    """The rows at these positions as partners of others."""
+    return [(split, row) for row in numbers_of(data, positions)]
 
 
 def write_dropped(path: Path, dropped: Sequence[Dropped]) -> None:

@@ -1,30 +1,31 @@
-"""Rows of one split that stand in another one too, or are almost like a row there. Test is never touched."""
+"""Rows of one split that are in another one too, or are almost like a row there. Test is never touched."""
 
 from __future__ import annotations
 
 from itertools import combinations
 
+import numpy as np
 from datasets import DatasetDict
 
 from tunebook.config.schema import CleaningConfig
 from tunebook.data import near
 from tunebook.data.cleaning.contents import Contents
-from tunebook.data.cleaning.findings import Record
-from tunebook.data.columns import ROW
+from tunebook.data.cleaning.findings import AffectedRows, Record, partners_of
+from tunebook.data.fingerprint import first_in
 
 DROPPABLE = ("train", "validation")
 
 
-def settled(
+def apply_policies(
     splits: DatasetDict,
     cleaning: CleaningConfig,
     contents: Contents,
     record: Record,
 ) -> DatasetDict:
-    """The splits after leaks between each two of them; what leaks is taken from the earlier split.
+    """The splits after leaks between each two of them; what leaks is dropped from the earlier split.
 
-    Labels do not count: an input that is known from training is known, whatever it was called there. What is like
-    a row that has just been left out is not looked for again.
+    Labels do not count: an input that is known from training is known, whatever its label there. What is like
+    a row that has just been left out is not searched for again.
 
     Args:
         splits: in the order train, validation, test.
@@ -32,48 +33,36 @@ def settled(
         contents: of the rows.
         record: takes the findings.
     """
-    # Validation is freed of what stands in test first, so that train loses nothing for rows that then go themselves.
+    # Validation loses what is in test first, so that train loses nothing for rows that then go themselves.
     pairs = list(reversed(list(combinations(list(splits), 2))))
     for earlier, later in pairs:
         if cleaning.leaks != "ignore":
-            splits = _exact(splits, earlier, later, cleaning.leaks, contents, record)
+            splits = record.apply_policy(splits, _exact(splits, earlier, later, contents), cleaning.leaks, DROPPABLE)
     for earlier, later in pairs:
         if cleaning.near_leaks != "ignore" and len(splits[earlier]) and len(splits[later]):
-            splits = _near(splits, earlier, later, cleaning, contents, record)
+            found = _near(splits, earlier, later, cleaning.similarity, contents)
+            splits = record.apply_policy(splits, found, cleaning.near_leaks, DROPPABLE) if found else splits
     return splits
 
 
-def _exact(
-    splits: DatasetDict, earlier: str, later: str, policy: str, contents: Contents, record: Record
-) -> DatasetDict:
-    known: dict[bytes, int] = {}
-    for digest, row in zip(contents.digests(later, splits[later]), splits[later][ROW][:], strict=True):
-        known.setdefault(digest, row)
-    digests = contents.digests(earlier, splits[earlier])
-    positions = [at for at, digest in enumerate(digests) if digest in known]
-    partners = [(later, known[digests[at]]) for at in positions]
-    words = f"{'stand' if len(positions) != 1 else 'stands'} in {later} too"
-    return record.settle(splits, earlier, positions, "leaks", policy, words, partners, DROPPABLE)
+def _exact(splits: DatasetDict, earlier: str, later: str, contents: Contents) -> AffectedRows:
+    others = contents.keys(later, splits[later])
+    first = first_in(others, contents.keys(earlier, splits[earlier]))
+    positions = np.flatnonzero(first >= 0)
+    words = f"{'are' if len(positions) != 1 else 'is'} in {later} too"
+    return AffectedRows(earlier, positions, "leaks", words, partners_of(splits[later], later, first[positions]))
 
 
 def _near(
-    splits: DatasetDict,
-    earlier: str,
-    later: str,
-    cleaning: CleaningConfig,
-    contents: Contents,
-    record: Record,
-) -> DatasetDict:
+    splits: DatasetDict, earlier: str, later: str, similarity: float, contents: Contents
+) -> AffectedRows | None:
     texts = contents.sketches(earlier, splits[earlier])
     others = contents.sketches(later, splits[later])
     if texts is None or others is None:
-        return splits
-    exact = set(contents.digests(later, splits[later]))
-    digests = contents.digests(earlier, splits[earlier])
-    rows = splits[later][ROW][:]
-    pairs = [pair for pair in near.alike_across(others, texts, cleaning.similarity) if digests[pair[1]] not in exact]
-    positions = [at for _, at, _ in pairs]
+        return None
+    exact = first_in(contents.keys(later, splits[later]), contents.keys(earlier, splits[earlier])) >= 0
+    pairs = [(other, at) for other, at, _ in near.alike_across(others, texts, similarity) if not exact[at]]
+    partners, positions = np.asarray(pairs, dtype=np.int64).reshape(-1, 2).T
     words = f"{'are' if len(positions) != 1 else 'is'} almost like a row of {later}"
-    words += f" (similarity {cleaning.similarity:g} or more)"
-    partners = [(later, rows[other]) for other, _, _ in pairs]
-    return record.settle(splits, earlier, positions, "near_leaks", cleaning.near_leaks, words, partners, DROPPABLE)
+    words += f" (similarity {similarity:g} or more)"
+    return AffectedRows(earlier, positions, "near_leaks", words, partners_of(splits[later], later, partners))

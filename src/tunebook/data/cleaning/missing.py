@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
+import pyarrow
 from datasets import Dataset, DatasetDict, Value
 
 from tunebook.data import checks
-from tunebook.data.cleaning.findings import Record
+from tunebook.data.cleaning.findings import AffectedRows, Record
+from tunebook.data.cleaning.text import changed
+from tunebook.data.columns import Column
 
 
-def settled(splits: DatasetDict, label: str | None, label_kind: str, policy: str, record: Record) -> DatasetDict:
+def apply_policy(splits: DatasetDict, columns: Mapping[str, Column], policy: str, record: Record) -> DatasetDict:
     """The splits with missing texts empty or, under `drop`, training rows without a value left out.
 
     A row of validation or test is never left out: a missing text there counts as an empty one, a missing label or
@@ -18,8 +21,7 @@ def settled(splits: DatasetDict, label: str | None, label_kind: str, policy: str
 
     Args:
         splits: with role columns and `row`.
-        label: the label's role.
-        label_kind: class, classes or number; of several labels an empty text means none, and is not missing.
+        columns: of the task; of several labels an empty text means none, and is not missing.
         policy: report, drop or error; `error` changes nothing.
         record: takes the findings.
     """
@@ -27,24 +29,25 @@ def settled(splits: DatasetDict, label: str | None, label_kind: str, policy: str
         return splits
     for name in list(splits):
         for role in checks.roles_of(splits[name]):
-            if role == label and label_kind == "classes":
-                continue
-            split = splits[name]
-            what, lacking = checks.missing(split, role, label)
+            split, column = splits[name], columns[role]
+            what, lacking = checks.missing(split, role, column.kind)
             if not lacking or len(lacking) == len(split):
                 continue
-            text = what == "no text"
+            words = f"{'have' if len(lacking) > 1 else 'has'} {what}"
             if policy == "drop" and name == "train":
-                words = f"{'have' if len(lacking) > 1 else 'has'} {what}"
-                splits = record.settle(splits, name, lacking, "missing", policy, words)
-            elif text:
-                words = f"{'have' if len(lacking) > 1 else 'has'} {what}, which counts as an empty one"
-                record.settle(splits, name, lacking, "missing", "report", words)
+                splits = record.apply_policy(splits, AffectedRows(name, lacking, "missing", words), policy)
+            elif column.kind == "text" and not column.target:
+                words += ", which counts as an empty one"
+                record.apply_policy(splits, AffectedRows(name, lacking, "missing", words), "report")
                 splits = DatasetDict({**splits, name: _filled(split, role)})
     return splits
 
 
 def _filled(split: Dataset, role: str) -> Dataset:
-    texts: list[Any] = ["" if checks.no_text(value) else value for value in split[role][:]]
-    order = split.column_names
-    return split.remove_columns(role).add_column(role, texts, feature=Value("string")).select_columns(order)
+    def filled(table: pyarrow.Table) -> pyarrow.Table:
+        texts = ["" if checks.no_text(value) else value for value in table.column(role).to_pylist()]
+        return table.set_column(table.column_names.index(role), role, pyarrow.array(texts, pyarrow.string()))
+
+    features = split.features.copy()
+    features[role] = Value("string")
+    return changed(split, filled, features)

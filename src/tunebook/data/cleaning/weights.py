@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
+from tunebook.data import chunks
 from tunebook.data.checks import rows_in_words
-from tunebook.data.columns import ROW
 from tunebook.errors import DataError, Problem
 
 WEIGHT = "weight"
@@ -28,12 +28,17 @@ def weights_of(train: Dataset, key: str) -> np.ndarray | None:
     """
     if WEIGHT not in train.column_names:
         return None
-    values = train[WEIGHT][:]
-    wrong = [row for row, value in zip(train[ROW][:], values, strict=True) if not _is_weight(value)]
+    wrong = [
+        first + at
+        for first, values in chunks.values(train, WEIGHT)
+        for at, value in enumerate(values)
+        if not _is_weight(value)
+    ]
     if wrong:
-        message = f"must hold finite numbers above 0; to leave a row out, remove it. Wrong: {rows_in_words(wrong)}"
+        rows = rows_in_words(chunks.row_numbers(train)[wrong].tolist())
+        message = f"must hold finite numbers above 0; to leave a row out, remove it. Wrong: {rows}"
         raise DataError(Problem(key, message))
-    return scaled(values)
+    return scaled(chunks.column(train, WEIGHT))
 
 
 def scaled(weights: Sequence[float] | np.ndarray) -> np.ndarray:

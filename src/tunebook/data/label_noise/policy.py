@@ -223,8 +223,8 @@ def _inputs(data: PreparedData) -> list[bytes]:
     """Of each row its input, of a paraphrase its original's: it has the same label, which it would show."""
     train = data.splits["train"]
     first: dict[int, bytes] = {}
-    inputs = fingerprint.inputs(train, data.label.role if data.label else None)
-    return [first.setdefault(row, digest) for row, digest in zip(train[ROW][:], inputs, strict=True)]
+    inputs = fingerprint.inputs(train, {data.label.role} if data.label else set())
+    return [first.setdefault(row, digest.tobytes()) for row, digest in zip(train[ROW][:], inputs, strict=True)]
 
 
 def _reason(suspect: dict[str, Any]) -> str:

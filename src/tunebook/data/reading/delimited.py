@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from tunebook.data.reading.quotes import check_quotes, hint
-from tunebook.data.reading.text import read_text
+from tunebook.data.reading.text import check_text, open_text, read_text
 from tunebook.errors import DataError, Problem
 
 SHOWN = 10
@@ -26,7 +26,7 @@ class Layout:
         delimiter: between the cells, one character.
         quoting: `minimal`: quotation marks may frame a cell; `none`: they are text; `auto`: as `minimal`, but a file
             that has other rows by `none` is refused.
-        encoding: of the file; `auto`: found out.
+        encoding: of the file; `auto`: detected.
         column_names: for a file without a header line.
     """
 
@@ -37,73 +37,75 @@ class Layout:
 
 
 class Record(NamedTuple):
-    """One row: its cells, and the first and last line that it stands on, counted from 1."""
+    """One row: its cells, and the first and last of its lines, counted from 1."""
 
     first: int
     last: int
     cells: list[str]
 
 
-def read(file: Path, layout: Layout) -> dict[str, list[str | None]]:
-    """Columns of text as written; an empty cell is None.
+def chunks(file: Path, layout: Layout, rows: int) -> Iterator[dict[str, list[str | None]]]:
+    """Columns of text as written, so many rows at once; an empty cell is None.
 
     Raises:
-        DataError: with every ragged row, or what else keeps the file from being read.
+        DataError: with every ragged row, or what else keeps the file from being read; some of it only at the end.
     """
-    text = read_text(file, layout.encoding)
-    rows = records(io.StringIO(text, newline=""), layout, file.name)
-    columns: list[list[str | None]] = []
+    encoding = check_text(file, layout.encoding)
     ragged: list[str] = []
-    spanning: list[Record] = []
-    try:
-        names = names_of(rows, layout, file.name)
-        columns = [[] for _ in names]
-        for row in rows:
-            if row.last > row.first:
-                spanning.append(row)
-            if len(row.cells) != len(names):
-                ragged.append(f"{row.first} ({len(row.cells)})")
-                continue
-            for column, cell in zip(columns, row.cells, strict=True):
-                column.append(cell if cell else None)
-    except csv.Error as error:
-        why = "" if layout.quoting == "none" else hint(text, layout.delimiter)
-        raise DataError(Problem(file.name, f"{error}{why}")) from None
+    spanning: list[tuple[int, int]] = []
+    wrong = count = 0
+    with open_text(file, encoding) as lines:
+        records_of_file = records(lines, layout)
+        try:
+            names = names_of(records_of_file, layout, file.name)
+            columns: list[list[str | None]] = [[] for _ in names]
+            for row in records_of_file:
+                if row.last > row.first:
+                    spanning.append((row.first, row.last))
+                if len(row.cells) != len(names):
+                    wrong += 1
+                    ragged += [f"{row.first} ({len(row.cells)})"] if len(ragged) < SHOWN else []
+                    continue
+                if not count and layout.column_names:
+                    _refuse_header(file, names, row.cells)
+                count += 1
+                for column, cell in zip(columns, row.cells, strict=True):
+                    column.append(cell or None)
+                if not count % rows:
+                    yield dict(zip(names, columns, strict=True))
+                    columns = [[] for _ in names]
+        except csv.Error as error:
+            why = "" if layout.quoting == "none" else hint(file, encoding, layout.delimiter)
+            raise DataError(Problem(file.name, f"{error}{why}")) from None
     if layout.quoting == "auto" and spanning:
-        lines = [(row.first, row.last) for row in spanning]
-        check_quotes(file.name, text, layout.delimiter, len(names), lines, len(columns[0]) + len(ragged))
-    if layout.column_names and [str(column[0]).strip().lower() for column in columns if column] == [
-        name.lower() for name in names
-    ]:
-        message = "its first line holds the names that dataset.column_names gives: it has a header line; take them out"
-        raise DataError(Problem(file.name, message))
+        check_quotes(file, encoding, layout.delimiter, len(names), spanning, count + wrong)
     if ragged:
-        raise DataError(_ragged(file, layout, names, ragged))
-    if not columns[0]:
+        raise DataError(_ragged(file, layout, names, ragged, wrong))
+    if not count:
         raise DataError(Problem(file.name, "has a header and no rows"))
-    return dict(zip(names, columns, strict=True))
+    if columns[0]:
+        yield dict(zip(names, columns, strict=True))
 
 
 def header(file: Path, layout: Layout) -> list[str]:
     """The column names alone.
 
     Raises:
-        DataError: as `read`, where the first line shows it.
+        DataError: as `chunks`, where the first line shows it.
     """
     text = read_text(file, layout.encoding, HEAD)
     try:
-        return names_of(records(io.StringIO(text, newline=""), layout, file.name), layout, file.name)
+        return names_of(records(io.StringIO(text, newline=""), layout), layout, file.name)
     except csv.Error as error:
         raise DataError(Problem(file.name, f"{error}; if quotation marks are text, say dataset.quoting=none")) from None
 
 
-def records(lines: Iterable[str], layout: Layout, name: str) -> Iterator[Record]:
+def records(lines: Iterable[str], layout: Layout) -> Iterator[Record]:
     """Each row, read as it is asked for; blank lines are none.
 
     Args:
         lines: with their line ends, as a file opened with newline="" gives them.
         layout: of the file; `auto` quoting is read as `minimal`.
-        name: of the file, for messages.
 
     Raises:
         csv.Error: a quotation mark that is not closed, or text behind a closed one; with the line.
@@ -146,12 +148,18 @@ def names_of(rows: Iterator[Record], layout: Layout, name: str) -> list[str]:
     return names
 
 
-def _ragged(file: Path, layout: Layout, names: list[str], ragged: list[str]) -> Problem:
-    shown = ", ".join(ragged[:SHOWN]) + (", …" if len(ragged) > SHOWN else "")
+def _refuse_header(file: Path, names: list[str], cells: list[str]) -> None:
+    if [cell.strip().lower() for cell in cells] == [name.lower() for name in names]:
+        message = "its first line holds the names that dataset.column_names gives: it has a header line; take them out"
+        raise DataError(Problem(file.name, message))
+
+
+def _ragged(file: Path, layout: Layout, names: list[str], ragged: list[str], count: int) -> Problem:
+    shown = ", ".join(ragged) + (", …" if count > SHOWN else "")
     kind = {",": "comma", "\t": "tab"}.get(layout.delimiter, repr(layout.delimiter))
-    plural = "s have" if len(ragged) > 1 else " has"
+    plural = "s have" if count > 1 else " has"
     message = (
-        f"{len(ragged)} row{plural} another number of cells than the {len(names)} columns, by {kind}: "
+        f"{count} row{plural} another number of cells than the {len(names)} columns, by {kind}: "
         f"line {shown}; quote cells that hold a {kind}, or set dataset.delimiter"
     )
     return Problem(file.name, message)

@@ -1,4 +1,4 @@
-"""Says which encoding a text is in: by its mark, as UTF-8, or as a guess. Knows bytes only; tells nobody."""
+"""Says which encoding a text is in: by its mark, as UTF-8, or as a guess. Knows bytes only; logs nothing."""
 
 from __future__ import annotations
 
@@ -35,19 +35,20 @@ class Encoding:
     guessed: bool = False
 
 
-def encoding_of(blocks: Iterable[bytes], said: str) -> Encoding:
+def encoding_of(blocks: Iterable[bytes], stated: str) -> Encoding:
     """The encoding of a text.
 
     Args:
         blocks: the text's bytes, in order; read only as far as it takes.
-        said: what the recipe says; `auto`: by the mark, else UTF-8 where every byte fits, else a guess.
+        stated: by the recipe; `auto`: by the mark, else UTF-8 where every byte fits, else a guess.
 
     Raises:
-        DataError: Python knows no encoding of the name that is said.
+        DataError: Python knows no encoding of the stated name.
     """
-    if said != AUTO:
-        return Encoding(_known(said))
+    if stated != AUTO:
+        return Encoding(_known(stated))
     decoder = codecs.getincrementaldecoder("utf-8")()
+    before = b""
     for number, block in enumerate(blocks):
         marked = [name for mark, name in _MARKS.items() if block.startswith(mark)] if number == 0 else []
         if marked:
@@ -55,10 +56,12 @@ def encoding_of(blocks: Iterable[bytes], said: str) -> Encoding:
         try:
             decoder.decode(block)
         except UnicodeDecodeError as error:
-            if mostly_utf8(error.object, error.start):
+            content, offset = before + block, error.start + len(before) + len(block) - len(error.object)
+            if mostly_utf8(content, offset):
                 break
-            return Encoding(guess(error.object, error.start), guessed=True)
-    # Decoding tells of a broken byte, and of a last character that is cut in two.
+            return Encoding(guess(content, offset), guessed=True)
+        before = block[-2 * AROUND :]
+    # Decoding reports a broken byte, and a last character that is cut in two.
     return Encoding("utf-8")
 
 
@@ -100,12 +103,12 @@ def _western(sample: bytes) -> bool:
     return few and all(sign.isalpha() or sign in _SIGNS for sign in beyond)
 
 
-def _known(said: str) -> str:
+def _known(stated: str) -> str:
     try:
-        codec = codecs.lookup(said)
-        "".encode(said)  # refused for those of bytes, such as base64
+        codec = codecs.lookup(stated)
+        "".encode(stated)  # refused for those of bytes, such as base64
     except (LookupError, UnicodeError):
-        message = f"Python knows no encoding {said!r}; common ones: auto, utf-8, latin-1, cp1252, utf-16"
+        message = f"Python knows no encoding {stated!r}; common ones: auto, utf-8, latin-1, cp1252, utf-16"
         raise DataError(Problem("dataset.encoding", message)) from None
     # utf-8-sig is utf-8 that also takes the byte-order mark which Excel writes.
-    return "utf-8-sig" if codec.name == "utf-8" else said
+    return "utf-8-sig" if codec.name == "utf-8" else stated

@@ -1,4 +1,4 @@
-"""Reads JSON Lines, or one JSON document with an array, of objects; tells the line where it is broken."""
+"""Reads JSON Lines, or one JSON document with an array, of objects; reports the line where it is broken."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tunebook.data.reading.text import read_text
+from tunebook.data.reading.text import check_text, open_text, read_text
 from tunebook.errors import DataError, Problem, did_you_mean
 
 SHOWN = 10
@@ -20,40 +20,51 @@ class Broken(str):
     """Why a line is not JSON."""
 
 
-def read(file: Path, encoding: str = "auto", field: str | None = None) -> dict[str, list[Any]]:
-    """Columns with their JSON values; a key that a row lacks is None.
+def chunks(file: Path, rows: int, encoding: str = "auto", field: str | None = None) -> Iterator[dict[str, list[Any]]]:
+    """Columns with their JSON values, so many rows at once; a key that a row lacks is None.
+
+    JSON Lines are read line by line; a file that is one document is read whole, as `json` does.
 
     Args:
         file: a `.jsonl`, or a `.json` of one array.
-        encoding: of the file; `auto`: found out.
+        rows: of a chunk.
+        encoding: of the file; `auto`: detected.
         field: where the file is one object, the key of the array in it; a dotted one leads deeper.
 
     Raises:
-        DataError: with every broken line.
+        DataError: with every broken line; some of it only at the end.
     """
-    rows, problems = [], []
-    text = read_text(file, encoding)
-    for place, entry in entries(file.name, text, field):
-        if isinstance(entry, dict):
-            rows.append(entry)
-        else:
-            problems.append(f"{place} {_no_row(entry)}")
-    if problems or (len(rows) == 1 and file.suffix.lower() == ".json"):
-        _check_one_document(file.name, text, field)
-    if problems:
-        shown = "; ".join(problems[:SHOWN])
-        more = f"; … ({len(problems)} in all)" if len(problems) > SHOWN else ""
-        raise DataError(Problem(file.name, shown + more))
-    if not rows:
+    encoding = check_text(file, encoding)
+    part: list[dict[str, Any]] = []
+    names: dict[str, None] = {}
+    problems: list[str] = []
+    count = wrong = 0
+    for place, entry in _entries(file, encoding, field):
+        if not isinstance(entry, dict):
+            wrong += 1
+            problems += [f"{place} {_no_row(entry)}"] if len(problems) < SHOWN else []
+            continue
+        part.append(entry)
+        names |= dict.fromkeys(entry)
+        count += 1
+        if len(part) >= rows and names:
+            yield {name: [row.get(name) for row in part] for name in names}
+            part = []
+    if wrong or (count == 1 and file.suffix.lower() == ".json"):
+        _check_one_document(file, encoding, field)
+    if wrong:
+        more = f"; … ({wrong} in all)" if wrong > SHOWN else ""
+        raise DataError(Problem(file.name, "; ".join(problems) + more))
+    if not count:
         raise DataError(Problem(file.name, "is an empty array"))
-    names = dict.fromkeys(name for row in rows for name in row)
     if not names:
-        raise DataError(Problem(file.name, f"has no keys in any of its {len(rows)} rows"))
-    return {name: [row.get(name) for row in rows] for name in names}
+        raise DataError(Problem(file.name, f"has no keys in any of its {count} rows"))
+    if part:
+        yield {name: [row.get(name) for row in part] for name in names}
 
 
 def header(file: Path, encoding: str = "auto", field: str | None = None) -> list[str] | None:
-    """Keys of the first rows of JSON Lines; None where the file must be read whole to tell.
+    """Keys of the first rows of JSON Lines; None where only the whole file shows them.
 
     Raises:
         DataError: the first line is not an object.
@@ -71,15 +82,22 @@ def header(file: Path, encoding: str = "auto", field: str | None = None) -> list
     return None if one else list(dict.fromkeys(name for _, row in found if isinstance(row, dict) for name in row))
 
 
-def entries(name: str, text: str, field: str | None) -> Iterator[tuple[str, Any]]:
+def _entries(file: Path, encoding: str, field: str | None) -> Iterator[tuple[str, Any]]:
     """Each entry with its place: of an array, or of a field's, or each line."""
-    if field:
-        yield from _numbered(_under(name, _document(name, text), field))
-    elif text.lstrip().startswith("["):
-        yield from _numbered(_document(name, text))
-    else:
-        # Only \n ends a line: str.splitlines would also cut at U+2028, which JSON allows inside text.
-        yield from lines_of(io.StringIO(text))
+    if field or _first_sign(file, encoding) == "[":
+        document = _document(file, encoding)
+        for number, entry in enumerate(_under(file.name, document, field) if field else document):
+            yield f"entry {number}", entry
+        return
+    # Only \n ends a line: U+2028, say, may be inside text.
+    with open_text(file, encoding, newline="\n") as lines:
+        yield from lines_of(lines)
+
+
+def _first_sign(file: Path, encoding: str) -> str:
+    """The first character that is not blank."""
+    with open_text(file, encoding) as stream:
+        return next((sign for line in stream if (sign := line.strip()[:1])), "")
 
 
 def lines_of(lines: Iterable[str]) -> Iterator[tuple[str, Any]]:
@@ -89,14 +107,11 @@ def lines_of(lines: Iterable[str]) -> Iterator[tuple[str, Any]]:
             yield f"line {number}", _parsed(line)
 
 
-def _numbered(found: list[Any]) -> Iterator[tuple[str, Any]]:
-    for number, entry in enumerate(found):
-        yield f"entry {number}", entry
-
-
-def _document(name: str, text: str) -> Any:
+def _document(file: Path, encoding: str) -> Any:
+    name = file.name
     try:
-        return json.loads(text, object_pairs_hook=_object)
+        with open_text(file, encoding) as stream:
+            return json.load(stream, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
         raise DataError(Problem(name, f"line {error.lineno} {_why(error)}")) from None
     except ValueError as error:
@@ -137,10 +152,13 @@ def _under(name: str, document: Any, field: str) -> list[Any]:
     return found
 
 
-def _check_one_document(name: str, text: str, field: str | None) -> None:
+def _check_one_document(file: Path, encoding: str, field: str | None) -> None:
     """A whole object, on one line or over several, is no row: its rows may be one step down."""
-    if field or not text.lstrip().startswith("{"):
+    name = file.name
+    if field or _first_sign(file, encoding) != "{":
         return
+    with open_text(file, encoding) as stream:
+        text = stream.read()
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):

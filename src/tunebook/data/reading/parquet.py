@@ -1,7 +1,8 @@
-"""Reads Parquet files whole. Knows pyarrow only."""
+"""Reads Parquet files in pieces. Knows pyarrow only."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,8 @@ if TYPE_CHECKING:
     import pyarrow
 
 
-def read(file: Path) -> pyarrow.Table:
-    """The table, with categories decoded to their values.
+def chunks(file: Path, rows: int) -> Iterator[pyarrow.Table]:
+    """The table in pieces of so many rows, with categories decoded to their values.
 
     Raises:
         DataError: damaged, cut short, without rows, or two columns of one name.
@@ -21,39 +22,41 @@ def read(file: Path) -> pyarrow.Table:
     import pyarrow
     from pyarrow import parquet
 
-    _check_size(file)
+    schema = schema_of(file)
     try:
-        table = parquet.read_table(file)
-        names = table.column_names
+        with parquet.ParquetFile(file) as source:
+            if not source.metadata.num_rows:
+                raise DataError(Problem(file.name, "has columns and no rows"))
+            for batch in source.iter_batches(batch_size=rows):
+                table = pyarrow.Table.from_batches([batch]).cast(schema)
+                check_text(table, file.name)
+                yield table
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(_damaged(file, error)) from None
-    if not table.num_rows:
-        raise DataError(Problem(file.name, "has columns and no rows"))
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DataError(Problem(file.name, f"has two columns of one name: {', '.join(map(repr, twice))}"))
-    for index, field in enumerate(table.schema):
-        if pyarrow.types.is_dictionary(field.type):
-            plain = table.column(index).cast(field.type.value_type)
-            table = table.set_column(index, field.name, plain)
-    check_text(table, file.name)
-    return table
 
 
-def header(file: Path) -> list[str]:
-    """The column names alone.
+def schema_of(file: Path) -> pyarrow.Schema:
+    """Names and types of the columns, of categories those of their values.
 
     Raises:
-        DataError: as `read`.
+        DataError: as `chunks`.
     """
     import pyarrow
     from pyarrow import parquet
 
     _check_size(file)
     try:
-        return list(parquet.read_schema(file).names)
+        schema = parquet.read_schema(file)
+        names = schema.names
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(_damaged(file, error)) from None
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(Problem(file.name, f"has two columns of one name: {', '.join(map(repr, twice))}"))
+    for index, field in enumerate(schema):
+        if pyarrow.types.is_dictionary(field.type):
+            schema = schema.set(index, field.with_type(field.type.value_type))
+    return schema
 
 
 def _check_size(file: Path) -> None:

@@ -85,6 +85,21 @@ def missing(key: str, path: Path) -> Problem:
     return Problem(key, f"there is no {path.name} in {parent}; {hint}")
 
 
+END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
+"""The last bytes of a whole Arrow stream. Without them it may end behind any batch, and nobody would notice."""
+
+
+def ends_with(file: Path, ending: bytes) -> bool:
+    """Whether these are the last bytes of a file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with file.open("rb") as stream:
+        stream.seek(max(0, file.stat().st_size - len(ending)))
+        return stream.read() == ending
+
+
 def is_file(path: Path) -> bool:
     """Whether there is a file, also where asking is forbidden or the name is longer than any can be."""
     try:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import csv
-import io
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from tunebook.data.reading.text import open_text
 from tunebook.errors import DataError, Problem
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # Up to this share of lines may have another number of cells in a file whose quotation marks are text all the same.
 STRAY = 0.05
 
 
 def check_quotes(
-    name: str, text: str, delimiter: str, width: int, spanning: Sequence[tuple[int, int]], rows: int
+    file: Path, encoding: str, delimiter: str, width: int, spanning: Sequence[tuple[int, int]], rows: int
 ) -> None:
     """Refuse a file whose rows depend on what its quotation marks mean.
 
@@ -22,8 +27,8 @@ def check_quotes(
     into one row, and the rows are lost without a word.
 
     Args:
-        name: of the file.
-        text: its content.
+        file: of text.
+        encoding: of the file.
         delimiter: between cells.
         width: number of columns.
         spanning: first and last line of each row that spans several, by marks as frames; counted from 1.
@@ -32,34 +37,39 @@ def check_quotes(
     Raises:
         DataError: lines that were merged are whole rows each, if the marks are text.
     """
-    cells = _cells_a_line(text, delimiter)
-    whole = [lines for lines in spanning if all(cells[number - 1] == width for number in range(lines[0], lines[1] + 1))]
-    written = [count for count in cells if count]
-    stray = sum(count != width for count in written)
-    if not whole or stray > STRAY * len(written):
+    cells = _cells_a_line(file, encoding, delimiter)
+    whole = next(((first, last) for first, last in spanning if (cells[first - 1 : last] == width).all()), None)
+    written = cells[cells > 0]
+    if whole is None or (written != width).sum() > STRAY * len(written):
         return
     merged = sum(last - first for first, last in spanning)
-    first, last = whole[0]
     message = (
-        f"its quotation marks can be read two ways: as frames round cells it has {rows:,} rows (lines {first} to "
-        f"{last} are one of them), as text {rows + merged:,} rows; say dataset.quoting=none if they are text, or "
+        f"its quotation marks can be read two ways: as frames round cells it has {rows:,} rows (lines {whole[0]} to "
+        f"{whole[1]} are one of them), as text {rows + merged:,} rows; say dataset.quoting=none if they are text, or "
         "dataset.quoting=minimal if they are frames"
     )
-    raise DataError(Problem(name, message))
+    raise DataError(Problem(file.name, message))
 
 
-def hint(text: str, delimiter: str) -> str:
-    """What may be the matter where the marks as frames do not come out even."""
-    counts = [count for count in _cells_a_line(text, delimiter) if count]
-    if len(set(counts)) == 1 and counts[0] > 1:
-        return f"; as text, quotation marks leave {len(counts):,} lines of {counts[0]} cells: say dataset.quoting=none"
-    return "; if quotation marks are text, say dataset.quoting=none"
+def hint(file: Path, encoding: str, delimiter: str) -> str:
+    """What may be the reason where the marks as frames do not come out even."""
+    cells = _cells_a_line(file, encoding, delimiter)
+    written = cells[cells > 0]
+    if len(written) and written[0] > 1 and (written == written[0]).all():
+        fix = f"as text, quotation marks leave {len(written):,} lines of {written[0]} cells: say dataset.quoting=none"
+    else:
+        fix = "if quotation marks are text, say dataset.quoting=none"
+    return f"; {fix}"
 
 
-def _cells_a_line(text: str, delimiter: str) -> list[int]:
+def _cells_a_line(file: Path, encoding: str, delimiter: str) -> np.ndarray:
+    """The number of cells of each line where quotation marks are text; 0 for a blank one."""
+    import numpy as np
+
     limit = csv.field_size_limit(sys.maxsize)
     try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=csv.QUOTE_NONE)
-        return [len(cells) for cells in reader]
+        with open_text(file, encoding) as lines:
+            reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+            return np.fromiter(map(len, reader), dtype=np.int32)
     finally:
         csv.field_size_limit(limit)

@@ -1,63 +1,131 @@
-"""Makes Arrow tables of columns and judges them. Knows pyarrow; no file format and no meaning of a column."""
+"""Makes Arrow tables of columns and checks them. Knows pyarrow; no file format and no meaning of a column."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from tunebook.data.reading.typed import kind_of
+from tunebook.data.reading.typed import CellType, kind_of, numbers
 from tunebook.errors import DataError, Problem
 
 if TYPE_CHECKING:
     import pyarrow
 
-
-def joined(parts: list[dict[str, list[Any]]]) -> dict[str, list[Any]]:
-    """The columns of several files as one; a column that a file lacks is None in its rows."""
-    names = dict.fromkeys(name for part in parts for name in part)
-    sizes = [len(next(iter(part.values()))) for part in parts]
-    return {
-        name: [value for part, size in zip(parts, sizes, strict=True) for value in part.get(name, [None] * size)]
-        for name in names
-    }
+    from tunebook.data.reading.storage import Change
 
 
-def table_of(columns: dict[str, list[Any]], place: str, needed: Collection[str]) -> pyarrow.Table:
-    """An Arrow table of columns; one that mixes kinds of values is left out, and a problem only where it is needed.
+class TextColumns:
+    """Makes Arrow tables of chunks of text cells; what is all numbers becomes numbers once everything is read."""
 
-    Raises:
-        DataError: a needed column mixes kinds, or holds what Arrow cannot.
-    """
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._types: dict[str, CellType] = {}
+
+    def table(self, columns: dict[str, list[str | None]]) -> pyarrow.Table:
+        """The next chunk, as text.
+
+        Raises:
+            DataError: half characters, which some encodings allow.
+        """
+        import pyarrow
+
+        for name, cells in columns.items():
+            self._types.setdefault(name, CellType()).add(cells)
+        try:
+            return pyarrow.table({name: pyarrow.array(cells, pyarrow.string()) for name, cells in columns.items()})
+        except UnicodeEncodeError as error:
+            raise DataError(Problem(self._place, f"cannot be read: {error}")) from None
+
+    def change(self) -> Change | None:
+        """Gives columns of numbers their type, and empty ones none; None where all are text."""
+        kinds = {name: cells.kind for name, cells in self._types.items() if cells.kind or cells.empty}
+        return (lambda table: _typed(table, kinds)) if kinds else None
+
+
+def _typed(table: pyarrow.Table, kinds: dict[str, type | None]) -> pyarrow.Table:
     import pyarrow
 
-    arrays, problems = {}, []
-    for name, values in columns.items():
-        kinds = {kind_of(value) for value in values} - {"missing"}
-        if len(kinds) > 1 and kinds != {"whole number", "number"}:
-            if name in needed:
-                problems.append(Problem(place, f"column {name!r} mixes {_mixed(values, kinds)}"))
-            continue
+    types = {int: pyarrow.int64(), float: pyarrow.float64(), None: pyarrow.null()}
+    for name, kind in kinds.items():
+        cells = numbers(table.column(name).to_pylist(), kind) if kind else [None] * len(table)
+        at = table.column_names.index(name)
+        table = table.set_column(at, name, pyarrow.array(cells, types[kind], from_pandas=True))
+    return table
+
+
+class JsonColumns:
+    """Makes Arrow tables of chunks of JSON columns, and remembers the columns that cannot become one.
+
+    A column that mixes kinds of values, or holds what Arrow cannot, is left out; it is a problem only where it is
+    needed.
+
+    Args:
+        place: of the rows, for messages.
+        needed: names of the columns that matter.
+    """
+
+    def __init__(self, place: str, needed: Collection[str]) -> None:
+        self._place, self._needed = place, needed
+        self._first: dict[str, dict[str, int]] = {}
+        self._wrong: dict[str, str] = {}
+        self._types: dict[str, pyarrow.Schema] = {}
+        self._rows = 0
+
+    def table(self, columns: dict[str, list[Any]]) -> pyarrow.Table:
+        """The next chunk as a table; a column that is left out is null."""
+        import pyarrow
+
+        count = len(next(iter(columns.values())))
+        arrays = {}
+        for name, values in columns.items():
+            if name not in self._wrong:
+                arrays[name] = self._array(name, values)
+            if name in self._wrong:
+                arrays[name] = pyarrow.nulls(count)
+        self._rows += count
+        return pyarrow.table(arrays)
+
+    def change(self) -> Change | None:
+        """Takes the columns out that cannot be used; None where there are none.
+
+        Raises:
+            DataError: one of them is needed.
+        """
+        problems = [Problem(self._place, why) for name, why in self._wrong.items() if name in self._needed]
+        if problems:
+            raise DataError(problems)
+        return (lambda table: table.drop_columns(list(self._wrong))) if self._wrong else None
+
+    def _array(self, name: str, values: list[Any]) -> pyarrow.Array:
+        import pyarrow
+
+        first = self._first.setdefault(name, {})
+        for kind in {kind_of(value) for value in values} - {"missing", *first}:
+            first[kind] = self._rows + next(row for row, value in enumerate(values) if kind_of(value) == kind)
+        if len(first) > 1 and set(first) != {"whole number", "number"}:
+            shown = sorted(first.items(), key=lambda item: item[1])
+            self._wrong[name] = f"column {name!r} mixes " + " and ".join(f"{kind} (row {row})" for kind, row in shown)
+            return None
         try:
-            arrays[name] = pyarrow.array(values, from_pandas=True)
+            array = pyarrow.array(values, from_pandas=True)
+            own = pyarrow.schema([(name, array.type)])
+            before = self._types.get(name, own)
+            self._types[name] = pyarrow.unify_schemas([before, own], promote_options="permissive")
         except (pyarrow.ArrowException, OverflowError, UnicodeEncodeError) as error:
-            if name in needed:
-                problems.append(Problem(place, f"column {name!r} cannot be read: {_first_bad(values)}{error}"))
-    if problems:
-        raise DataError(problems)
-    return pyarrow.table(arrays)
+            self._wrong[name] = f"column {name!r} cannot be read: {_first_bad(values, self._rows)}{error}"
+            return None
+        return array
 
 
-def check_types(tables: list[tuple[str, pyarrow.Table]]) -> list[Problem]:
-    """Tables of one split whose columns of one name cannot be joined."""
+def check_types(schemas: list[tuple[str, pyarrow.Schema]]) -> list[Problem]:
+    """Files of one split, by name, whose columns of one name cannot be joined."""
     import pyarrow
 
     problems = []
-    (first_name, first), *others = tables
-    for name, table in others:
+    (first_name, first), *others = schemas
+    for name, schema in others:
         try:
-            pyarrow.unify_schemas(
-                [part.schema.remove_metadata() for part in (first, table)], promote_options="permissive"
-            )
+            pyarrow.unify_schemas([part.remove_metadata() for part in (first, schema)], promote_options="permissive")
         except pyarrow.ArrowException as error:
             message = f"has columns of other types than {first_name}: {first_line(error)}"
             problems.append(Problem(name, message))
@@ -87,16 +155,11 @@ def first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
-def _mixed(values: list[Any], kinds: set[str]) -> str:
-    first = {kind: next(row for row, value in enumerate(values) if kind_of(value) == kind) for kind in kinds}
-    return " and ".join(f"{kind} (row {row})" for kind, row in sorted(first.items(), key=lambda item: item[1]))
-
-
-def _first_bad(values: list[Any]) -> str:
+def _first_bad(values: list[Any], before: int) -> str:
     """The first row that alone cannot become Arrow, in words; empty where only several together cannot."""
     import pyarrow
 
-    for row, value in enumerate(values):
+    for row, value in enumerate(values, start=before):
         try:
             pyarrow.array([value])
         except (pyarrow.ArrowException, OverflowError, UnicodeEncodeError):

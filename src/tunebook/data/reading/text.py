@@ -1,13 +1,16 @@
-"""Turns a text file's bytes into text, or says why they are none. Knows no format of rows."""
+"""Checks that a file is text, block by block, and opens it as such. Knows no format of rows."""
 
 from __future__ import annotations
 
 import codecs
+import itertools
 import logging
 import re
 from pathlib import Path
+from typing import TextIO
 
-from tunebook.data.reading.encodings import AUTO, Encoding, encoding_of, guess, mostly_utf8
+from tunebook.data.reading.encodings import AROUND, AUTO, Encoding, encoding_of, guess, mostly_utf8
+from tunebook.data.reading.storage import blocks_of
 from tunebook.errors import DataError, Problem
 
 logger = logging.getLogger("tunebook")
@@ -28,86 +31,101 @@ _BEGINNINGS = {
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f]")
 
 
-def read_text(file: Path, encoding: str, limit: int = -1) -> str:
-    """The text of a file, without a byte-order mark. An encoding that is a guess is told in the log.
+def check_text(file: Path, encoding: str, limit: int | None = None) -> str:
+    """The encoding of a file, every byte of which has been decoded. One that is a guess is reported in the log.
 
     Args:
         file: an existing file.
         encoding: `auto`, or any that Python knows.
-        limit: bytes to read at most; -1 for all.
+        limit: bytes to look at, at most; None: all.
 
     Raises:
         DataError: unknown encoding, bytes outside it, NUL characters, another kind of file, or nothing in it.
     """
-    content = _bytes(file, limit)
+    first = next(blocks_of(file, limit), b"")
     for beginning, message in _BEGINNINGS.items():
-        if content.startswith(beginning):
+        if first.startswith(beginning):
             raise DataError(Problem(file.name, message))
-    found = encoding_of([content], encoding)
-    # A limit may cut a character in two; only a whole file must end with a whole one.
-    text = _decoded(file, content, found, encoding, whole=len(content) != limit)
-    if "\0" in text:
-        raise DataError(_nul(file, content, text))
-    if not text.strip():
-        raise DataError(Problem(file.name, "is empty" if not content else "holds nothing but blank lines"))
-    if found.guessed and limit < 0:
-        _tell_guess(file, content, text, found)
-    return text
+    found = encoding_of(blocks_of(file, limit), encoding)
+    decoder = codecs.getincrementaldecoder(found.name)()
+    read, lines, blank, beyond, shown = 0, 1, True, 0, ""
+    for block in itertools.chain(blocks_of(file, limit), [b""]):
+        last = not block
+        if last and read == limit:
+            break  # the limit may cut a character in two
+        read += len(block)
+        try:
+            text = decoder.decode(block, final=last)
+        except UnicodeError as error:
+            raise DataError(_undecodable(file, read, error, found, encoding)) from None
+        if found.guessed and (control := _CONTROL.search(text)):
+            line = lines + text.count("\n", 0, control.start())
+            message = f"is no text, or in an encoding that must be named: line {line} has control characters"
+            raise DataError(Problem(file.name, f"{message}; say dataset.encoding=…"))
+        if "\0" in text:
+            raise DataError(_nul(file, block, lines + text.count("\n", 0, text.index("\0"))))
+        blank = blank and not text.strip()
+        if found.guessed:
+            beyond += len(block) - len(block.translate(None, delete=bytes(range(128, 256))))
+            shown = shown or _first_beyond(text, lines)
+        lines += text.count("\n")
+    if blank:
+        raise DataError(Problem(file.name, "holds nothing but blank lines" if read else "is empty"))
+    if shown and limit is None:
+        logger.warning(
+            "%s: is not UTF-8 and is read as %s, which is a guess: %s bytes are not ASCII, the first on %s; "
+            "say dataset.encoding=%s if that is right, or the right one",
+            file.name, found.name, f"{beyond:,}", shown, found.name,
+        )  # fmt: skip
+    return found.name
 
 
-def _bytes(file: Path, limit: int) -> bytes:
-    try:
-        with file.open("rb") as stream:
-            return stream.read(limit)
-    except OSError as error:
-        raise DataError(Problem(file.name, f"cannot be read: {error.strerror}")) from None
+def open_text(file: Path, encoding: str, newline: str = "") -> TextIO:
+    """The file's text, its line ends as they are; lines end at `newline`, by default at any kind of line end."""
+    return file.open(encoding=encoding, newline=newline)
 
 
-def _decoded(file: Path, content: bytes, found: Encoding, said: str, whole: bool) -> str:
-    try:
-        text = codecs.getincrementaldecoder(found.name)().decode(content, final=whole)
-    except UnicodeError as error:
-        raise DataError(_undecodable(file, content, error, found, said)) from None
-    control = _CONTROL.search(text) if found.guessed else None
-    if control:
-        line = text.count("\n", 0, control.start()) + 1
-        message = f"is no text, or in an encoding that must be said: line {line} has control characters"
-        raise DataError(Problem(file.name, f"{message}; say dataset.encoding=…"))
-    return text
+def read_text(file: Path, encoding: str, limit: int | None = None) -> str:
+    """The text of a file as a whole, without a byte-order mark; or its first `limit` bytes.
+
+    Raises:
+        DataError: as `check_text`.
+    """
+    decoder = codecs.getincrementaldecoder(check_text(file, encoding, limit))()
+    return "".join(decoder.decode(block) for block in blocks_of(file, limit))
 
 
-def _undecodable(file: Path, content: bytes, error: UnicodeError, found: Encoding, said: str) -> Problem:
-    name = f"UTF-8, nor {found.name} as it seemed" if found.guessed else "utf-8" if said == AUTO else said
+def _undecodable(file: Path, read: int, error: UnicodeError, found: Encoding, stated: str) -> Problem:
+    name = f"UTF-8, nor {found.name} as it seemed" if found.guessed else "utf-8" if stated == AUTO else stated
     if not isinstance(error, UnicodeDecodeError):
         return Problem(file.name, f"is not {name}: {error}")
-    # utf-8-sig counts from behind the byte-order mark, which error.object then lacks.
-    offset = error.start + len(content) - len(error.object)
-    line = content.count(b"\n", 0, offset) + 1
-    where = f"is not {name}: byte 0x{content[offset]:02x} at offset {offset}, line {line}"
+    offset = read - len(error.object) + error.start
+    with file.open("rb") as stream:
+        before = stream.read(offset)
+        content = before[-2 * AROUND :]
+        at = len(content)
+        content += stream.read(AROUND)
+    where = f"is not {name}: byte 0x{content[at]:02x} at offset {offset}, line {before.count(10) + 1}"
     if found.guessed:
-        mend = "say dataset.encoding=…"
-    elif mostly_utf8(content, offset):
-        mend = "the text around it is UTF-8, so it is damaged: mend it"
+        fix = "say dataset.encoding=…"
+    elif mostly_utf8(content, at):
+        fix = "the text around it is UTF-8, so it is damaged: correct it"
     else:
-        mend = f"try dataset.encoding={guess(content, offset)}"
-    return Problem(file.name, f"{where}; {mend}")
+        fix = f"try dataset.encoding={guess(content, at)}"
+    return Problem(file.name, f"{where}; {fix}")
 
 
-def _nul(file: Path, content: bytes, text: str) -> Problem:
-    line = text.count("\n", 0, text.index("\0")) + 1
-    even, odd = content[::2].count(0), content[1::2].count(0)
+def _nul(file: Path, block: bytes, line: int) -> Problem:
+    even, odd = block[::2].count(0), block[1::2].count(0)
     wide = "utf-16-le" if odd > even else "utf-16-be"
-    hint = f"dataset.encoding={wide}" if even + odd > len(content) / 4 else "a damaged file"
+    hint = f"dataset.encoding={wide}" if even + odd > len(block) / 4 else "a damaged file"
     return Problem(file.name, f"line {line} has a NUL character: {hint}")
 
 
-def _tell_guess(file: Path, content: bytes, text: str, found: Encoding) -> None:
-    beyond = len(content) - len(content.translate(None, delete=bytes(range(128, 256))))
-    first = next((number for number, sign in enumerate(text) if ord(sign) > 127), 0)
-    line = text.count("\n", 0, first) + 1
+def _first_beyond(text: str, lines: int) -> str:
+    """Where the first character that is not ASCII is, in words; "" where there is none."""
+    first = next((at for at, sign in enumerate(text) if ord(sign) > 127), None)
+    if first is None:
+        return ""
     shown = " ".join(text[max(0, first - 20) : first + 20].split())
-    logger.warning(
-        "%s: is not UTF-8 and is read as %s, which is a guess: %s bytes are not ASCII, the first on line %s (… %s …); "
-        "say dataset.encoding=%s if that is right, or the right one",
-        file.name, found.name, f"{beyond:,}", line, shown, found.name,
-    )  # fmt: skip
+    return f"line {lines + text.count(chr(10), 0, first)} (… {shown} …)"

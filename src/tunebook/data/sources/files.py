@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from tunebook.data.columns import absent, all_sources
-from tunebook.data.reading import delimited, json_rows, parquet, tables, typed
+from tunebook.data.reading import delimited, json_rows, parquet, storage, tables
 from tunebook.data.reading.paths import find_files, format_of
+from tunebook.data.reading.text import check_text
 from tunebook.data.sources.base import SPLITS, LoadContext, SourceOptions
 from tunebook.errors import DataError, DataFileMissing, Problem
 
 if TYPE_CHECKING:
     import pyarrow
     from datasets import Dataset, DatasetDict
+    from datasets.table import Table
 
 Paths = str | list[str]
-OnFile = Callable[[Path, Any], Any]
-"""Changes what was read from one file: its path, and its columns (a dict, or a table of Parquet)."""
+OnChunk = Callable[[Path, Any], Any]
+"""Changes rows that were read from a file: its path, and their columns (a dict, or a table of Parquet)."""
+
+CHUNK = 5_000
+"""Rows that are read at once. Fewer make Arrow slower, more take memory."""
+
+VERSION = 1
+"""Of the cached tables: raise it when the same file is read to other values."""
 
 
 class Options(SourceOptions):
@@ -35,7 +43,7 @@ class Options(SourceOptions):
         delimiter: None: a comma in .csv, a tab in .tsv.
         quoting: `minimal`: quotation marks may frame cells; `none`: they are text; `auto`: as `minimal`, but files
             that have other rows by `none` are refused.
-        encoding: of text files; `auto`: by the byte-order mark, else UTF-8, else a guess, which is told.
+        encoding: of text files; `auto`: by the byte-order mark, else UTF-8, else a guess, which is logged.
         field: the key of the rows' array in a .json file that is one object, such as data.
     """
 
@@ -82,17 +90,17 @@ def preflight(options: Options, context: LoadContext) -> list[Problem]:
     return problems
 
 
-def load(options: Options, context: LoadContext, on_file: OnFile | None = None) -> DatasetDict:
-    """All files of all splits.
+def load(options: Options, context: LoadContext, on_chunk: OnChunk | None = None) -> DatasetDict:
+    """All files of all splits, read in chunks; large ones are mapped from the cache, by a key of their content.
 
     Args:
         options: which files.
         context: which columns are needed.
-        on_file: changes what is read from each file.
+        on_chunk: changes what is read from each file; the result may depend on the file's folder.
 
     Raises:
         DataFileMissing: a file is not there.
-        DataError: files that cannot be read as they should, every one of them.
+        DataError: files that cannot be read as they should, every one of them; or the cache cannot be written.
     """
     from datasets import DatasetDict
 
@@ -102,7 +110,7 @@ def load(options: Options, context: LoadContext, on_file: OnFile | None = None) 
     splits = {}
     for split, files in found.items():
         try:
-            splits[split] = _dataset(_table(files, options, context, on_file), place(options, split), context)
+            splits[split] = _dataset(_table(files, options, context, on_chunk), place(options, split), context)
         except DataError as error:
             problems += error.problems
     if problems:
@@ -176,46 +184,78 @@ def _layout(kind: str, options: Options) -> delimited.Layout:
 
 def _header(file: Path, kind: str, options: Options) -> list[str] | None:
     if kind == "parquet":
-        return parquet.header(file)
+        return list(parquet.schema_of(file).names)
     if kind == "json":
         return json_rows.header(file, options.encoding, options.field)
     return delimited.header(file, _layout(kind, options))
 
 
-def _table(files: list[Path], options: Options, context: LoadContext, on_file: OnFile | None) -> pyarrow.Table:
-    import pyarrow
-
+def _table(files: list[Path], options: Options, context: LoadContext, on_chunk: OnChunk | None) -> Table:
     kind = format_of("", files[0], options.format)[0]
-    parts, problems = [], []
+    needed = all_sources(context.roles)
+    columns = tables.JsonColumns(files[0].name, needed) if kind == "json" else tables.TextColumns(files[0].name)
+    if kind == "parquet":
+        _refuse_other_types(files)
+    chunks = _chunks(files, kind, options, columns, on_chunk)
+    change = columns.change if kind != "parquet" else lambda: None
+    if sum(file.stat().st_size for file in files) <= storage.SMALL:
+        return storage.in_memory(chunks, change)
+    folders = [file.parent.resolve() for file in files] if on_chunk else None
+    said = options.model_dump(exclude=set(SPLITS))
+    key = storage.content_key(files, VERSION, kind, said, needed, folders, context.cwd if on_chunk else None)
+    if kind != "parquet":
+        for file in files:
+            check_text(file, options.encoding)  # what it logs of an encoding is logged for a cached table too
+    return storage.on_disk(key, chunks, change)
+
+
+def _chunks(
+    files: list[Path], kind: str, options: Options, columns: Any, on_chunk: OnChunk | None
+) -> Iterator[pyarrow.Table]:
+    """The rows of all files in pieces; where some file is wrong, only the problems of every file."""
+    problems: list[Problem] = []
+    first: list[str] = []
     for file in files:
+        names: dict[str, None] = {}
         try:
-            part = _read(file, kind, options)
-            parts.append(on_file(file, part) if on_file else part)
+            for chunk in _read(file, kind, options):
+                part = on_chunk(file, chunk) if on_chunk else chunk
+                names |= dict.fromkeys(part if isinstance(part, dict) else part.column_names)
+                if not problems:
+                    yield part if kind == "parquet" else columns.table(part)
         except DataError as error:
             problems += error.problems
-    if not problems:
-        problems = _unlike(files, parts, strict=kind != "json")
-    if not problems and kind == "parquet":
-        problems = tables.check_types([(file.name, part) for file, part in zip(files, parts, strict=True)])
+            continue
+        # JSON rows may each lack keys.
+        if kind != "json" and first and set(names) != set(first):
+            message = f"has the columns {', '.join(names)}; {files[0].name} has {', '.join(first)}"
+            problems.append(Problem(file.name, message))
+        first = first or list(names)
     if problems:
         raise DataError(problems)
-    if kind == "parquet":
-        return pyarrow.concat_tables(parts, promote_options="permissive")
-    columns = tables.joined(parts)
-    if kind != "json":
-        columns = {name: typed.from_text(cells) for name, cells in columns.items()}
-    return tables.table_of(columns, files[0].name, all_sources(context.roles))
 
 
-def _read(file: Path, kind: str, options: Options) -> Any:
+def _refuse_other_types(files: list[Path]) -> None:
+    """Files whose columns of one name cannot be joined; what is wrong with a file itself is found when it is read."""
+    schemas = []
+    for file in files:
+        try:
+            schemas.append((file.name, parquet.schema_of(file)))
+        except DataError:
+            return
+    if problems := tables.check_types(schemas):
+        raise DataError(problems)
+
+
+def _read(file: Path, kind: str, options: Options) -> Iterator[Any]:
     if kind == "parquet":
-        return parquet.read(file)
+        return parquet.chunks(file, CHUNK)
     if kind == "json":
-        return json_rows.read(file, options.encoding, options.field)
-    return delimited.read(file, _layout(kind, options))
+        return json_rows.chunks(file, CHUNK, options.encoding, options.field)
+    return delimited.chunks(file, _layout(kind, options), CHUNK)
 
 
-def _dataset(table: pyarrow.Table, place: str, context: LoadContext) -> Dataset:
+def _dataset(table: pyarrow.Table | Table, place: str, context: LoadContext) -> Dataset:
     """The table as a Dataset; of columns that `datasets` has no type for only the needed ones matter."""
     from datasets import Dataset
 
@@ -228,17 +268,3 @@ def _dataset(table: pyarrow.Table, place: str, context: LoadContext) -> Dataset:
     except (ValueError, TypeError, KeyError) as error:
         message = f"has a column that cannot be used: {' '.join(str(error).split())}"
         raise DataError(Problem(place, message)) from None
-
-
-def _names(part: Any) -> list[str]:
-    return list(part) if isinstance(part, dict) else list(part.column_names)
-
-
-def _unlike(files: list[Path], parts: list[Any], strict: bool) -> list[Problem]:
-    """Files whose columns differ from the first one's. JSON rows may each lack keys, so they are not strict."""
-    first = _names(parts[0])
-    return [
-        Problem(file.name, f"has the columns {', '.join(_names(part))}; {files[0].name} has {', '.join(first)}")
-        for file, part in zip(files, parts, strict=True)
-        if strict and set(_names(part)) != set(first)
-    ]

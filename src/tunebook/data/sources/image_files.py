@@ -56,10 +56,10 @@ def load(options: Options, context: LoadContext) -> DatasetDict:
         raise DataFileMissing(missing("dataset.image_root", root))
     column = sources(context.roles.get(ROLE, ROLE))[0]
 
-    def found_from(file: Path, part: Any) -> Any:
-        return _with_places(part, column, root or file.parent)
+    def placed(file: Path, chunk: Any) -> Any:
+        return _with_places(chunk, column, root or file.parent)
 
-    splits = files.load(options, context, found_from)
+    splits = files.load(options, context, placed)
     problems = []
     for name, split in splits.items():
         if column not in split.column_names:

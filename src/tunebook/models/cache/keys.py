@@ -73,7 +73,7 @@ def split_key(backbone: str, encoded: Dataset, inputs: Collection[str], processo
             total.update(f"{name} {_of_column(encoded, name)}".encode())
     else:
         total.update(str(processor).encode())
-        for digest in fingerprint.inputs(encoded.with_format(None), LABEL):
+        for digest in fingerprint.inputs(encoded.with_format(None), {LABEL}):
             total.update(digest)
     return total.hexdigest()[:32]
 

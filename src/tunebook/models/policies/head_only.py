@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from tunebook.config.options import Options as BaseOptions
 from tunebook.errors import Problem
-from tunebook.models.policies.base import Rule, by_depth
 from tunebook.models.policies.base import Rule, by_depth, check_head
 
 if TYPE_CHECKING:
