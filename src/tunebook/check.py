@@ -129,15 +129,10 @@ def _data(config: Config) -> list[Problem]:
     task = _task(config)
     if task is None or config.dataset is None or not set(config.dataset.columns) <= {*task.columns, *AUXILIARY}:
         return []  # unknown roles are reported already, and a file would be searched for the wrong columns
-    problems = list(preflight.problems(config.dataset, roles_of(task)))
+    problems = list(preflight.problems(config.dataset, task.columns))
     if config.cleaning is not None:
         problems += label_noise.problems(config.cleaning, "label_noise" in task.capabilities)
     return problems
-
-
-def roles_of(task: Task) -> dict[str, bool]:
-    """A task's roles, each with whether a column for it must be there."""
-    return {role: column.required for role, column in task.columns.items()}
 
 
 def _previous_runs(config: Config) -> list[Problem]:
@@ -157,7 +152,7 @@ def _previous_runs(config: Config) -> list[Problem]:
             name = previous.config.task.name
             message = f"{folder} learned {name}, which reads {_inputs(theirs)}; this run reads {_inputs(task)}"
             problems.append(Problem(key, message))
-        missing = preflight.problems(previous.config.dataset, roles_of(theirs), previous.cwd)
+        missing = preflight.problems(previous.config.dataset, theirs.columns, previous.cwd)
         problems += [Problem(key, f"{previous.title}: {one.key} {one.message}") for one in missing]
     return problems
 

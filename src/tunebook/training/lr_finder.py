@@ -141,8 +141,8 @@ class _Watch(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """The loss of the effective batch: a sum over micro-batches, a mean over processes."""
-        own = float(torch.stack([loss for loss, _ in self.trainer.step.losses]).sum())
-        self.trainer.step.losses.clear()
+        own = float(torch.stack([loss for loss, _ in self.trainer.parts.step.losses]).sum())
+        self.trainer.parts.step.losses.clear()
         every = self.processes.gather([(own, self.wish.number)])
         if signal := max(number for _, number in every):
             raise Stopped(signal, state.global_step)
@@ -232,7 +232,7 @@ def _trainer_as_found(trainer: RecipeTrainer) -> Iterator[None]:
     handler, accelerator = trainer.callback_handler, trainer.accelerator
     handled = {name: getattr(handler, name) for name in ("callbacks", "optimizer", "lr_scheduler", "train_dataloader")}
     scaler = None if accelerator.scaler is None else accelerator.scaler.state_dict()
-    epoch = trainer.batches.epoch
+    epoch = trainer.parts.batches.epoch
     try:
         yield
     finally:
@@ -242,8 +242,8 @@ def _trainer_as_found(trainer: RecipeTrainer) -> Iterator[None]:
                 setattr(thing, name, value)
         if accelerator.scaler is not None and scaler is not None:
             accelerator.scaler.load_state_dict(scaler)
-        trainer.step.losses.clear()
-        trainer.batches.set_epoch(epoch)
+        trainer.parts.step.losses.clear()
+        trainer.parts.batches.set_epoch(epoch)
 
 
 @contextlib.contextmanager

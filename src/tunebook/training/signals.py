@@ -45,12 +45,11 @@ class StopWish:
 
 
 @contextlib.contextmanager
-def listening() -> Iterator[StopWish]:
+def listening(wish: StopWish) -> Iterator[None]:
     """Collect signals while the block runs, then put the old handlers back."""
-    wish = StopWish()
     before = {number: signal.signal(number, wish.receive) for number in _WATCHED}
     try:
-        yield wish
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
