@@ -61,6 +61,7 @@ def main() -> None:
     from tunebook.config.compose import compose
     from tunebook.data.audit.audit import audit
     from tunebook.data.audit.facts import facts_of
+    from tunebook.data.encoding import encode_split
     from tunebook.data.prepare import prepare
     from tunebook.reporting.audit_page import write_audit
 
@@ -75,29 +76,19 @@ def main() -> None:
         recipe = ["+recipe=bert_sentiment", *model, "dataset=files", f"dataset.train={file}"]
         recipe += ["dataset.split.validation=0.05", "dataset.split.test=0.05"]
         config, plain = check(compose(recipe)), check(compose([*recipe, *OFF]))
-        module = registry.load("task", config.task.name)
-        task = module.Task(config.task.options)
+        task = registry.load("task", config.task.name).Task(config.task.options)
         processor = task.load_processor(config.model)
 
         def prepared(said: Any) -> Any:
-            return prepare(said.dataset, module.ROLES, said.cleaning, task.answer.kind)
+            return prepare(said.dataset, task, said.cleaning)
 
         def tokenised(data: Any) -> dict[str, Any]:
-            arguments: dict[str, Any] = {"processor": processor, "config": None}
-            return {
-                name: split.map(
-                    task.encode_rows,
-                    batched=True,
-                    fn_kwargs=arguments,
-                    remove_columns=split.column_names,
-                    load_from_cache_file=False,
-                )
-                for name, split in data.splits.items()
-            }
+            datasets.disable_caching()
+            return {name: encode_split(split, task, processor, None, data.targets) for name, split in data.splits.items()}
 
         def looked(data: Any, encoded: dict[str, Any]) -> None:
             lengths = {name: split["length"][:] for name, split in encoded.items()}
-            facts = facts_of(config, task.answer.kind, 32, lengths, processor)
+            facts = facts_of(config, 32, lengths, processor)
             write_audit(folder / "audit", audit(data, facts), "benchmark")
 
         # Once to warm up; the rows that are looked at are those with findings, so that their examples are shown.

@@ -21,15 +21,14 @@ from typing import Any
 
 import pairs
 import torch
-from training import Ready, loaded
+from training import loaded, train, trainer_of
 
-from tunebook import outcome
-from tunebook.training import backbone_cache
-from tunebook.training.precision import Precision
+from tunebook import finish
+from tunebook.context import RunContext
+from tunebook.training.backbone_cache import enable_cache
 
 TARGET = "at least 8 for head_only and ten epochs, 2.5 for a quarter of the layers"
 REVIEWS = pairs.ROOT / "src" / "tunebook" / "data" / "reviews"
-FLOAT32 = Precision("float32", "the benchmark")
 
 
 def rows_of(file: Path) -> list[dict[str, str]]:
@@ -80,23 +79,23 @@ class Took:
     rows: dict[str, int]
 
 
-def one_training(ready: Ready) -> Took:
+def one_training(context: RunContext) -> Took:
     """A training with an evaluation after every epoch and one more, from the backbone's states or without.
 
     Raises:
         SystemExit: the cache was off although it was wanted.
     """
-    trainer = ready.trainer()
     began, worked = time.perf_counter(), time.process_time()
-    cache = backbone_cache.enable(trainer, ready.config, ready.parts, ready.layout, FLOAT32, ready.processes)
-    ready.train(trainer)
-    scored = outcome.evaluate(trainer, ready.parts.splits)
+    cache = enable_cache(context)
+    trainer, stop = trainer_of(context, cache=cache)
+    train(trainer, stop)
+    scored = finish.evaluate(context, trainer, cache)
     seconds, worked = time.perf_counter() - began, time.process_time() - worked
     if cache is not None:
         cache.close()
-    elif ready.config.freezing.cache == "auto":
+    elif context.config.freezing.cache == "auto":
         raise SystemExit("the cache is off; python run.py with the same overrides says why")
-    rows = {split: len(part) for split, part in ready.parts.splits.items()}
+    rows = {split: len(part) for split, part in context.encoded.items()}
     return Took(seconds, worked, scored["validation"].metrics, rows)
 
 

@@ -19,10 +19,11 @@ import pairs
 import torch
 from torch import nn
 from torch.nn import functional
-from training import Ready, loaded
+from training import loaded, train, trainer_of
 from transformers import TrainerCallback, get_scheduler
 from transformers.training_args import OptimizerNames
 
+from tunebook.context import RunContext
 from tunebook.training.build import batches_of
 from tunebook.training.trainer import RecipeTrainer
 
@@ -33,14 +34,14 @@ class BareLoop:
     """The loop that one would write by hand: AdamW, a schedule, clipping, the loss read when it is logged.
 
     Args:
-        ready: the recipe, for its collator and rows.
+        context: of the recipe, for its collator and examples.
         trainer: whose optimizer settings and schedule are used.
         steps: of the whole training.
     """
 
-    def __init__(self, ready: Ready, trainer: RecipeTrainer, steps: int) -> None:
+    def __init__(self, context: RunContext, trainer: RecipeTrainer, steps: int) -> None:
         self.args = trainer.args
-        self.model: nn.Module = copy.deepcopy(ready.parts.model).train()
+        self.model: nn.Module = copy.deepcopy(context.model).train()
         decayed = set(trainer.get_decay_parameter_names(self.model))
         named = list(self.model.named_parameters())
         groups = [
@@ -51,7 +52,7 @@ class BareLoop:
         self.optimizer = kind(groups, **settings)
         warmup = self.args.get_warmup_steps(steps)
         self.scheduler = get_scheduler(self.args.lr_scheduler_type, self.optimizer, warmup, steps)
-        self.batches = collated(ready, steps)
+        self.batches = collated(context, steps)
         self.total = torch.zeros(())
         self.done = 0
 
@@ -114,11 +115,11 @@ class TurnAbout(TrainerCallback):
         self.began, self.began_cpu = time.perf_counter(), time.process_time()
 
 
-def collated(ready: Ready, steps: int) -> list[tuple[dict[str, torch.Tensor], torch.Tensor]]:
+def collated(context: RunContext, steps: int) -> list[tuple[dict[str, torch.Tensor], torch.Tensor]]:
     """The batches of the first steps, epoch after epoch, in the order in which the Trainer takes them."""
-    rows = ready.parts.train_rows
-    collate = ready.parts.task.collator(ready.parts.processor)
-    order = batches_of(ready.config, ready.parts, ready.layout, 0)
+    rows = context.train_examples
+    collate = context.collate
+    order = batches_of(context)
     found: list[tuple[dict[str, torch.Tensor], torch.Tensor]] = []
     while len(found) < steps:
         for keys in order:
@@ -137,14 +138,15 @@ def main() -> None:
         model = pairs.tiny_model(folder) if said.tiny else []
         total = said.steps * (said.pairs + 1)
         with loaded(["+recipe=bert_sentiment", *model], folder) as load:
-            ready = load(f"hyperparameters.max_steps={total}", "runtime.logging_steps=10")
-            trainer = ready.trainer()
-            bare = BareLoop(ready, trainer, total)
+            context = load(f"hyperparameters.max_steps={total}", "runtime.logging_steps=10")
+            trainer, stop = trainer_of(context)
+            bare = BareLoop(context, trainer, total)
             turns = TurnAbout(bare, said.steps)
-            ready.train(trainer, turns)
+            trainer.add_callback(turns)
+            train(trainer, stop)
     apart = max(
         float((one - other).detach().abs().max())
-        for one, other in zip(ready.parts.model.parameters(), bare.model.parameters(), strict=True)
+        for one, other in zip(context.model.parameters(), bare.model.parameters(), strict=True)
     )
     ours, theirs = turns.ours[1:], turns.theirs[1:]
     more = 1000 * statistics.median(a - b for a, b in zip(ours, theirs, strict=True)) / said.steps

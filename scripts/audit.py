@@ -13,7 +13,6 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import yaml
 
@@ -21,11 +20,7 @@ from tunebook.check import check
 from tunebook.config.command import launch
 from tunebook.config.folders import conf_folder, group_options
 from tunebook.config.schema import Config
-from tunebook.errors import ConfigurationError, DataError, Problem
-
-if TYPE_CHECKING:
-    from tunebook.answers.base import Answer
-    from tunebook.data.prepare import PreparedData
+from tunebook.errors import ConfigurationError, Problem
 
 AUGMENTATION = "augmentation"
 SHOWN = 5
@@ -36,46 +31,17 @@ def folder_of(config: Config) -> Path:
     return Path(config.run.output_dir).expanduser() / "audits" / config.run.recipe / (config.run.name or "")
 
 
-def look_at_data(config: Config, command: str) -> None:
-    """Prepare, tokenise, audit, print and write."""
+def audit_data(config: Config, command: str) -> None:
+    """Prepare, tokenize, audit, print and write."""
     # Imported here so that mistakes and --help answer without waiting for the libraries.
-    from tunebook.config import registry
-    from tunebook.data.audit.audit import audit
-    from tunebook.data.audit.facts import encoded_lengths, facts_of
-    from tunebook.data.prepare import prepare
     from tunebook.reporting.audit_page import JSON, PAGE, audit_table, write_audit
-    from tunebook.training.build import layout_of
+    from tunebook.setup import audit_recipe
 
-    module = registry.load("task", config.task.name)
-    task = module.Task(config.task.options)
-    data = prepare(config.dataset, task, config.cleaning)
-    refuse_misfits(config, data, task.answer)
-    lengths, processor = {}, None
-    if "image" not in module.ROLES:
-        processor = task.load_processor(config.model)
-        found = {name: encoded_lengths(split, task, processor) for name, split in data.splits.items()}
-        lengths = {name: values for name, values in found.items() if values is not None}
-    facts = facts_of(config, layout_of(config, 1).effective, lengths, processor)
-    seen = audit(data, facts)
-    write_audit(folder_of(config), seen, config.run.recipe)
-    print(audit_table(seen))
+    audit = audit_recipe(config)
+    write_audit(folder_of(config), audit, config.run.recipe)
+    print(audit_table(audit))
     for name, why in {PAGE: "to look at", JSON: "the numbers"}.items():
         print(f"  {folder_of(config) / name}   {why}")
-
-
-def refuse_misfits(config: Config, data: PreparedData, answer: Answer) -> None:
-    """Raise what run.py would: labels that the recipe names and the rows lack, and the like."""
-    from tunebook.loading import drawn_and_judged, misfits
-
-    # An audit evaluates nothing, so rows without a validation split may be looked at.
-    unevaluated = config.hyperparameters.model_copy(update={"eval_strategy": "no"})
-    problems = misfits(config.model_copy(update={"hyperparameters": unevaluated}), data, answer)
-    try:
-        drawn_and_judged(config, data, answer)
-    except (ConfigurationError, DataError) as error:
-        problems += error.problems
-    if problems:
-        raise DataError(problems)
 
 
 def refuse_idle(config: Config) -> None:
@@ -85,7 +51,7 @@ def refuse_idle(config: Config) -> None:
     method = config.augmentation.method
     if method != "none":
         return
-    roles = set(registry.load("task", config.task.name).ROLES)
+    roles = set(registry.load("task", config.task.name).Task(config.task.options).columns)
     fitting = [name for name in registry.names("augmentation") if registry.load("augmentation", name).ROLES & roles]
     groups = [name for name in group_options("augmentation") if method_of(name) in fitting]
     message = f"{method} changes no row; for {config.task.name} there are augmentation={', '.join(groups)}"
@@ -137,7 +103,7 @@ if __name__ == "__main__":
         print(__doc__)
         raise SystemExit(0)
     speak()
-    wanted = look_at_data
+    wanted = audit_data
     if AUGMENTATION in sys.argv[1:]:
         sys.argv[1:] = [argument for argument in sys.argv[1:] if argument != AUGMENTATION]
         wanted = look_at_augmentation

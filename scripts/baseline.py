@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from tunebook import files
-from tunebook.answers.base import TARGET_TYPES
 from tunebook.check import check
 from tunebook.config import identity, registry
 from tunebook.config.command import telling_mistakes
@@ -56,13 +55,12 @@ def baseline(config: Config) -> dict[str, float]:
 
     if config.task.name not in TASKS:
         raise ConfigurationError(f"the baseline is for texts; this recipe's task is {config.task.name}")
-    module = registry.load("task", config.task.name)
-    kind = module.Task(config.task.options).answer.kind
-    data = prepare(config.dataset, module.Task(config.task.options), config.cleaning)
+    task = registry.load("task", config.task.name).Task(config.task.options)
+    data = prepare(config.dataset, task, config.cleaning)
     inputs = {name: _texts(split) for name, split in data.splits.items()}
     labels = {name: np.asarray(split["label"]) for name, split in data.splits.items()}
-    search = _linear(kind).fit(inputs["train"], labels["train"])
-    metrics = Metrics([metric(config)], TARGET_TYPES[kind], data.label_names)
+    search = _linear(task.target_type).fit(inputs["train"], labels["train"])
+    metrics = Metrics([metric(config)], task.target_type, data.label_names)
     return {
         name: metrics.compute(np.asarray(search.predict(inputs[name])), labels[name])[metric(config)]
         for name in SPLITS
@@ -70,7 +68,7 @@ def baseline(config: Config) -> dict[str, float]:
     }
 
 
-def _linear(kind: str) -> Any:
+def _linear(target_type: str) -> Any:
     """TF-IDF and the linear model of a kind of label, with a search for its strength."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression, Ridge
@@ -80,11 +78,11 @@ def _linear(kind: str) -> Any:
 
     logistic = LogisticRegression(max_iter=2000)
     model, key, strengths = {
-        "class": (logistic, "logisticregression__C", [0.1, 1, 10, 100]),
-        "classes": (OneVsRestClassifier(logistic), "onevsrestclassifier__estimator__C", [1, 10, 100]),
-        "number": (Ridge(), "ridge__alpha", [0.1, 1, 10]),
-    }[kind]
-    scoring = "f1_micro" if kind == "classes" else None
+        "single_label": (logistic, "logisticregression__C", [0.1, 1, 10, 100]),
+        "multi_label": (OneVsRestClassifier(logistic), "onevsrestclassifier__estimator__C", [1, 10, 100]),
+        "regression": (Ridge(), "ridge__alpha", [0.1, 1, 10]),
+    }[target_type]
+    scoring = "f1_micro" if target_type == "multi_label" else None
     return GridSearchCV(
         make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), model), {key: strengths}, cv=5, scoring=scoring
     )

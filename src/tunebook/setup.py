@@ -23,10 +23,10 @@ from tunebook.data.label_noise import policy
 from tunebook.data.prepare import PreparedData
 from tunebook.data.rows import rows_of
 from tunebook.data.sampling.base import Sampling
-from tunebook.errors import DataError, Problem
+from tunebook.errors import ConfigurationError, DataError, Problem
 from tunebook.evaluation import catalog
-from tunebook.models.adaptation.insert import AdapterBase, insert_adapter
 from tunebook.models.adaptation.adapted import Adapted
+from tunebook.models.adaptation.insert import AdapterBase, insert_adapter
 from tunebook.models.features import features
 from tunebook.models.load import LoadedModel, load_model
 from tunebook.models.plan import FreezingPlan, plan_freezing, set_trained
@@ -195,17 +195,43 @@ def sampling_and_losses(
 
 def audit_data(context: RunContext) -> Audit | None:
     """The audit of a run's data, by the main process, as a table in the log; None on the others, or not wanted."""
-    config = context.config
-    if not (config.run.audit and context.main):
+    if not (context.config.run.audit and context.main):
         return None
-    lengths = {
-        name: np.asarray(split["length"][:])
-        for name, split in context.encoded.items()
-        if "length" in split.column_names
-    }
-    result = audit(context.data, facts_of(config, context.layout.effective, lengths, context.processor))
+    result = _audit(context.config, context.data, context.layout, context.encoded, context.processor)
     logger.info("%s", audit_table(result))
     return result
+
+
+def audit_recipe(config: Config) -> Audit:
+    """The audit of a recipe's data without a run; of the model only the tokenizer is loaded.
+
+    Raises:
+        DataError: the rows cannot be used, or lack what the recipe asks of them.
+        ConfigurationError: weights of classes and the like do not fit the labels.
+    """
+    task: Task = registry.load("task", config.task.name).Task(config.task.options)
+    data = rows_of(config, task)
+    problems = misfits(config, task, data, evaluates=False)  # an audit evaluates nothing
+    try:
+        sampling_and_losses(config, task, data)
+    except (ConfigurationError, DataError) as error:
+        problems += error.problems
+    if problems:
+        raise DataError(problems)
+    processor, encoded = None, {}
+    if not task.lazy:
+        processor = task.load_processor(config.model)
+        splits = data.splits.items()
+        encoded = {name: encode_split(split, task, processor, None, data.targets) for name, split in splits}
+    return _audit(config, data, layout_of(config, 1), encoded, processor)
+
+
+def _audit(
+    config: Config, data: PreparedData, layout: BatchLayout, encoded: dict[str, datasets.Dataset], processor: Any
+) -> Audit:
+    splits = encoded.items()
+    lengths = {name: np.asarray(split["length"][:]) for name, split in splits if "length" in split.column_names}
+    return audit(data, facts_of(config, layout.effective, lengths, processor))
 
 
 # ---- model ----

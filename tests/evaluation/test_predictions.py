@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import json
 
+import datasets
 import numpy as np
 import pytest
 
-from tunebook.answers.one_label import OneLabel
+from tests.tasks.test_label_outputs import task_of
+from tunebook.data.labels.base import Targets
 from tunebook.evaluation import predictions
+from tunebook.tasks._single_label import SingleLabelOutput
+from tunebook.tasks.base import Evaluated
 
-NAMES = ["nein", "schön"]
-SCORES = np.array([[1, 0.9, 0.1], [0, 0.6, np.nan], [1, 0.55, 0.6]], dtype=np.float32)
+
+@pytest.fixture
+def evaluated():
+    return Evaluated(
+        split="test",
+        rows=datasets.Dataset.from_dict({"row": [7, 2, 5]}),
+        predictions=np.array([[1, 0.9], [0, 0.6], [1, 0.55]], dtype=np.float32),
+        references=[1, 1, 1],
+        losses=np.array([0.1, np.nan, 0.6], dtype=np.float32),
+        positions=np.arange(3),
+        targets=Targets(("nein", "schön")),
+    )
 
 
-def test_order_and_content(tmp_path):
+def test_order_and_content(tmp_path, evaluated):
     path = tmp_path / "predictions" / "test.jsonl"
-    predictions.write(path, [7, 2, 5], SCORES, np.array([1, 1, 1]), OneLabel(), NAMES)
+    predictions.write(path, task_of(SingleLabelOutput()), evaluated)
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     assert [line["row"] for line in lines] == [7, 2, 5]
     assert lines[0] == {
@@ -33,17 +47,11 @@ def test_order_and_content(tmp_path):
     assert [file.name for file in path.parent.iterdir()] == ["test.jsonl"]
 
 
-def test_an_old_file_survives_a_failure(tmp_path, monkeypatch):
+def test_an_old_file_survives_a_failure(tmp_path, monkeypatch, evaluated):
     path = tmp_path / "test.jsonl"
     path.write_text("old")
     monkeypatch.setattr(predictions, "_plain", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        predictions.write(path, [0], SCORES[:1], np.array([0]), OneLabel(), NAMES)
+        predictions.write(path, task_of(SingleLabelOutput()), evaluated)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_row_without_a_score_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="as many rows as scores"):
-        predictions.write(tmp_path / "test.jsonl", [0, 1], SCORES, np.array([1, 1, 1]), OneLabel(), NAMES)
-    assert not list(tmp_path.iterdir())

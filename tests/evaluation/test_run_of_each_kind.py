@@ -9,22 +9,17 @@ import json
 import random
 import re
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import yaml
 from sklearn.metrics import f1_score
 from transformers import pipeline
-from transformers.trainer_utils import PredictionOutput
 
 from tests import tiny
-from tunebook import outcome
-from tunebook.answers.many_labels import ManyLabels
 from tunebook.check import check
 from tunebook.config.compose import compose
 from tunebook.errors import ConfigurationError, DataError
-from tunebook.evaluation.scorer import Scorer
 from tunebook.run import run
 
 MEANS = {"good": {"good", "warm", "fine", "loved"}, "bad": {"bad", "dull", "cold", "waste"}, "film": {"film", "movie"}}
@@ -202,35 +197,14 @@ def test_the_frozen_recipe_holds_the_wish_and_not_the_threshold(results):
 # ---- test rows never choose ----
 
 
-def tuned_with(test_labels: np.ndarray, test_scores: np.ndarray):
-    """`outcome.evaluate` on made-up scores: always the same validation rows, the given test rows."""
-    draw = np.random.default_rng(0)
-    labels = (draw.random((80, 2)) < 0.3).astype(np.float32)
-    chances = np.clip(0.3 * labels + 0.5 * draw.random((80, 2)), 0, 1)
-    answer = ManyLabels("tuned")
-    scorer = Scorer.of(["f1_macro"], answer, ["a", "b"], {"validation", "test"})
-    known = {"validation": (chances, labels), "test": (test_scores, test_labels)}
-
-    def predict(split, metric_key_prefix):
-        chances, labels = known[split]
-        scores = np.concatenate([chances, np.ones((len(chances), 1))], axis=1)
-        figures = scorer.figures(scores, labels)
-        return PredictionOutput(scores, labels, {f"{metric_key_prefix}_{name}": n for name, n in figures.items()})
-
-    trainer = SimpleNamespace(predict=predict, compute_metrics=scorer, args=SimpleNamespace(learning_rate=1.0))
-    return outcome.evaluate(trainer, {"train": "train", "validation": "validation", "test": "test"})
-
-
-def test_test_rows_choose_nothing():
-    draw = np.random.default_rng(1)
-    labels, scores = (draw.random((50, 2)) < 0.5).astype(np.float32), draw.random((50, 2))
-    one, other = tuned_with(labels, scores), tuned_with(1 - labels, scores**3)
-    assert one["test"].thresholds == other["test"].thresholds == one["validation"].thresholds
-    assert one["test"].metrics != other["test"].metrics
-    # The test split's own thresholds would be others, so that the comparison could have failed.
-    own = Scorer.of(["f1_macro"], ManyLabels("tuned"), ["a", "b"], {"validation"})
-    with_loss = np.concatenate([scores, np.ones((50, 1))], axis=1)
-    assert own.thresholds(with_loss, labels) != own.thresholds(with_loss, 1 - labels)
+def test_test_rows_choose_nothing(results, tmp_path):
+    """The same validation rows and other test rows give the same thresholds, and other figures on test."""
+    other = tmp_path / "other.jsonl"
+    other.write_text("".join(json.dumps(row) + "\n" for row in rows_of("classes", "train")[:40]))
+    again = go(tmp_path, "classes", *TUNED["classes"], f"dataset.test={other}")
+    assert in_use(again) == in_use(results["classes"])
+    assert again.metrics["validation"] == results["classes"].metrics["validation"]
+    assert again.metrics["test"] != results["classes"].metrics["test"]
 
 
 # ---- mistakes ----

@@ -4,6 +4,8 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from tests import tiny
+from tunebook.data.encoding import encode_split
+from tunebook.data.labels.base import Targets
 from tunebook.errors import ConfigurationError
 from tunebook.tasks.text_classification import Options, Task
 
@@ -23,9 +25,10 @@ ROWS = {"text": ["a good film", "bad", "the food was fine and quick"], "label": 
 
 def test_texts_become_tokens_with_their_length_label_and_row(parts):
     tokenizer, model = parts
-    encoded = Task(Options(max_length=48)).encode(datasets.Dataset.from_dict(ROWS), tokenizer, model)
+    encoded = encode_split(datasets.Dataset.from_dict(ROWS), Task(Options(max_length=48)), tokenizer, model.config, Targets())
     assert encoded["labels"] == [1, 0, 1]
     assert encoded["row"] == [4, 5, 9]
+    assert encoded["position"] == [0, 1, 2]
     assert list(encoded["length"]) == [len(ids) for ids in encoded["input_ids"]]
     assert encoded[0]["input_ids"] == tokenizer("a good film")["input_ids"]
     assert "text" not in encoded.column_names
@@ -34,14 +37,14 @@ def test_texts_become_tokens_with_their_length_label_and_row(parts):
 def test_a_pair_is_one_sequence(parts):
     tokenizer, model = parts
     rows = {**ROWS, "text_pair": ["yes", "no good", "a film"]}
-    encoded = Task(Options(max_length=48)).encode(datasets.Dataset.from_dict(rows), tokenizer, model)
+    encoded = encode_split(datasets.Dataset.from_dict(rows), Task(Options(max_length=48)), tokenizer, model.config, Targets())
     assert encoded[1]["input_ids"] == tokenizer("bad", "no good")["input_ids"]
 
 
 def test_of_a_pair_that_is_too_long_the_longer_text_is_cut_first(parts):
     tokenizer, model = parts
     rows = {"text": ["good " * 40], "text_pair": ["bad film"], "label": [0], "row": [0]}
-    encoded = Task(Options(max_length=14)).encode(datasets.Dataset.from_dict(rows), tokenizer, model)
+    encoded = encode_split(datasets.Dataset.from_dict(rows), Task(Options(max_length=14)), tokenizer, model.config, Targets())
     assert len(encoded[0]["input_ids"]) == 14
     assert "bad film" in tokenizer.decode(encoded[0]["input_ids"]).replace(" ##", "")
 
@@ -50,8 +53,8 @@ def test_of_a_pair_that_is_too_long_the_longer_text_is_cut_first(parts):
 def test_a_batch_is_padded_as_the_options_say(parts, padding, width):
     tokenizer, model = parts
     task = Task(Options(max_length=20, padding=padding))
-    encoded = task.encode(datasets.Dataset.from_dict(ROWS), tokenizer, model)
-    batch = task.collator(tokenizer)([encoded[at] for at in range(3)])
+    encoded = encode_split(datasets.Dataset.from_dict(ROWS), task, tokenizer, model.config, Targets())
+    batch = task.collate([encoded[at] for at in range(3)], tokenizer)
     longest = max(encoded["length"])
     assert batch["input_ids"].shape == (3, longest if padding == "longest" else width)
     assert batch["attention_mask"].sum(1).tolist() == list(encoded["length"])

@@ -9,16 +9,11 @@ from pathlib import Path
 import torch
 from transformers import TrainerCallback
 
-from tunebook import run as story
 from tunebook.check import check
 from tunebook.config.compose import compose
-from tunebook.log import logging_to
-from tunebook.run import opened_by_main
-from tunebook.training import build
-from tunebook.training.callbacks import StopSync
-from tunebook.training.precision import Precision
-from tunebook.training.processes import Processes
-from tunebook.training.signals import StopWish
+from tunebook.run import start
+from tunebook.setup import build_context
+from tunebook.training.build import build_trainer
 
 
 class SaveGradients(TrainerCallback):
@@ -33,17 +28,12 @@ class SaveGradients(TrainerCallback):
 
 
 def main(out: str, mode: str, overrides: list[str]) -> None:
-    config = check(compose(overrides))
-    processes = Processes(use_cpu=True)
-    with opened_by_main(config, "test", processes) as directory, logging_to(directory.path / "log.txt", False):
-        data = story.load_data(config, directory, processes)
-        data, parts = story.load_parts(config, data, directory, processes)
-        layout = build.layout_of(config, processes.count)
-        trainer = build.build_trainer(config, parts, layout, Precision("float32", "test"), directory, processes)
-        if mode == "plain":  # transformers as it is, without our mend of the loss
-            trainer.compute_loss_func = None
-            trainer.model_accepts_loss_kwargs = True
-        trainer.add_callback(StopSync(processes, StopWish(), trainer.step))
+    config = check(compose([*overrides, "runtime.precision=float32"]))
+    with start(config, "test") as (directory, processes):
+        context = build_context(config, "test", directory, processes)
+        trainer = build_trainer(context)
+        if mode == "plain":  # the loss of each micro-batch as a mean, as heads that ignore the count give it
+            trainer.count_items = lambda batches, device: None
         trainer.add_callback(SaveGradients(Path(out), processes.main))
         trainer.train()
 

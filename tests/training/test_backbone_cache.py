@@ -16,14 +16,13 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trai
 
 from tests import tiny
 from tests.runs import stop_at
-from tunebook import run as story
+from tests.contexts import context_of
+from tunebook import setup
 from tunebook.check import check
 from tunebook.config.compose import compose
 from tunebook.models.cache.store import MANIFEST
 from tunebook.run import run
-from tunebook.training import backbone_cache, build
-from tunebook.training.precision import Precision
-from tunebook.training.processes import Processes
+from tunebook.training.backbone_cache import enable_cache
 
 ROOT = Path(__file__).parents[2]
 WORDS = ["film", "story", "food", "room", "was", "the", "good", "bad"]
@@ -242,14 +241,9 @@ REASONS = {
 def test_the_reason_is_told_when_it_is_off(models, tmp_path, caplog, monkeypatch, reason):
     monkeypatch.setattr(logging.getLogger("tunebook"), "propagate", True)
     caplog.set_level(logging.INFO, "tunebook")
-    said = [*text(models), "hyperparameters.num_train_epochs=1", *REASONS[reason], f"run.output_dir={tmp_path}"]
-    config = check(compose([*said, f"runtime.cache_dir={tmp_path / 'cache'}"]))
-    processes = Processes(use_cpu=True)
-    with story.opened_by_main(config, "a test", processes) as directory:
-        data, parts = story.load_parts(config, story.load_data(config, directory, processes), directory, processes)
-    layout = build.layout_of(config, 1)
-    reads = build.phase_schedule_of(config, parts, layout).total * layout.effective
-    assert backbone_cache.backbone_cache(config, parts, reads, Precision("float32", "the test"), processes) is None
+    said = [*text(models), "hyperparameters.num_train_epochs=1", *REASONS[reason]]
+    context = context_of(tmp_path / "run", *said, f"runtime.cache_dir={tmp_path / 'cache'}")
+    assert enable_cache(context) is None
     assert caplog.messages[-1] == f"frozen-backbone cache: off, as {reason}"
     assert not list((tmp_path / "cache").glob("*/"))
 
@@ -367,15 +361,15 @@ def test_other_weights_in_a_checkpoint_are_found(models, tmp_path, monkeypatch):
         stop_at(8, patch)
         with pytest.raises(SystemExit):
             go(tmp_path / "cut", *said)
-    load = story.load_parts
+    load = setup.load_model
 
-    def with_others(*rest):
-        data, parts = load(*rest)
+    def with_others(*rest, **named):
+        loaded = load(*rest, **named)
         with torch.no_grad():
-            parts.model.bert.encoder.layer[0].output.dense.weight.mul_(1.5)
-        return data, parts
+            loaded.model.bert.encoder.layer[0].output.dense.weight.mul_(1.5)
+        return loaded
 
-    monkeypatch.setattr(story, "load_parts", with_others)
+    monkeypatch.setattr(setup, "load_model", with_others)
     with pytest.raises(ValueError, match="the frozen layers of the checkpoint are not those of model.name_or_path"):
         go(tmp_path / "cut", *said)
 

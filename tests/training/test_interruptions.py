@@ -8,7 +8,7 @@ from transformers import AutoConfig, AutoModel
 
 from tests import tiny
 from tests.runs import best_at, go, six_steps, stop_at
-from tunebook import outcome
+from tunebook import finish
 from tunebook.errors import RunDirectoryError, TrainingDiverged
 from tunebook.training import callbacks
 from tunebook.training.trainer import RecipeTrainer
@@ -56,7 +56,7 @@ def test_a_run_that_has_done_its_steps_does_none_more(overrides, tmp_path, monke
     said = [*overrides, *CONSTANT, f"hyperparameters.{length}"]
     whole = go(tmp_path / "whole", *said)
     with monkeypatch.context() as patch:
-        patch.setattr(outcome, "evaluate", lambda *_: {}["a crash after training"])
+        patch.setattr(finish, "evaluate", lambda *_: {}["a crash after training"])
         with pytest.raises(KeyError):
             go(tmp_path / "cut", *said)
     cut = go(tmp_path / "cut", *said)

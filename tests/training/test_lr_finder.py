@@ -1,5 +1,6 @@
 """A sweep of the learning rate takes the recipe's steps and leaves no trace."""
 
+import dataclasses
 import random
 
 import numpy as np
@@ -8,15 +9,11 @@ import torch
 
 from tests import tiny
 from tests.training.test_gradients import without_dropout
+from tests.contexts import context_of, trainer_of
 from tunebook.check import check
 from tunebook.config.compose import compose
 from tunebook.errors import ConfigurationError, TrainingDiverged
-from tunebook.loading import load_data, load_parts
-from tunebook.run_directory import RunDirectory
-from tunebook.training import build
 from tunebook.training.lr_finder import Range, find_lr
-from tunebook.training.precision import Precision
-from tunebook.training.processes import Processes
 from tunebook.training.trainer import RecipeTrainer
 
 SHORT = Range(start=1e-5, end=10.0, steps=30)
@@ -40,16 +37,14 @@ def ready(bert, loaded, tmp_path):
     def make(*overrides, model=None, fresh=False):
         model = ["model=auto", f"model.name_or_path={bert}", "task.max_length=24"] if model is None else model
         said = [
-            *model, "runtime=cpu", "hyperparameters.effective_batch_size=8", "hyperparameters.learning_rate=1e-3",
+            *model, "runtime=cpu", "runtime.precision=float32", "hyperparameters.effective_batch_size=8", "hyperparameters.learning_rate=1e-3",
             "dataset.max_rows={train: 48, validation: 24, test: 24}", *overrides,
         ]  # fmt: skip
-        config, processes = check(compose(said)), Processes(use_cpu=True)
-        directory = RunDirectory(tmp_path / "aside")
         key = (*model, *(text for text in overrides if not text.startswith(("hyperparameters.", "runtime."))))
         if fresh or key not in loaded:
-            loaded[key] = load_parts(config, load_data(config, directory, processes), directory, processes)
-        layout, chosen = build.layout_of(config, 1), Precision("float32", "test")
-        return build.build_trainer(config, loaded[key][1], layout, chosen, directory, processes), processes
+            loaded[key] = context_of(tmp_path / "aside", *said)
+        context = dataclasses.replace(loaded[key], config=check(compose(said)))
+        return trainer_of(context), context.processes
 
     return make
 
@@ -67,7 +62,7 @@ def state_of(trainer):
         "arguments": trainer.args.to_dict(),
         "callbacks": trainer.callback_handler.callbacks,
         "random": (torch.get_rng_state(), random.getstate(), np.random.get_state()),
-        "epoch": trainer.batches.epoch,
+        "epoch": trainer.parts.batches.epoch,
     }
 
 

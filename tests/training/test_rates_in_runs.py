@@ -9,17 +9,12 @@ import pytest
 from safetensors.torch import load_file
 
 from tests.runs import go, six_steps
+from tests.contexts import context_of, trainer_of
 from tunebook.check import check
 from tunebook.config.compose import compose
 from tunebook.config.schema import Scheduler
 from tunebook.errors import ConfigurationError
-from tunebook.loading import load_data, load_parts
-from tunebook.run_directory import RunDirectory
-from tunebook.training import build, callbacks
-from tunebook.training.callbacks import StopSync
-from tunebook.training.precision import Precision
-from tunebook.training.processes import Processes
-from tunebook.training.signals import StopWish
+from tunebook.training import callbacks
 from tunebook.training.trainer import RecipeTrainer
 
 
@@ -54,14 +49,12 @@ def trained(overrides, loaded, tmp_path):
     """What the Trainer logs of the learning rate, without the evaluations and the report that come after training."""
 
     def train(*further):
-        config, processes = check(compose([*overrides, *further])), Processes(use_cpu=True)
-        directory, layout = RunDirectory(tmp_path), build.layout_of(config, 1)
-        policy = config.freezing.policy
-        if policy not in loaded:
-            loaded[policy] = load_parts(config, load_data(config, directory, processes), directory, processes)[1]
-        chosen = Precision("float32", "test")
-        trainer = build.build_trainer(config, loaded[policy], layout, chosen, directory, processes)
-        trainer.add_callback(StopSync(processes, StopWish(), trainer.step))
+        context = context_of(tmp_path, *overrides, *further)
+        policy = context.config.freezing.policy
+        if policy in loaded:  # the model goes on with the weights of the training before
+            context.model.load_state_dict(loaded[policy].state_dict())
+        loaded[policy] = context.model
+        trainer = trainer_of(context)
         trainer.train()
         return [entry["learning_rate"] for entry in trainer.state.log_history if "learning_rate" in entry]
 

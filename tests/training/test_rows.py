@@ -1,20 +1,20 @@
-from types import SimpleNamespace
-
 import datasets
 import numpy as np
-import pytest
 import torch
 
 from tunebook.data.augmentation.base import Mix
 from tunebook.data.row_key import RowKey
-from tunebook.errors import ConfigurationError
-from tunebook.training.rows import TrainRows, Varied
+from tunebook.data.labels.base import Targets
+from tunebook.tasks._multi_label import MultiLabelOutput
+from tunebook.tasks._regression import RegressionOutput
+from tunebook.tasks._single_label import SingleLabelOutput
+from tunebook.training.rows import TrainExamples, Varied
 
 ENCODED = datasets.Dataset.from_dict({"input_ids": [[1, 2], [3]], "labels": [1, 0], "row": [0, 1]})
 
 
 def test_a_filler_has_no_weight():
-    rows = TrainRows(ENCODED)
+    rows = TrainExamples(ENCODED)
     assert rows.__getitems__([RowKey(1), RowKey(0, counted=False)]) == [
         {"input_ids": [3], "labels": 0, "row": 1, "weight": 1.0},
         {"input_ids": [1, 2], "labels": 1, "row": 0, "weight": 0.0},
@@ -24,7 +24,7 @@ def test_a_filler_has_no_weight():
 
 
 def test_rows_carry_their_own_weights():
-    rows = TrainRows(ENCODED, np.array([0.5, 1.5]))
+    rows = TrainExamples(ENCODED, np.array([0.5, 1.5]))
     assert [row["weight"] for row in rows.__getitems__([RowKey(1, 3, 1), RowKey(0), RowKey(1, counted=False)])] == [
         1.5,
         0.5,
@@ -35,12 +35,16 @@ def test_rows_carry_their_own_weights():
 class Task:
     """Encodes a number as one pixel."""
 
-    def __init__(self, kind="class"):
-        self.answer = SimpleNamespace(kind=kind)
+    def __init__(self, output):
+        self.output = output
 
-    def encode_rows(self, rows, processor, config):
+    def encode(self, rows, processor, config, targets):
         values = [torch.full((1, 1, 1), value) for value in rows["image"]]
-        return {"pixel_values": values, "labels": rows["label"], "row": rows["row"]}
+        kept = {"labels": rows["label"], "row": rows["row"], "position": rows["position"]}
+        return {"pixel_values": values, **kept}
+
+    def mixed_label(self, label, targets):
+        return self.output.mixed_label(label, targets.names)
 
 
 class Plus:
@@ -66,8 +70,9 @@ def split(labels, feature):
 CLASSES = split([0, 2, 1], datasets.ClassLabel(names=["a", "b", "c"]))
 
 
-def varied(rows=CLASSES, mixes=None, kind="class"):
-    return TrainRows(rows, None, Varied(rows, Plus(mixes), Task(kind), None, None))
+def varied(rows=CLASSES, mixes=None, output=None):
+    task = Task(output or SingleLabelOutput())
+    return TrainExamples(rows, None, Varied(rows, Plus(mixes), task, None, None, Targets(("a", "b", "c"))))
 
 
 def test_rows_are_varied_by_their_keys_and_labels_stay():
@@ -97,12 +102,6 @@ def test_a_row_is_mixed_alike_in_every_batch():
 
 def test_several_labels_and_numbers_are_mixed_as_they_are():
     many = split([[1, 0], [1, 1], [0, 0]], datasets.List(datasets.Value("int8")))
-    assert varied(many, "pixels", "classes")[RowKey(0)]["labels"] == [1.0, 0.25]
+    assert varied(many, "pixels", MultiLabelOutput())[RowKey(0)]["labels"] == [1.0, 0.25]
     numbers = split([1.0, 3.0, -1.0], datasets.Value("float64"))
-    assert varied(numbers, "pixels", "number")[RowKey(0)]["labels"] == 1.5
-
-
-def test_labels_that_cannot_be_mixed_are_told_before_training():
-    with pytest.raises(ConfigurationError, match="labels cannot be"):
-        varied(CLASSES, "pixels", "tokens")
-    assert varied(CLASSES, None, "tokens")[RowKey(0)]["labels"] == 0
+    assert varied(numbers, "pixels", RegressionOutput())[RowKey(0)]["labels"] == 1.5

@@ -15,17 +15,13 @@ from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModel, TrainerCallback
 
 from tests import tiny
+from tests.contexts import context_of, trainer_of
 from tests.runs import go, stop_at
 from tests.training.test_gradients import without_dropout
-from tunebook.check import check
 from tunebook.config.compose import compose
 from tunebook.errors import FreezingError
-from tunebook.log import logging_to
 from tunebook.models.depth import find_depth
-from tunebook.run import load_data, load_parts, opened_by_main
-from tunebook.training import build
-from tunebook.training.precision import Precision
-from tunebook.training.processes import Processes
+from tunebook.training.trainer import RecipeTrainer
 from tunebook.training.unfreezing import LastPhasePatience
 
 STEPS = 12
@@ -142,15 +138,6 @@ def test_the_table_is_told_before_training_and_in_the_report(overrides, tmp_path
         assert "66 of " in (single.path / name).read_text()
 
 
-def trainer_of(config, processes, folder):
-    with opened_by_main(config, "test", processes) as directory, logging_to(folder / "log.txt", False):
-        data = load_data(config, directory, processes)
-        data, parts = load_parts(config, data, directory, processes)
-        layout = build.layout_of(config, processes.count)
-        trainer = build.build_trainer(config, parts, layout, Precision("float32", "test"), directory, processes)
-        return trainer, build.phase_schedule_of(config, parts, layout)
-
-
 LENGTHS = [
     ["num_train_epochs=1"],
     ["num_train_epochs=2.5"],
@@ -168,8 +155,8 @@ LENGTHS = [
 @pytest.mark.parametrize("length", LENGTHS, ids=" ".join)
 def test_the_phase_schedule_has_the_trainers_own_steps(length, overrides, tmp_path):
     said = [f"hyperparameters.{part}" for part in length]
-    config = check(compose([*overrides, *said, f"run.output_dir={tmp_path}"]))
-    trainer, steps = trainer_of(config, Processes(use_cpu=True), tmp_path)
+    context = context_of(tmp_path, *overrides, *said)
+    trainer, steps = trainer_of(context), context.phases
     found = trainer.set_initial_training_values(trainer.args, trainer.get_train_dataloader())
     assert (steps.steps_per_epoch, steps.total) == (found[1], found[6])
 
@@ -187,12 +174,12 @@ def test_standing_still_before_a_thaw_does_not_stop_the_run(overrides, tmp_path,
         "hyperparameters.load_best_model_at_end=true", "hyperparameters.early_stopping_patience=2",
         "freezing=head_then_all", "freezing.head_steps=5",
     ]  # fmt: skip
-    evaluate = build.RecipeTrainer.evaluate
+    evaluate = RecipeTrainer.evaluate
 
     def flat(self, *args, **kwargs):
         return {**evaluate(self, *args, **kwargs), "eval_accuracy": 0.5}
 
-    monkeypatch.setattr(build.RecipeTrainer, "evaluate", flat)
+    monkeypatch.setattr(RecipeTrainer, "evaluate", flat)
 
     def scripted(self, args, state, control, metrics=None, **kwargs):
         return on_evaluate(self, args, state, control, {**metrics, "eval_accuracy": 0.5}, **kwargs)

@@ -70,9 +70,7 @@ def missing(split: Dataset, role: str, kind: Kind) -> tuple[str, list[int]]:
         "spans": lambda value: value is None,
         "boxes": lambda value: value is None,
     }.get(kind, lambda value: not value)
-    found = [
-        first + at for first, part in chunks.values(split, role) for at, value in enumerate(part) if lacks(value)
-    ]
+    found = [first + at for first, part in chunks.values(split, role) for at, value in enumerate(part) if lacks(value)]
     return "no label" if kind in {"number", "labels"} else f"no {kind}", found
 
 
@@ -158,9 +156,11 @@ def _seen(split: Dataset, label: str) -> Iterator[tuple[int, int]]:
     """Position and label id of each label of each row."""
     for first, part in chunks.values(split, label):
         for at, value in enumerate(part, start=first):
-            yield from ((at, label_id) for label_id, there in enumerate(value) if there) if isinstance(
-                value, list
-            ) else ((at, value),)
+            yield from (
+                ((at, label_id) for label_id, there in enumerate(value) if there)
+                if isinstance(value, list)
+                else ((at, value),)
+            )
 
 
 def _wrong(split: Dataset, role: str, column: Column, empty_texts: bool) -> list[str]:

@@ -28,7 +28,6 @@ from tunebook.training.schedules import LRSchedule
 from tunebook.training.signals import Stopped, StopWish
 from tunebook.training.trainer import RecipeTrainer
 from tunebook.training.trainer_internals import SCHEDULER_STATE
-from tunebook.training.unfreezing import UnfreezeCallback
 
 DIVERGED = 4.0
 """How many times the lowest smoothed loss ends the sweep."""
@@ -166,9 +165,7 @@ class _Watch(TrainerCallback):
 
 
 def _phase(trainer: RecipeTrainer, number: int) -> TimedPhase:
-    phases = next(
-        c.phase_schedule.phases for c in trainer.callback_handler.callbacks if isinstance(c, UnfreezeCallback)
-    )
+    phases = trainer.parts.phases.phases if trainer.parts.phases else ()
     if not 1 <= number <= len(phases):
         named = ", ".join(f"{at} ({phase.name})" for at, phase in enumerate(phases, start=1))
         raise ConfigurationError(Problem("--phase", f"there is no phase {number}; this freezing policy has {named}"))

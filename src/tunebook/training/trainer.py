@@ -115,6 +115,7 @@ class RecipeTrainer(CheckpointedTrainer):
 
     Attributes:
         frozen: modules that are wholly frozen now; they stay in eval mode.
+        lr_schedule: of the learning rate.
     """
 
     loss_is_scaled_for_ga = True
@@ -123,6 +124,7 @@ class RecipeTrainer(CheckpointedTrainer):
         super().__init__(adapted=parts.adapted, **kwargs)
         self.parts = parts
         self.regularized = parts.regularized
+        self.lr_schedule = parts.lr_schedule
         self._unwrapped: tuple[Any, PreTrainedModel] | None = None
         self._gathered: Gathered | None = None
         self.frozen = frozen_modules(self.plain_model)
@@ -216,9 +218,9 @@ class RecipeTrainer(CheckpointedTrainer):
 
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> Any:
         """The schedule of the recipe, over all groups."""
-        schedule = self.parts.lr_schedule
-        if self.lr_scheduler is None and schedule is not None and not str(self.args.optim).endswith("layerwise"):
-            self.use_scheduler(ScheduledLR(optimizer or cast(torch.optim.Optimizer, self.optimizer), schedule))
+        own = self.lr_schedule is not None and not str(self.args.optim).endswith("layerwise")
+        if self.lr_scheduler is None and self.lr_schedule is not None and own:
+            self.use_scheduler(ScheduledLR(optimizer or cast(torch.optim.Optimizer, self.optimizer), self.lr_schedule))
         return super().create_scheduler(num_training_steps, optimizer)
 
     def logged_learning_rate(self) -> float:

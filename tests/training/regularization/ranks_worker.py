@@ -8,23 +8,23 @@ import json
 import sys
 from pathlib import Path
 
-from tunebook import outcome
+from tunebook import finish
 from tunebook.check import check
 from tunebook.config.compose import compose
 from tunebook.run import run
 
 
 def main(out: str, overrides: list[str]) -> None:
-    evaluate = outcome.evaluate
+    evaluate = finish.evaluate
 
-    def watched(trainer, splits):
+    def watched(context, trainer, cache):
         digest = hashlib.sha256()
         for name, value in sorted(trainer.plain_model.state_dict().items()):
             digest.update(name.encode() + value.cpu().numpy().tobytes())
         Path(f"{out}.{trainer.args.process_index}").write_text(json.dumps(digest.hexdigest()))
-        return evaluate(trainer, splits)
+        return evaluate(context, trainer, cache)
 
-    outcome.evaluate = watched
+    finish.evaluate = watched
     run(check(compose(overrides)))
 
 

@@ -130,9 +130,7 @@ def scratch_array(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
             return np.memmap(file, dtype=dtype, mode="r+", shape=shape)
 
 
-def _write(
-    file: Path, scratch: Path, chunks: Iterable[pyarrow.Table], change: Callable[[], Change | None]
-) -> None:
+def _write(file: Path, scratch: Path, chunks: Iterable[pyarrow.Table], change: Callable[[], Change | None]) -> None:
     import pyarrow
 
     parts: list[Path] = []

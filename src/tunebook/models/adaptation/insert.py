@@ -17,8 +17,8 @@ from transformers.pytorch_utils import Conv1D
 from tunebook.config import registry
 from tunebook.errors import ModelError, Problem
 from tunebook.models.adaptation.adapted import Adapted
-from tunebook.models.adaptation.targets import targets_of
 from tunebook.models.adaptation.forward_check import check_forward
+from tunebook.models.adaptation.targets import targets_of
 from tunebook.models.adapters.base import Place
 from tunebook.models.classifier import BackboneClassifier
 from tunebook.models.depth import Depth, backbone_settings, find_depth

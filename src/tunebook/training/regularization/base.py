@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedModel
 
-    from tunebook.tasks.base import Task
     from tunebook.config.schema import Config
+    from tunebook.tasks.base import Task
     from tunebook.training.losses.base import Loss
     from tunebook.training.previous_task import PreviousTask
 

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     import torch
 
     from tunebook.config.schema import Config
-    from tunebook.training.losses.base import Loss
 
 logger = logging.getLogger("tunebook")
 
