@@ -1,4 +1,4 @@
-"""The task of a finished run, learned or scored once more on the backbone that is in training now.
+"""The task of a finished run on the backbone of the current run, to be learned or scored again.
 
 Knows the run's folder by what `tunebook.config.previous_run` reads of it; nothing of the Trainer.
 """
@@ -8,10 +8,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import datasets
 import numpy as np
+import torch
 from tokenizers import Tokenizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -39,9 +41,9 @@ class PreviousTask:
 
     Args:
         run: that learned it.
-        task: how its rows are encoded.
-        data: its rows, as that run had them.
-        splits: encoded, those that were asked for.
+        task: that it learned.
+        data: its prepared rows, as that run had them.
+        splits: encoded, those that were requested.
         model: this run's backbone under that run's frozen head.
         processor: of this run, which is that run's too.
     """
@@ -55,39 +57,43 @@ class PreviousTask:
 
     @property
     def collate(self) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
-        """Joins encoded rows into a batch."""
-        return self.task.collator(self.processor)
+        """Encoded examples -> a batch."""
+        return partial(self.task.collate, processor=self.processor)
 
     def loss(self) -> Loss:
-        """The loss that it was learned by."""
+        """The loss that it was learned with."""
         answer, train = self.task.answer, self.data.splits["train"]
         labels = TrainLabels(answer.kind, tuple(self.data.label_names), np.asarray(train["label"][:]))
         return loss_of(self.run.config, answer, labels)
+
+    def loss_sum(self, loss: Loss, batch: dict[str, Any]) -> torch.Tensor:
+        """The losses of a batch, each times its weight, summed; a scalar with its graph."""
+        return self.task.loss(self.task.forward(self.model, batch), batch, loss).total
 
 
 def load_previous(
     run: PreviousRun, model: PreTrainedModel, processor: Any, processes: Processes, splits: Sequence[str], key: str
 ) -> PreviousTask:
-    """Everything that is needed to learn or score a previous task.
+    """Load what is needed to learn or score a previous task.
 
     Args:
-        run: as its folder says.
+        run: as read from its folder.
         model: in training.
         processor: of this run.
         processes: that train together; the main one reads first.
-        splits: to encode; those that the run has not are left out.
+        splits: to encode; those that the run does not have are left out.
         key: that names the run, for messages.
 
     Raises:
-        DataError: its rows cannot be read any more, or are not those that it had.
-        ModelError: its backbone or its processor is not of the form of this run's.
+        DataError: its rows cannot be read any more, or have changed.
+        ModelError: its backbone or its processor differs from this run's.
     """
     task = registry.load("task", run.config.task.name).Task(run.config.task.options)
     if processes.main:
         logger.info("previous run %s (%s):", run.title, key)
     with processes.main_first():
         try:
-            data = rows_of(run.config, run.cwd)
+            data = rows_of(run.config, task, run.cwd)
         except TunebookError as error:
             raise DataError([Problem(key, f"{run.title}: {one.key} {one.message}") for one in error.problems]) from None
         _require_same_rows(run, data, key)
@@ -98,7 +104,7 @@ def load_previous(
         wanted = {name: data.splits[name] for name in splits if name in data.splits}
         encoded = {name: task.encode(split, processor, previous) for name, split in wanted.items()}
     if "train" in encoded:
-        data, encoded["train"] = _as_treated(run, data, encoded["train"], task, processes)
+        data, encoded["train"] = _with_policy(run, data, encoded["train"], task, processes)
     return PreviousTask(run, task, data, encoded, previous, processor)
 
 
@@ -106,14 +112,14 @@ def _require_same_rows(run: PreviousRun, data: PreparedData, key: str) -> None:
     changed = [split for split, digest in run.fingerprints.items() if data.fingerprints.get(split) != digest]
     if changed:
         message = (
-            f"the rows of {run.title} have changed since it ran ({', '.join(changed)}), so that its figures would not "
-            "compare; put them back, or run it anew"
+            f"the rows of {run.title} have changed since it ran ({', '.join(changed)}), so that its figures cannot be "
+            "compared; restore them, or run it again"
         )
         raise DataError(Problem(key, message))
 
 
 def _require_same_processor(run: PreviousRun, processor: Any, key: str) -> None:
-    """The previous rows are encoded by this run's processor, which must do what the previous run's did."""
+    """The previous rows are encoded by this run's processor, which must do the same as the previous run's."""
     wanted = ModelConfig(name_or_path=str(run.model.resolve()))
     if isinstance(processor, PreTrainedTokenizerBase):
         same = _tokenizes(load_tokenizer(wanted)) == _tokenizes(processor)
@@ -126,7 +132,7 @@ def _require_same_processor(run: PreviousRun, processor: Any, key: str) -> None:
 
 
 def _tokenizes(tokenizer: PreTrainedTokenizerBase) -> tuple[Any, ...]:
-    """What decides the ids of a text, but for where it is cut and padded."""
+    """What determines the ids of a text, without truncation and padding."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         return type(tokenizer), tokenizer.get_vocab()
@@ -136,17 +142,17 @@ def _tokenizes(tokenizer: PreTrainedTokenizerBase) -> tuple[Any, ...]:
     return plain.to_str(), tokenizer.all_special_tokens
 
 
-def _as_treated(
+def _with_policy(
     run: PreviousRun, data: PreparedData, encoded: datasets.Dataset, task: Task, processes: Processes
 ) -> tuple[PreparedData, datasets.Dataset]:
-    """The training rows without those, or with the weights, that the run chose for labels that are probably wrong."""
-    kept = treatment.read(run.path)
-    if kept is None:
+    """The training rows after the run's policy for labels that are probably wrong: some dropped, or with weights."""
+    recorded = treatment.read(run.path)
+    if recorded is None:
         return data, encoded
 
     def never(rows: datasets.Dataset) -> np.ndarray:
-        raise RuntimeError("what the run has kept says which rows")
+        raise RuntimeError("the run recorded which rows")
 
     seed = run.config.dataset.split.seed
-    treated = treatment.treat(run.config.cleaning, data, encoded, never, task.answer.kind, seed, processes, kept)
+    treated = treatment.treat(run.config.cleaning, data, encoded, never, task.answer.kind, seed, processes, recorded)
     return treated.data, treated.encoded

@@ -17,8 +17,6 @@ from tunebook.training.regularization.base import Collate, Method, MethodContext
 if TYPE_CHECKING:
     import torch
 
-    from tunebook.training.losses.base import Loss
-
 logger = logging.getLogger("tunebook")
 
 PREVIOUS = "previous"
@@ -57,7 +55,7 @@ def start(options: Options, context: MethodContext) -> Method:
 
     def extra_loss(batch: dict[str, Any]) -> torch.Tensor | None:
         added = batch.pop(PREVIOUS, None)
-        return None if added is None else options.weight * summed(previous.model, loss, added)
+        return None if added is None else options.weight * previous.loss_sum(loss, added)
 
     return Method(
         wrap_rows=lambda own: WithPrevious(own, rows, rate, context.seed),
@@ -121,10 +119,3 @@ def with_previous_batch(own: Collate, previous: Collate) -> Callable[[list[dict[
         return {**own(rows), **({PREVIOUS: dict(previous(added))} if added else {})}
 
     return collate
-
-
-def summed(model: Any, loss: Loss, batch: dict[str, Any]) -> torch.Tensor:
-    """The losses of previous rows, each by its weight, summed."""
-    labels, weights = batch["labels"], batch["weight"]
-    inputs = {name: value for name, value in batch.items() if name not in {"labels", "weight", "row"}}
-    return (loss(model(**inputs)["logits"], labels) * weights).sum()
