@@ -57,7 +57,7 @@ def test_borders_are_rounded_and_not_lengths():
 def test_the_phase_of_a_step():
     steps = phase_schedule(plan(*equal(Span(5, "steps"), 3)), 7, 28, 1e-3)
     assert [steps.at(step).name for step in (0, 4, 5, 9, 10, 27, 28)] == ["p0", "p0", "p1", "p1", "p2", "p2", "p2"]
-    assert steps.ever == {"p0", "p1", "p2"}
+    assert set().union(*(phase.planned.trained for phase in steps.phases)) == {"p0", "p1", "p2"}
 
 
 @pytest.mark.parametrize(

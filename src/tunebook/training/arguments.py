@@ -43,6 +43,7 @@ def training_arguments(
         ConfigurationError: transformers refuses the settings.
     """
     configured = {key: value for key, value in config.training_arguments().items() if key not in _OURS}
+    evaluated = configured.get("eval_strategy", "no")
     settings: dict[str, Any] = {
         **configured,
         "output_dir": str(checkpoints),
@@ -52,7 +53,7 @@ def training_arguments(
         "fp16": precision == "fp16",
         # transformers allows bf16 on a processor only when it is asked for by name.
         "use_cpu": device.type == "cpu",
-        "save_strategy": configured.get("save_strategy", _save_strategy(configured)),
+        "save_strategy": configured.get("save_strategy", "epoch" if evaluated == "no" else evaluated),
         "remove_unused_columns": False,
         "label_names": ["labels"],
         "logging_nan_inf_filter": False,
@@ -85,8 +86,3 @@ def _schedule(configured: dict[str, Any], higher: bool) -> dict[str, Any]:
             "lr_scheduler_kwargs": {"mode": "max" if higher else "min", **(configured.get("lr_scheduler_kwargs") or {})}
         }
     return {}
-
-
-def _save_strategy(configured: dict[str, Any]) -> str:
-    strategy = configured.get("eval_strategy", "no")
-    return strategy if strategy != "no" else "epoch"

@@ -31,7 +31,7 @@ def checkpoint_name(step: int) -> str:
 
 
 def checkpoints(root: Path) -> list[Path]:
-    """Checkpoint folders, oldest step first, whole or not."""
+    """Checkpoint folders, oldest step first, complete or not."""
     numbered = [(int(match[1]), path) for path in root.glob("checkpoint-*") if (match := _NAME.match(path.name))]
     return [path for _, path in sorted(numbered)]
 
@@ -76,7 +76,7 @@ def saving(final: Path, main: bool, wait: Callable[[], None], facts: dict[str, A
 
 
 def problems(folder: Path) -> list[str]:
-    """Why a checkpoint is not whole; empty if it is. Compares every file's size and CRC-32 with the manifest."""
+    """Why a checkpoint is not complete; empty if it is. Compares every file's size and CRC-32 with the manifest."""
     try:
         listed = files.read_json(folder / MANIFEST)["files"]
     except FileNotFoundError:
@@ -101,7 +101,7 @@ def facts(folder: Path) -> dict[str, Any]:
 
 
 def newest_whole(root: Path) -> Path | None:
-    """The newest whole checkpoint; incomplete ones are renamed with a warning, leftovers removed."""
+    """The newest complete checkpoint; incomplete ones are renamed with a warning, leftovers removed."""
     for leftover in root.glob(".*"):
         if leftover.name.startswith(_ASIDE):
             shutil.rmtree(leftover)

@@ -50,11 +50,6 @@ class PhaseSchedule:
         """The phase of an optimizer step; the last one for steps after the end."""
         return next((phase for phase in self.phases if step < phase.end), self.phases[-1])
 
-    @property
-    def ever(self) -> frozenset[str]:
-        """Names of the parameters that train in some phase."""
-        return frozenset().union(*(phase.planned.trained for phase in self.phases))
-
 
 def phase_schedule(plan: FreezingPlan, steps_per_epoch: int, total: int, base_rate: float) -> PhaseSchedule:
     """The phases in optimizer steps.

@@ -26,7 +26,7 @@ class Processes:
     """
 
     def __init__(self, use_cpu: bool = False, patience: int = 1800) -> None:
-        # accelerate counts the processes of a launcher on CPUs only when it is told that they are to be CPUs.
+        # accelerate counts the processes of a launcher on CPUs only when it is asked for CPUs.
         cpu = use_cpu or parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
         if torch.distributed.is_available():
             # Functions there store the group as a default when they are imported: later, they would keep it alive.

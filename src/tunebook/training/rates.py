@@ -181,14 +181,14 @@ def _step_of_a_layer(depth: Depth, wanted: Any, base: float) -> float:
 
 
 def _by_pattern(model: nn.Module, trained: list[str], rules: list[Any]) -> dict[str, int]:
-    """Which pattern decides a parameter, for those that one decides; a tied parameter answers to all its names."""
+    """Which pattern decides a parameter, for those that one decides; a tied parameter is matched by any of its names."""
     if not rules:
         return {}
     aliases = {name: names for name, names in all_names(model).items() if name in set(trained)}
     decided: dict[str, int] = {}
     for name, names in aliases.items():
-        found = (at for at, rule in enumerate(rules) if any(re.search(rule.pattern, alias) for alias in names))
-        if (first := next(found, None)) is not None:
+        matches = (at for at, rule in enumerate(rules) if any(re.search(rule.pattern, alias) for alias in names))
+        if (first := next(matches, None)) is not None:
             decided[name] = first
     problems = []
     for at, rule in enumerate(rules):
