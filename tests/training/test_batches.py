@@ -34,7 +34,7 @@ def test_the_sum_is_spelled_out():
 
 
 def test_an_uneven_share_is_refused_with_the_nearest_sizes():
-    with pytest.raises(ConfigurationError, match="10 cannot be shared evenly by 4 processes; use 8 or 12"):
+    with pytest.raises(ConfigurationError, match="10 cannot be divided evenly among 4 processes; use 8 or 12"):
         batch_layout(10, 8, 4)
 
 

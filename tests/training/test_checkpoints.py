@@ -41,7 +41,7 @@ def test_nothing_stands_under_the_name_while_it_is_written(tmp_path):
 
 BREAKS = {
     "missing": (lambda folder: (folder / "rng_state.pth").unlink(), "rng_state.pth is missing"),
-    "truncated": (lambda folder: (folder / "model.safetensors").write_text("wei"), "has 3 bytes instead of 7"),
+    "truncated": (lambda folder: (folder / "model.safetensors").write_text("wei"), "has 3 bytes, not 7"),
     "changed": (lambda folder: (folder / "model.safetensors").write_text("wEights"), "is damaged"),
     "no manifest": (lambda folder: (folder / "manifest.json").unlink(), "manifest.json is missing"),
     "bad manifest": (lambda folder: (folder / "manifest.json").write_text("{"), "manifest.json cannot be read"),

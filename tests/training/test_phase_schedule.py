@@ -57,7 +57,7 @@ def test_borders_are_rounded_and_not_lengths():
 def test_the_phase_of_a_step():
     steps = phase_schedule(plan(*equal(Span(5, "steps"), 3)), 7, 28, 1e-3)
     assert [steps.at(step).name for step in (0, 4, 5, 9, 10, 27, 28)] == ["p0", "p0", "p1", "p1", "p2", "p2", "p2"]
-    assert steps.ever == {"p0", "p1", "p2"}
+    assert set().union(*(phase.planned.trained for phase in steps.phases)) == {"p0", "p1", "p2"}
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_the_table_says_when_what_how_much_and_how_fast():
     assert [line.split("  ")[0] for line in lines] == ["phase", "head", "everything"]
     cells = [re.split(" {2,}", line) for line in lines[1:]]
     assert cells[0] == ["head", "0 to 1", "1 to 4", "head", "10", "10.0%", "0.1"]
-    assert cells[1] == ["everything", "1 to 2.5", "5 to 10", "everything", "10", "10.0%", "0.0005, schedule anew"]
+    assert cells[1] == ["everything", "1 to 2.5", "5 to 10", "everything", "10", "10.0%", "0.0005, schedule restarts"]
 
 
 def test_the_table_of_one_phase_is_that_of_its_rules():
@@ -120,4 +120,4 @@ def test_the_table_names_what_never_thaws():
     lines = freezing_lines(phase_schedule(plan(*phases), 4, 8, 1e-3), rates)
     assert lines[-1] == "training ends before these phases begin: p2; p3"
     lines = freezing_lines(phase_schedule(plan(*phases), 4, 3, 1e-3), rates)
-    assert lines[-1].startswith("nothing thaws: training ends before these phases begin")
+    assert lines[-1].startswith("nothing is unfrozen: training ends before these phases begin")

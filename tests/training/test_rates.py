@@ -119,7 +119,7 @@ def test_patterns_that_decide_nothing_are_told_all_at_once():
 
 
 def test_a_pattern_for_what_never_trains_is_refused():
-    with pytest.raises(ConfigurationError, match="finds no parameter that trains"):
+    with pytest.raises(ConfigurationError, match="matches no parameter that trains"):
         of(model_of("bert"), {"classifier.weight"}, learning_rates=[{"pattern": "query", "learning_rate": 1}])
 
 

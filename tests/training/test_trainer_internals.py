@@ -16,7 +16,7 @@ from tunebook.training.trainer_internals import (
     limit_to_one_gpu,
 )
 
-CHANGED = f"transformers {transformers.__version__} is installed; training/trainer_internals.py was written against {VERIFIED}."
+CHANGED = f"transformers {transformers.__version__} is installed, trainer_internals.py was written against {VERIFIED}."
 
 SIGNATURES = {
     "_save": ["output_dir", "state_dict"],

@@ -21,6 +21,7 @@ from tests.training.test_gradients import without_dropout
 from tunebook.config.compose import compose
 from tunebook.errors import FreezingError
 from tunebook.models.depth import find_depth
+from tunebook.training import build
 from tunebook.training.trainer import RecipeTrainer
 from tunebook.training.unfreezing import LastPhasePatience
 

@@ -30,9 +30,10 @@ def training_arguments(context: RunContext, best_metric: str, higher: bool) -> T
     """
     config, layout, precision = context.config, context.layout, context.precision.name
     device = context.processes.state.device
-    said = {key: value for key, value in config.training_arguments().items() if key not in _OURS}
+    configured = {key: value for key, value in config.training_arguments().items() if key not in _OURS}
+    evaluated = configured.get("eval_strategy", "no")
     settings: dict[str, Any] = {
-        **said,
+        **configured,
         "output_dir": str(context.directory.checkpoints),
         "per_device_train_batch_size": layout.per_device,
         "gradient_accumulation_steps": layout.accumulation,
@@ -40,18 +41,18 @@ def training_arguments(context: RunContext, best_metric: str, higher: bool) -> T
         "fp16": precision == "fp16",
         # transformers allows bf16 on a processor only when it is asked for by name.
         "use_cpu": device.type == "cpu",
-        "save_strategy": said.get("save_strategy", _save_strategy(said)),
+        "save_strategy": configured.get("save_strategy", "epoch" if evaluated == "no" else evaluated),
         "remove_unused_columns": False,
         "label_names": ["labels"],
         "logging_nan_inf_filter": False,
         "restore_callback_states_from_checkpoint": True,
-        "disable_tqdm": said.get("disable_tqdm", not sys.stderr.isatty()),
+        "disable_tqdm": configured.get("disable_tqdm", not sys.stderr.isatty()),
         "metric_for_best_model": f"eval_{best_metric}",
         "greater_is_better": higher,
     }
-    settings |= _schedule(said, higher)
-    if settings["save_strategy"] == "steps" and "save_steps" not in said and "eval_steps" in said:
-        settings["save_steps"] = said["eval_steps"]
+    settings |= _schedule(configured, higher)
+    if settings["save_strategy"] == "steps" and "save_steps" not in configured and "eval_steps" in configured:
+        settings["save_steps"] = configured["eval_steps"]
     try:
         arguments = TrainingArguments(**settings)
     except (ValueError, TypeError, ImportError) as error:
@@ -62,17 +63,14 @@ def training_arguments(context: RunContext, best_metric: str, higher: bool) -> T
     return arguments
 
 
-def _schedule(said: dict[str, Any], higher: bool) -> dict[str, Any]:
-    """What transformers is told of the schedule: of our own nothing but that it is theirs not to make."""
-    name = said.get("lr_scheduler_type")
+def _schedule(configured: dict[str, Any], higher: bool) -> dict[str, Any]:
+    """transformers' settings of the schedule; our own schedules are made by `schedules`, not by transformers."""
+    name = configured.get("lr_scheduler_type")
     if name in schedule_options.OWN:
         return {"lr_scheduler_type": "constant", "lr_scheduler_kwargs": None}
     if name in schedule_options.BY_METRIC:
-        # Left to itself it takes the metric for a loss, and slows down while an accuracy rises.
-        return {"lr_scheduler_kwargs": {"mode": "max" if higher else "min", **(said.get("lr_scheduler_kwargs") or {})}}
+        # By default it treats the metric as a loss, and lowers the rate while an accuracy rises.
+        return {
+            "lr_scheduler_kwargs": {"mode": "max" if higher else "min", **(configured.get("lr_scheduler_kwargs") or {})}
+        }
     return {}
-
-
-def _save_strategy(said: dict[str, Any]) -> str:
-    strategy = said.get("eval_strategy", "no")
-    return strategy if strategy != "no" else "epoch"

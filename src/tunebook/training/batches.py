@@ -1,7 +1,7 @@
-"""Which rows make up each optimizer step, and how a step is shared out over devices and micro-batches.
+"""Which examples make up each optimizer step, and how a step is divided among devices and micro-batches.
 
-The rows of a step depend on (seed, epoch) alone, so that every layout of the same effective batch sees the
-same steps; a last step with too few rows for every device is filled with rows that do not count.
+The examples of a step depend on (seed, epoch) alone, so that every layout of the same effective batch has the same
+steps; a last step with too few examples for every device is filled with examples that do not count.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Strategy = Literal["random", "group_by_length", "sequential"]
 
 @dataclass(frozen=True)
 class BatchLayout:
-    """One effective batch = per_device rows × processes × accumulation micro-batches."""
+    """One effective batch = per_device examples × processes × accumulation micro-batches."""
 
     per_device: int
     processes: int
@@ -32,7 +32,7 @@ class BatchLayout:
 
     @property
     def effective(self) -> int:
-        """Rows per optimizer step."""
+        """Examples per optimizer step."""
         return self.per_device * self.processes * self.accumulation
 
     def __str__(self) -> str:
@@ -44,23 +44,23 @@ class BatchLayout:
 
 
 def batch_layout(effective: int | None, per_device: int, processes: int, accumulation: int = 1) -> BatchLayout:
-    """Share an effective batch out.
+    """Divide an effective batch among processes and micro-batches.
 
     Args:
-        effective: rows per optimizer step; None: per_device × processes × accumulation.
-        per_device: the most rows that a device takes at once.
+        effective: examples per optimizer step; None: per_device × processes × accumulation.
+        per_device: the most examples that a device takes at once.
         processes: devices that train together.
         accumulation: used only where `effective` is None.
 
     Raises:
-        ConfigurationError: the effective batch cannot be shared evenly by the processes.
+        ConfigurationError: the effective batch cannot be divided evenly among the processes.
     """
     if effective is None:
         return BatchLayout(per_device, processes, accumulation)
     if effective % processes:
         below = effective - effective % processes
         near = " or ".join(str(n) for n in (below, below + processes) if n)
-        message = f"{effective} cannot be shared evenly by {processes} processes; use {near}"
+        message = f"{effective} cannot be divided evenly among {processes} processes; use {near}"
         raise ConfigurationError(Problem("hyperparameters.effective_batch_size", message))
     share = effective // processes
     fitting = next(size for size in range(min(per_device, share), 0, -1) if share % size == 0)
@@ -68,40 +68,40 @@ def batch_layout(effective: int | None, per_device: int, processes: int, accumul
 
 
 def epoch_order(
-    rows: int, effective: int, strategy: Strategy, seed: int, epoch: int, lengths: Sequence[int] | None = None
+    count: int, effective: int, strategy: Strategy, seed: int, epoch: int, lengths: Sequence[int] | None = None
 ) -> list[int]:
-    """The order of all rows in an epoch; consecutive runs of `effective` rows are the steps.
+    """The order of all examples in an epoch; consecutive runs of `effective` examples are the steps.
 
-    With length grouping, rows are shuffled, sorted by length within pools of up to 50 steps, cut into steps,
-    and the steps shuffled, so that rows of a step are alike in length but lengths do not rise or fall with time.
+    With length grouping, examples are shuffled, sorted by length within pools of up to 50 steps, cut into steps, and
+    the steps shuffled, so that the examples of a step have similar lengths, which do not rise or fall with time.
     """
     if strategy == "sequential":
-        return list(range(rows))
+        return list(range(count))
     generator = torch.Generator().manual_seed((seed * 1_000_003 + epoch) % 2**63)
-    order = torch.randperm(rows, generator=generator).tolist()
+    order = torch.randperm(count, generator=generator).tolist()
     if strategy == "random" or lengths is None:
         return order
-    pool = effective * max(1, min(50, rows // (effective * 4)))
+    pool = effective * max(1, min(50, count // (effective * 4)))
     steps: list[list[int]] = []
-    for start in range(0, rows, pool):
-        by_length = sorted(order[start : start + pool], key=lambda row: -lengths[row])
+    for start in range(0, count, pool):
+        by_length = sorted(order[start : start + pool], key=lambda example: -lengths[example])
         steps += [by_length[at : at + effective] for at in range(0, len(by_length), effective)]
     whole = [step for step in steps if len(step) == effective]
     shuffled = [whole[at] for at in torch.randperm(len(whole), generator=generator).tolist()]
     # Only the last pool can end in a step that is not full; it stays the last one.
-    return [row for step in [*shuffled, *(step for step in steps if len(step) < effective)] for row in step]
+    return [one for step in [*shuffled, *(step for step in steps if len(step) < effective)] for one in step]
 
 
 class EffectiveBatches(Sampler[list[RowKey]]):
-    """Micro-batches of one process, as lists of row keys for `TrainRows`.
+    """Micro-batches of one process, as lists of keys for `TrainRows`; the row of a key is an example's number.
 
     Args:
-        sampling: which rows an epoch holds.
+        sampling: which examples an epoch has.
         layout: of the effective batch.
         rank: of this process.
         strategy: of `epoch_order`.
-        seed: of the draw and the order; the epoch is added.
-        lengths: of the training rows, for length grouping.
+        seed: of the sampling and the order; the epoch is added.
+        lengths: of the training examples, for length grouping.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class EffectiveBatches(Sampler[list[RowKey]]):
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Fix the rows and the order of the next pass."""
+        """Set the examples and the order of the next epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -135,21 +135,21 @@ class EffectiveBatches(Sampler[list[RowKey]]):
                 yield step[at : at + size] or [step[0]._replace(counted=False)]
 
     def keys(self) -> list[RowKey]:
-        """All keys of the epoch in order, before they are shared out."""
-        drawn = self.sampling.draw(self.seed, self.epoch)
-        lengths = [self.lengths[row] for row in drawn] if self.lengths is not None else None
+        """All keys of the epoch in order, for all processes."""
+        sampled = self.sampling.draw(self.seed, self.epoch)
+        lengths = [self.lengths[example] for example in sampled] if self.lengths is not None else None
         order = epoch_order(self.rows, self.layout.effective, self.strategy, self.seed, self.epoch, lengths)
-        copies = _copies(drawn)
-        return [RowKey(int(drawn[at]), self.epoch, int(copies[at])) for at in order]
+        copies = _copies(sampled)
+        return [RowKey(int(sampled[at]), self.epoch, int(copies[at])) for at in order]
 
-    def _rounds(self, rows: int) -> int:
-        return math.ceil(math.ceil(rows / self.layout.per_device) / self.layout.processes)
+    def _rounds(self, examples: int) -> int:
+        return math.ceil(math.ceil(examples / self.layout.per_device) / self.layout.processes)
 
 
-def _copies(drawn: np.ndarray) -> np.ndarray:
-    """How often each entry has come before: [3, 1, 3, 3] gives [0, 0, 1, 2]."""
-    order = np.argsort(drawn, kind="stable")
-    counts = np.unique(drawn, return_counts=True)[1]
-    copies = np.empty(len(drawn), dtype=np.int64)
-    copies[order] = np.arange(len(drawn)) - np.repeat(np.cumsum(counts) - counts, counts)
+def _copies(sampled: np.ndarray) -> np.ndarray:
+    """How often each entry came before: [3, 1, 3, 3] gives [0, 0, 1, 2]."""
+    order = np.argsort(sampled, kind="stable")
+    counts = np.unique(sampled, return_counts=True)[1]
+    copies = np.empty(len(sampled), dtype=np.int64)
+    copies[order] = np.arange(len(sampled)) - np.repeat(np.cumsum(counts) - counts, counts)
     return copies

@@ -1,4 +1,4 @@
-"""What happens beside the training loop: the vote before each step, stopping by signal, history and progress."""
+"""Callbacks of every training: agreement before each step, stopping by signal, history, progress. Knows no recipe."""
 
 from __future__ import annotations
 
@@ -11,13 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import (
-    ProgressCallback,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-)
+from transformers import ProgressCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from tunebook import files
 from tunebook.errors import Problem, TrainingDiverged
@@ -29,7 +23,7 @@ logger = logging.getLogger("tunebook")
 
 @dataclass
 class StepFacts:
-    """What is known of the optimizer step that is being made.
+    """Facts of the current optimizer step.
 
     Args:
         losses: (loss, row numbers) of each of its micro-batches.
@@ -43,69 +37,65 @@ class StepFacts:
 class StopSync(TrainerCallback):
     """Before each optimizer step the processes agree: are loss and gradient finite, has a signal come?
 
-    One exchange of two numbers. A loss or gradient that is not finite stops the run before it reaches the
-    weights; a signal saves after the step and stops.
+    They exchange two numbers. A loss or gradient that is not finite stops the run before it changes the weights; after
+    a signal the run saves at the end of the step and stops.
 
     Args:
-        processes: that vote.
-        wish: for signals.
+        processes: that train together.
+        wish: the signal that came.
         step: the Trainer's facts; emptied here.
     """
 
     def __init__(self, processes: Processes, wish: StopWish, step: StepFacts) -> None:
         self.processes, self.wish, self.step = processes, wish, step
         self.signal = 0
-        self.waits = False
+        self.save_after_epoch = False
 
-    def on_pre_optimizer_step(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        """Vote."""
+    def on_pre_optimizer_step(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Exchange whether this process's step is finite, and its signal."""
         finite = bool(torch.stack([loss for loss, _ in self.step.losses]).isfinite().all())
         # In fp16 a gradient overflows now and then; the scaler skips that step and lowers its scale.
         finite = finite and (args.fp16 or self.step.gradient is None or math.isfinite(self.step.gradient))
-        bad, number = self.processes.largest([0.0 if finite else 1.0, float(self.wish.number)])
+        not_finite, number = self.processes.largest([0.0 if finite else 1.0, float(self.wish.number)])
         self.signal = int(number)
-        if bad:
+        if not_finite:
             self._diverged(args, state)
         self.step.losses.clear()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Ask for a checkpoint if a signal has come; after an epoch's last step it waits for the evaluation.
+        """Request a checkpoint if a signal has come; after an epoch's last step, once it has been evaluated.
 
-        A run that resumes there goes on with the next epoch and would never evaluate this one.
+        A run that resumes there continues with the next epoch and would never evaluate this one.
         """
         wanted = control.should_save or bool(self.signal)
         last = control.should_training_stop or float(state.epoch).is_integer()
-        self.waits = wanted and last
+        self.save_after_epoch = wanted and last
         control.should_save = wanted and not last
 
-    def on_epoch_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        """Ask for the checkpoint that has waited; the evaluation comes first."""
-        control.should_save = control.should_save or self.waits
+    def on_epoch_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Request the postponed checkpoint; the evaluation comes first."""
+        control.should_save = control.should_save or self.save_after_epoch
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Stop, now that the checkpoint is whole."""
-        self.waits = False
+        """Stop, now that the checkpoint is complete."""
+        self.save_after_epoch = False
         if self.signal:
             raise Stopped(self.signal, state.global_step)
 
     def _diverged(self, args: TrainingArguments, state: TrainerState) -> None:
         losses = self.step.losses
-        guilty = [(loss, rows) for loss, rows in losses if not loss.isfinite()]
-        what = f"loss is {float(guilty[0][0])}" if guilty else f"gradient's norm is {self.step.gradient}"
-        own = [int(row) for _, rows in guilty or losses for row in rows]
-        # A process whose own losses are fine names no rows when another one's are not.
-        told = self.processes.gather([(what, own, bool(guilty))])
-        told = [entry for entry in told if entry[2]] or told
-        rows = sorted({row for _, own, _ in told for row in own})
+        bad = [(loss, rows) for loss, rows in losses if not loss.isfinite()]
+        what = f"loss is {float(bad[0][0])}" if bad else f"gradient's norm is {self.step.gradient}"
+        own = [int(row) for _, rows in bad or losses for row in rows]
+        # A process whose own losses are finite names no rows when another one's are not.
+        reports = self.processes.gather([(what, own, bool(bad))])
+        reports = [report for report in reports if report[2]] or reports
+        rows = sorted({row for _, own, _ in reports for row in own})
         shown = ", ".join(map(str, rows[:64])) + (f", … ({len(rows)} in all)" if len(rows) > 64 else "")
         raise TrainingDiverged(
             Problem(
                 f"step {state.global_step + 1}",
-                f"the {told[0][0]} on training rows {shown} (counted from 0). Look at these rows, lower "
+                f"the {reports[0][0]} on training rows {shown} (counted from 0). Look at these rows, lower "
                 f"hyperparameters.learning_rate (the base rate is {args.learning_rate:g}), or use "
                 "runtime.precision=float32; the weights before this step are in the newest checkpoint",
             )
@@ -113,25 +103,16 @@ class StopSync(TrainerCallback):
 
 
 class History(TrainerCallback):
-    """Every logged step as one JSON line, in step with the checkpoint that a run resumes from."""
+    """Every logged step as one JSON line; a resumed run continues the history of its checkpoint."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        """Start anew, with what the checkpoint remembers."""
+    def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Start the file again, with the entries of the checkpoint."""
         files.write_text(self.path, "".join(f"{json.dumps(entry)}\n" for entry in state.log_history))
 
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def on_log(self, args: Any, state: TrainerState, control: Any, logs: Any = None, **kwargs: Any) -> None:
         """Append the newest entry."""
         with self.path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(state.log_history[-1]) + "\n")
@@ -144,21 +125,12 @@ class Progress(TrainerCallback):
         self.began = time.monotonic()
         self.first_step = 0
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Start the clock."""
         self.began, self.first_step = time.monotonic(), state.global_step
 
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """Tell."""
+    def on_log(self, args: Any, state: TrainerState, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        """Log the step or the evaluation."""
         logs = logs or {}
         if "loss" in logs:
             logger.info(
@@ -183,7 +155,7 @@ class Progress(TrainerCallback):
 
 
 class Bar(ProgressCallback):
-    """transformers' progress bar without its own lines: `Progress` tells the figures, once and in the log too."""
+    """transformers' progress bar without its own lines: `Progress` logs the figures."""
 
     def on_log(self, *args: Any, **kwargs: Any) -> None:
         """Nothing: see `Progress`."""

@@ -1,4 +1,4 @@
-"""A Trainer whose checkpoints are whole or not there, and that resumes to the bit; knows nothing of recipes.
+"""A Trainer whose checkpoints are complete or do not exist, and that resumes to the bit; knows nothing of recipes.
 
 Each change is explained in docs/decisions.md; the private parts of transformers are reached by `trainer_internals`.
 """
@@ -48,7 +48,7 @@ class CheckpointedTrainer(TrainerHooks):
                 self.processing_class.save_pretrained(folder)
 
     def save_checkpoint(self) -> None:
-        """Written into a folder of another name, which is renamed when it is whole."""
+        """Written into a folder of another name, which is renamed when it is complete."""
         root = Path(str(self.args.output_dir))
         final = root / checkpoints.checkpoint_name(self.state.global_step)
         best = root / checkpoints.checkpoint_name(self.state.best_global_step) if self.state.best_global_step else None

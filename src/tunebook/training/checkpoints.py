@@ -1,4 +1,4 @@
-"""Checkpoints that are whole or not there: written aside, listed, renamed; verified before they are used.
+"""Checkpoints that are complete or do not exist: written under another name, then renamed; verified before use.
 
 Knows folders and files, nothing of the Trainer.
 """
@@ -31,20 +31,20 @@ def checkpoint_name(step: int) -> str:
 
 
 def checkpoints(root: Path) -> list[Path]:
-    """Checkpoint folders, oldest step first, whole or not."""
-    found = [(int(match[1]), path) for path in root.glob("checkpoint-*") if (match := _NAME.match(path.name))]
-    return [path for _, path in sorted(found)]
+    """Checkpoint folders, oldest step first, complete or not."""
+    numbered = [(int(match[1]), path) for path in root.glob("checkpoint-*") if (match := _NAME.match(path.name))]
+    return [path for _, path in sorted(numbered)]
 
 
 @contextlib.contextmanager
 def saving(final: Path, main: bool, wait: Callable[[], None], facts: dict[str, Any]) -> Iterator[Path]:
-    """A folder aside to write a checkpoint into; once every process is done it takes its final name.
+    """A folder of another name to write a checkpoint into; when every process is done it gets its final name.
 
     Args:
         final: the checkpoint's folder.
         main: whether this process renames.
         wait: a barrier over all processes.
-        facts: kept in the manifest (the step, the number of processes).
+        facts: stored in the manifest (the step, the number of processes).
 
     Raises:
         RunDirectoryError: the disk is full.
@@ -76,46 +76,46 @@ def saving(final: Path, main: bool, wait: Callable[[], None], facts: dict[str, A
 
 
 def problems(folder: Path) -> list[str]:
-    """Why a checkpoint is not whole; empty if it is. Compares every file's size and CRC-32 with the manifest."""
+    """Why a checkpoint is not complete; empty if it is. Compares every file's size and CRC-32 with the manifest."""
     try:
         listed = files.read_json(folder / MANIFEST)["files"]
     except FileNotFoundError:
         return [f"{MANIFEST} is missing"]
     except (ValueError, KeyError, TypeError):
         return [f"{MANIFEST} cannot be read"]
-    found = []
+    reasons = []
     for name, (size, checksum) in listed.items():
         path = folder / name
         if not path.is_file():
-            found.append(f"{name} is missing")
+            reasons.append(f"{name} is missing")
         elif path.stat().st_size != size:
-            found.append(f"{name} has {path.stat().st_size} bytes instead of {size}")
+            reasons.append(f"{name} has {path.stat().st_size} bytes, not {size}")
         elif _crc32(path) != checksum:
-            found.append(f"{name} is damaged")
-    return found
+            reasons.append(f"{name} is damaged")
+    return reasons
 
 
 def facts(folder: Path) -> dict[str, Any]:
-    """What `saving` was told to keep of a whole checkpoint."""
+    """The facts that `saving` stored with a complete checkpoint."""
     return {key: value for key, value in files.read_json(folder / MANIFEST).items() if key != "files"}
 
 
 def newest_whole(root: Path) -> Path | None:
-    """The newest whole checkpoint; ones that are not whole are put aside with a warning, leftovers removed."""
+    """The newest complete checkpoint; incomplete ones are renamed with a warning, leftovers removed."""
     for leftover in root.glob(".*"):
         if leftover.name.startswith(_ASIDE):
             shutil.rmtree(leftover)
     for candidate in reversed(checkpoints(root)):
-        found = problems(candidate)
-        if not found:
+        reasons = problems(candidate)
+        if not reasons:
             return candidate
         broken = candidate.with_name(f"broken-{candidate.name}")
         remove(broken)
         candidate.rename(broken)
         logger.warning(
-            "%s is not whole (%s); put aside as %s, the one before is used",
+            "%s is not whole (%s); renamed to %s, the one before is used",
             candidate.name,
-            "; ".join(found),
+            "; ".join(reasons),
             broken.name,
         )
     return None
@@ -132,7 +132,7 @@ def rotate(root: Path, keep: int | None, best: Path | None) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder so that no part of it ever stands under its name."""
+    """Remove a folder so that it never exists incomplete under its name."""
     if folder.exists():
         aside = folder.with_name(f".deleting-{folder.name}")
         shutil.rmtree(aside, ignore_errors=True)

@@ -1,7 +1,7 @@
-"""Sweeps the learning rate over a few steps of a training that leaves no trace. Knows the Trainer; writes nothing.
+"""Sweeps the learning rate over a few training steps and restores everything after. Knows the Trainer; writes nothing.
 
-The steps are the Trainer's own, with everything that belongs to them: batches, accumulation, phase, adapter, loss,
-regularization, precision. Only the schedule is another one, and the callbacks that log, save and stop are away.
+The steps are the Trainer's own, with batches, accumulation, phase, adapter, loss, regularization and precision of the
+recipe. Only the schedule is another one, and the callbacks that log, save and stop are removed.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from tunebook.training.trainer import RecipeTrainer
 from tunebook.training.trainer_internals import SCHEDULER_STATE
 
 DIVERGED = 4.0
-"""How many times the lowest smoothed loss ends the sweep."""
+"""The sweep ends at this many times the lowest smoothed loss."""
 
 
 @dataclass(frozen=True)
 class Range:
-    """What a sweep goes through.
+    """The learning rates of a sweep.
 
     Args:
         start: the first base rate.
         end: where the rate would be after the last step; it rises evenly on a logarithmic scale.
         steps: of the optimizer.
-        phase: number of the freezing phase that is swept through, from 1; the weights are those of the beginning.
+        phase: number of the freezing phase, from 1; the weights are those before training.
     """
 
     start: float = 1e-7
@@ -56,17 +56,17 @@ class Range:
 
 @dataclass(frozen=True)
 class Sweep:
-    """What came of it, one value a step that was made.
+    """The result of a sweep, one value for each step that was made.
 
     Args:
-        range: that was wanted.
+        range: that was requested.
         rates: base rates; every group's own share of it stays as the recipe says.
         losses: of the effective batches.
         smoothed: their running mean.
         ended: why there are no more steps.
         suggestions: rates to try, by name.
-        phase: that was swept through.
-        base: the base rate of the recipe, which the groups' shares are counted from.
+        phase: of the sweep.
+        base: the base rate of the recipe, which the groups' factors refer to.
     """
 
     range: Range
@@ -99,20 +99,20 @@ def find_lr(
         trainer: ready to train.
         processes: that train together; each of them calls this.
         wanted: rates and steps; None: fastai's, 1e-7 to 10 in 100 steps.
-        tell: is called after each step with its number from 1, the rate and the smoothed loss.
-        wish: for signals, which end the sweep; None: they are not looked at.
+        tell: called after each step with its number from 1, the rate and the smoothed loss.
+        wish: the signal that came, which ends the sweep; None: signals are ignored.
 
     Raises:
-        ConfigurationError: the optimizer or the launcher cannot be wound back, or there is no such phase.
+        ConfigurationError: the optimizer or the launcher cannot be restored, or there is no such phase.
         TrainingDiverged: the loss is not finite from the first step on.
-        Stopped: a signal has come.
+        Stopped: a signal came.
     """
     wanted = wanted or Range()
     phase = _phase(trainer, wanted.phase)
     _refuse(trainer)
     base = trainer.args.learning_rate
     watch = _Watch(trainer, processes, wanted, tell, wish or StopWish())
-    with _as_found(trainer):
+    with _restored(trainer):
         trainer.callback_handler.callbacks = [watch]
         set_trained(trainer.plain_model, phase.planned.trained)
         trainer.frozen = frozen_modules(trainer.plain_model)
@@ -129,20 +129,18 @@ def find_lr(
 
 
 class _Watch(TrainerCallback):
-    """Notes the loss of each step before the weights move, and ends the sweep."""
+    """Records the loss of each step before the weights change, and ends the sweep."""
 
     def __init__(self, trainer: RecipeTrainer, processes: Processes, wanted: Range, tell: Any, wish: StopWish) -> None:
         self.trainer, self.processes, self.wanted, self.tell, self.wish = trainer, processes, wanted, tell, wish
         self.losses: list[float] = []
         self.ended = f"after {wanted.steps} steps"
 
-    def on_pre_optimizer_step(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_pre_optimizer_step(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """The loss of the effective batch: a sum over micro-batches, a mean over processes."""
-        own = float(torch.stack([loss for loss, _ in self.trainer.parts.step.losses]).sum())
+        loss_here = float(torch.stack([loss for loss, _ in self.trainer.parts.step.losses]).sum())
         self.trainer.parts.step.losses.clear()
-        every = self.processes.gather([(own, self.wish.number)])
+        every = self.processes.gather([(loss_here, self.wish.number)])
         if signal := max(number for _, number in every):
             raise Stopped(signal, state.global_step)
         loss = sum(part for part, _ in every) / len(every)
@@ -160,7 +158,7 @@ class _Watch(TrainerCallback):
             control.should_training_stop = True
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Stop after the last step; transformers' own callback for that is away."""
+        """Stop after the last step; transformers' own callback for that is removed."""
         control.should_training_stop |= state.global_step >= self.wanted.steps
 
 
@@ -177,30 +175,30 @@ def _refuse(trainer: RecipeTrainer) -> None:
         message = "the weights are split over processes by FSDP or DeepSpeed; look for a learning rate without it"
         raise ConfigurationError(Problem("runtime", message))
     if str(trainer.args.optim).endswith("layerwise"):
-        message = f"{trainer.args.optim} cannot be wound back; look for a learning rate with another"
+        message = f"{trainer.args.optim} cannot be restored; look for a learning rate with another"
         raise ConfigurationError(Problem("hyperparameters.optim", message))
 
 
 @contextlib.contextmanager
-def _as_found(trainer: RecipeTrainer) -> Iterator[None]:
-    """Whatever happens in the block, trainer and model are afterwards as they were."""
+def _restored(trainer: RecipeTrainer) -> Iterator[None]:
+    """After the block, also after an error, trainer and model are as before."""
     with (
         modes_kept(trainer.plain_model),
-        _model_as_found(trainer.plain_model),
-        _trainer_as_found(trainer),
-        _random_numbers_as_found(),
+        _model_restored(trainer.plain_model),
+        _trainer_restored(trainer),
+        _random_numbers_restored(),
     ):
         yield
 
 
 @contextlib.contextmanager
-def _model_as_found(model: nn.Module) -> Iterator[None]:
+def _model_restored(model: nn.Module) -> Iterator[None]:
     parameters = list(model.parameters())
     # The frozen ones cannot change; buffers (statistics of BatchNorm) can, wherever they are.
     changing = [*(p for p in parameters if p.requires_grad), *model.buffers()]
     values = [tensor.detach().to("cpu", copy=True) for tensor in changing]
     states = [(parameter, parameter.requires_grad, parameter.grad) for parameter in parameters]
-    own = {key: value for key, value in vars(model).items() if key in {"forward", "_original_forward"}}
+    forwards = {key: value for key, value in vars(model).items() if key in {"forward", "_original_forward"}}
     try:
         yield
     finally:
@@ -213,12 +211,12 @@ def _model_as_found(model: nn.Module) -> Iterator[None]:
         # accelerate wraps the forward for mixed precision; the next training wraps it again.
         for key in ("forward", "_original_forward"):
             vars(model).pop(key, None)
-        vars(model).update(own)
+        vars(model).update(forwards)
 
 
 @contextlib.contextmanager
-def _trainer_as_found(trainer: RecipeTrainer) -> Iterator[None]:
-    kept = {
+def _trainer_restored(trainer: RecipeTrainer) -> Iterator[None]:
+    saved = {
         name: getattr(trainer, name)
         for name in (
             "optimizer", "lr_scheduler", SCHEDULER_STATE, "optimizer_cls_and_kwargs", "lr_schedule", "state",
@@ -234,7 +232,7 @@ def _trainer_as_found(trainer: RecipeTrainer) -> Iterator[None]:
         yield
     finally:
         accelerator.free_memory()
-        for thing, values in ((trainer, kept), (trainer.args, arguments), (handler, handled)):
+        for thing, values in ((trainer, saved), (trainer.args, arguments), (handler, handled)):
             for name, value in values.items():
                 setattr(thing, name, value)
         if accelerator.scaler is not None and scaler is not None:
@@ -244,7 +242,7 @@ def _trainer_as_found(trainer: RecipeTrainer) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _random_numbers_as_found() -> Iterator[None]:
+def _random_numbers_restored() -> Iterator[None]:
     python, numpy = random.getstate(), np.random.get_state()
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices=devices):

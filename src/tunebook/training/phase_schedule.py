@@ -38,7 +38,7 @@ class PhaseSchedule:
         phases: at least one, each at least one step long.
         total: optimizer steps of the whole run.
         steps_per_epoch: optimizer steps.
-        left_out: names of phases that would begin after the end of training.
+        left_out: names of phases that would begin after training ends.
     """
 
     phases: tuple[TimedPhase, ...]
@@ -50,22 +50,17 @@ class PhaseSchedule:
         """The phase of an optimizer step; the last one for steps after the end."""
         return next((phase for phase in self.phases if step < phase.end), self.phases[-1])
 
-    @property
-    def ever(self) -> frozenset[str]:
-        """Names of the parameters that train in some phase."""
-        return frozenset().union(*(phase.planned.trained for phase in self.phases))
-
 
 def phase_schedule(plan: FreezingPlan, steps_per_epoch: int, total: int, base_rate: float) -> PhaseSchedule:
     """The phases in optimizer steps.
 
-    Borders are rounded, not lengths, so that phases of half an epoch end where every second one should.
+    Begins and ends are rounded, not lengths, so that two phases of half an epoch end with the epoch.
 
     Args:
         plan: of the run.
         steps_per_epoch: optimizer steps.
         total: optimizer steps of the whole run.
-        base_rate: `hyperparameters.learning_rate`, of which phases may want a share.
+        base_rate: `hyperparameters.learning_rate`, of which a phase's rate may be a share.
 
     Raises:
         FreezingError: the phases are longer than the training, end before it, or are shorter than a step.
@@ -77,11 +72,11 @@ def phase_schedule(plan: FreezingPlan, steps_per_epoch: int, total: int, base_ra
         at = Fraction(total) if length is None else at + _steps(length, steps_per_epoch, total)
         end = _step(at) if planned.phase.needed else min(_step(at), total)
         phases.append(TimedPhase(replace(planned, phase=_with_rate(planned.phase, base_rate)), first, end))
-    kept = [phase for phase in phases if phase.planned.phase.needed or phase.first < total]
-    if any(phase.end <= phase.first for phase in kept) or kept[-1].end != total:
+    reached = [phase for phase in phases if phase.planned.phase.needed or phase.first < total]
+    if any(phase.end <= phase.first for phase in reached) or reached[-1].end != total:
         raise FreezingError(Problem("freezing", _misfit(plan, phases, steps_per_epoch, total)))
-    left_out = tuple(phase.name for phase in phases if phase not in kept)
-    return PhaseSchedule(tuple(kept), total, steps_per_epoch, left_out)
+    left_out = tuple(phase.name for phase in phases if phase not in reached)
+    return PhaseSchedule(tuple(reached), total, steps_per_epoch, left_out)
 
 
 def _step(exact: Fraction) -> int:
@@ -90,7 +85,7 @@ def _step(exact: Fraction) -> int:
 
 def _steps(length: Span, steps_per_epoch: int, total: int) -> Fraction:
     of = {"epochs": steps_per_epoch, "steps": 1, "share": total}[length.unit]
-    # By its digits: the float 0.1 is a little more than a tenth.
+    # From its digits: the float 0.1 is a little more than a tenth.
     return Fraction(str(length.amount)) * of
 
 
@@ -102,16 +97,16 @@ def _with_rate(phase: Phase, base_rate: float) -> Phase:
 
 def _misfit(plan: FreezingPlan, phases: list[TimedPhase], steps_per_epoch: int, total: int) -> str:
     """Why the phases do not fit, in figures, and what to do."""
-    told = []
+    lines = []
     for phase, planned in zip(phases, plan.phases, strict=True):
         length = planned.phase.length
         if length is None:
-            told.append(f"{phase.name}: the rest")
+            lines.append(f"{phase.name}: the rest")
             continue
         steps = f"{phase.end - phase.first} steps"
         asked = f"{length.amount:g} {length.unit} = " if length.unit != "share" else f"{length.amount:.2%} = "
-        told.append(f"{phase.name}: {'' if length.unit == 'steps' else asked}{steps}")
-    shown = "; ".join(told if len(told) <= 8 else [*told[:4], f"… {len(told) - 6} more …", *told[-2:]])
+        lines.append(f"{phase.name}: {'' if length.unit == 'steps' else asked}{steps}")
+    shown = "; ".join(lines if len(lines) <= 8 else [*lines[:4], f"… {len(lines) - 6} more …", *lines[-2:]])
     return (
         f"the {len(phases)} phases do not fit into {total} optimizer steps ({steps_per_epoch} an epoch), each needs at "
         f"least one: {shown}. Make them shorter, or train longer with "

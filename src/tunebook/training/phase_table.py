@@ -1,4 +1,4 @@
-"""What trains when and at which rate, as lines to print before training and in the report. Changes nothing."""
+"""What trains when and at which rate, as lines for the log and the report. Changes nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ RIGHT = {"parameters", "share"}
 
 
 def freezing_lines(phase_schedule: PhaseSchedule, rates: Rates) -> list[str]:
-    """The table of phases; of a run with a single one, what each freezing rule decided.
+    """The table of phases; with a single phase, what each freezing rule decided.
 
     Args:
         phase_schedule: of the run.
@@ -44,8 +44,8 @@ def _row(phase: TimedPhase, steps_per_epoch: int, rates: Rates) -> tuple[str, ..
 
 
 def restarts(phase: TimedPhase) -> str:
-    """Half a sentence where the schedule begins anew."""
-    return ", schedule anew" if phase.planned.phase.restarts and phase.first else ""
+    """Words for the phase's row if the schedule restarts."""
+    return ", schedule restarts" if phase.planned.phase.restarts and phase.first else ""
 
 
 def _left_out(phase_schedule: PhaseSchedule) -> list[str]:
@@ -53,5 +53,7 @@ def _left_out(phase_schedule: PhaseSchedule) -> list[str]:
         return []
     others = "; ".join(phase_schedule.left_out)
     if len(phase_schedule.phases) == 1:
-        return [f"nothing thaws: training ends before these phases begin, so shorten them or train longer: {others}"]
+        return [
+            f"nothing is unfrozen: training ends before these phases begin, so shorten them or train longer: {others}"
+        ]
     return [f"training ends before these phases begin: {others}"]

@@ -1,4 +1,4 @@
-"""The task of a finished run, learned or scored once more on the backbone that is in training now.
+"""The task of a finished run on the backbone of the current run, to be learned or scored again.
 
 Knows the run's folder by what `tunebook.config.previous_run` reads of it; nothing of the Trainer.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import datasets
 import numpy as np
+import torch
 from tokenizers import Tokenizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -42,9 +43,9 @@ class PreviousTask:
 
     Args:
         run: that learned it.
-        task: how its rows are encoded.
-        data: its rows, as that run had them.
-        splits: encoded, those that were asked for.
+        task: that it learned.
+        data: its prepared rows, as that run had them.
+        splits: encoded, those that were requested.
         model: this run's backbone under that run's frozen head.
         processor: of this run, which is that run's too.
     """
@@ -73,6 +74,10 @@ class PreviousTask:
         """The loss that its evaluation reports; None: the model's own."""
         return eval_loss_of(self.task, self.data.train_targets())
 
+    def loss_sum(self, loss: Loss, batch: dict[str, Any]) -> torch.Tensor:
+        """The losses of a batch, each times its weight, summed; a scalar with its graph."""
+        return self.task.loss(self.task.forward(self.model, batch), batch, loss).total
+
 
 def load_previous(context: RunContext, run: PreviousRun, splits: Sequence[str], key: str) -> PreviousTask:
     """Everything that is needed to learn or score a previous task.
@@ -84,8 +89,8 @@ def load_previous(context: RunContext, run: PreviousRun, splits: Sequence[str], 
         key: that names the run, for messages.
 
     Raises:
-        DataError: its rows cannot be read any more, or are not those that it had.
-        ModelError: its backbone or its processor is not of the form of this run's.
+        DataError: its rows cannot be read any more, or have changed.
+        ModelError: its backbone or its processor differs from this run's.
     """
     processes, processor = context.processes, context.processor
     task = registry.load("task", run.config.task.name).Task(run.config.task.options)
@@ -113,14 +118,14 @@ def _require_same_rows(run: PreviousRun, data: PreparedData, key: str) -> None:
     changed = [split for split, digest in run.fingerprints.items() if data.fingerprints.get(split) != digest]
     if changed:
         message = (
-            f"the rows of {run.title} have changed since it ran ({', '.join(changed)}), so that its figures would not "
-            "compare; put them back, or run it anew"
+            f"the rows of {run.title} have changed since it ran ({', '.join(changed)}), so that its figures cannot be "
+            "compared; restore them, or run it again"
         )
         raise DataError(Problem(key, message))
 
 
 def _require_same_processor(run: PreviousRun, processor: Any, key: str) -> None:
-    """The previous rows are encoded by this run's processor, which must do what the previous run's did."""
+    """The previous rows are encoded by this run's processor, which must do the same as the previous run's."""
     wanted = ModelConfig(name_or_path=str(run.model.resolve()))
     if isinstance(processor, PreTrainedTokenizerBase):
         same = _tokenizes(load_tokenizer(wanted)) == _tokenizes(processor)
@@ -133,7 +138,7 @@ def _require_same_processor(run: PreviousRun, processor: Any, key: str) -> None:
 
 
 def _tokenizes(tokenizer: PreTrainedTokenizerBase) -> tuple[Any, ...]:
-    """What decides the ids of a text, but for where it is cut and padded."""
+    """What determines the ids of a text, without truncation and padding."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         return type(tokenizer), tokenizer.get_vocab()

@@ -1,4 +1,4 @@
-"""The processes of one run: who leads, how they wait and agree. A thin cover of accelerate's PartialState."""
+"""The processes of one run: which is the main one, how they wait and exchange values, by accelerate's PartialState."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class Processes:
     """The processes that a launcher started together, or the single one.
 
     Args:
-        use_cpu: keep to the processor where there is an accelerator.
+        use_cpu: use the CPU even if there is an accelerator.
         patience: seconds that one waits for another, as `TrainingArguments.ddp_timeout`.
     """
 
     def __init__(self, use_cpu: bool = False, patience: int = 1800) -> None:
-        # accelerate counts the processes of a launcher on CPUs only when it is told that they are to be CPUs.
+        # accelerate counts the processes of a launcher on CPUs only when it is asked for CPUs.
         cpu = use_cpu or parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
         if torch.distributed.is_available():
-            # Functions there take the group as a default when they are imported: later, they would keep it alive.
+            # Functions there store the group as a default when they are imported: later, they would keep it alive.
             importlib.import_module("torch.distributed.nn.functional")
-        # The first to be made fixes the timeout; transformers' own setting would come too late.
+        # The first PartialState fixes the timeout; transformers' own setting would come too late.
         self.state = PartialState(cpu=cpu, timeout=datetime.timedelta(seconds=patience))
         if self.count > 1:
             atexit.register(self._leave)
@@ -39,9 +39,9 @@ class Processes:
     def _leave(self) -> None:
         """Leave the process group and end its threads, before the interpreter's end.
 
-        A gloo thread that lets go of its last tensor while the interpreter ends aborts the process, after everything
-        went well. The group joins its threads when it is let go of, and a DDP model in a cycle of objects (the
-        Trainer is one) still holds it: hence the collection first.
+        A gloo thread that frees its last tensor while the interpreter ends aborts the process, after a run without
+        errors. The group joins its threads when it is freed, and a DDP model in a cycle of objects (the Trainer is
+        one) still refers to it: hence the garbage collection first.
         """
         gc.collect()
         self.state.destroy_process_group()
@@ -58,25 +58,25 @@ class Processes:
 
     @property
     def main(self) -> bool:
-        """Whether this one writes and speaks."""
+        """Whether this one writes files and logs."""
         return self.state.is_main_process
 
     def wait(self) -> None:
-        """Until all have come here."""
+        """Until all processes have reached this call."""
         self.state.wait_for_everyone()
 
     @contextlib.contextmanager
     def main_first(self) -> Iterator[None]:
-        """The block runs in the main process, then in the others (which find its caches); its mistakes reach all."""
-        mistake: TunebookError | None = None
+        """The block runs in the main process, then in the others (which use its caches); its errors reach all."""
+        failure: TunebookError | None = None
         if self.main:
             try:
                 yield
             except TunebookError as error:
-                mistake = error
+                failure = error
                 raise
             finally:
-                self.from_main(mistake and mistake.problems)
+                self.from_main(failure and failure.problems)
             return
         if problems := self.from_main(None):
             raise TunebookError(problems)
@@ -88,9 +88,9 @@ class Processes:
 
     def from_main(self, value: Any) -> Any:
         """The main process's value, in every process."""
-        held = [value]
-        broadcast_object_list(held, from_process=0)
-        return held[0]
+        values = [value]
+        broadcast_object_list(values, from_process=0)
+        return values[0]
 
     def gather(self, values: list[Any]) -> list[Any]:
         """The lists of all processes, joined in their order."""

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 SMOOTHING = 0.98
-"""Weight of what came before in the running mean of the losses."""
-LEFT_OUT_AT_THE_END = 5
-FEWEST = 8
-"""Points of a curve that are enough for a suggestion."""
+"""Weight of the previous losses in the running mean."""
+SKIPPED_AT_END = 5
+MIN_POINTS = 8
+"""Least number of points for a suggestion."""
 
 
 def smoothed(losses: Sequence[float], weight: float = SMOOTHING) -> list[float]:
@@ -18,13 +18,13 @@ def smoothed(losses: Sequence[float], weight: float = SMOOTHING) -> list[float]:
 
     Args:
         losses: in order.
-        weight: of what came before, in [0, 1).
+        weight: of the previous losses, in [0, 1).
     """
-    mean, found = 0.0, []
+    mean, means = 0.0, []
     for count, loss in enumerate(losses, start=1):
         mean = weight * mean + (1 - weight) * loss
-        found.append(mean / (1 - weight**count))
-    return found
+        means.append(mean / (1 - weight**count))
+    return means
 
 
 def suggestions(rates: Sequence[float], losses: Sequence[float], steps: int) -> dict[str, float]:
@@ -35,16 +35,16 @@ def suggestions(rates: Sequence[float], losses: Sequence[float], steps: int) -> 
     Args:
         rates: base rate of each step that was made, rising evenly on a logarithmic scale.
         losses: smoothed, one a rate; finite.
-        steps: that the sweep was to make.
+        steps: planned for the sweep.
 
     Returns:
-        `valley`: half way down the longest fall. `steepest`: where the loss falls fastest on its way to the lowest
-        (beyond it there are steep falls, too, from the peaks of a loss that explodes). `minimum / 10`: a tenth of the
+        `valley`: in the middle of the longest fall. `steepest`: where the loss falls fastest on its way to the lowest
+        (after it a diverging loss has steep falls, too). `minimum / 10`: a tenth of the
         rate with the lowest loss.
     """
-    inner = slice(steps // 10, len(rates) - LEFT_OUT_AT_THE_END)
+    inner = slice(steps // 10, len(rates) - SKIPPED_AT_END)
     x, y = np.asarray(rates[inner], dtype=np.float64), np.asarray(losses[inner], dtype=np.float64)
-    if len(x) < FEWEST or y.argmin() == 0:
+    if len(x) < MIN_POINTS or y.argmin() == 0:
         return {}
     lowest = int(y.argmin())
     slopes = np.diff(y[: lowest + 1]) / np.diff(np.log(x[: lowest + 1]))
@@ -56,7 +56,7 @@ def suggestions(rates: Sequence[float], losses: Sequence[float], steps: int) -> 
 
 
 def _valley(losses: np.ndarray) -> int:
-    """Half way down the longest fall: the points up to the end of the longest falling subsequence, as many as it has.
+    """The middle of the longest fall: the points up to the end of the longest falling subsequence, as many as it has.
 
     fastai's documentation says two thirds; its code has always taken a third and half a third.
     """

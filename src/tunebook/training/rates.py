@@ -1,4 +1,4 @@
-"""At which share of the base learning rate each parameter trains, and the optimizer's groups for it.
+"""The learning rate of each parameter, as a factor of the base rate, and the optimizer's groups for it.
 
 Knows parameters by name and depth; nothing of schedules, phases or the Trainer.
 """
@@ -18,7 +18,7 @@ from tunebook.errors import ConfigurationError, ModelError, Problem
 from tunebook.models.depth import Depth
 from tunebook.models.freezing import all_names, nearest
 
-MOST_TOLD = 10
+MOST_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Rates:
         base: the learning rate that the factors are shares of.
         factors: parameter name -> its share of the base rate; exactly the parameters that ever train.
         titles: parameter name -> what its group is called: a depth, a pattern, or `all`.
-        uniform: whether every parameter has the base rate and nothing was asked for, so that the optimizer's groups
-            are transformers' own.
-        decay_all: whether weight decay pulls at normalisation layers and biases too.
+        uniform: whether every parameter has the base rate and the recipe sets nothing else, so that the optimizer's
+            groups are transformers' own.
+        decay_all: whether weight decay applies to normalisation layers and biases too.
     """
 
     base: float
@@ -47,7 +47,7 @@ def base_rate(wanted: Any) -> float:
 
 
 def rates_of(model: nn.Module, depth: Depth, trained: Container[str], wanted: Any) -> Rates:
-    """Each parameter's share of the base rate: by the first pattern that finds it, else by its depth, else 1.
+    """Each parameter's share of the base rate: by the first pattern that matches it, else by its depth, else 1.
 
     By depth the head has the base rate and each layer below it `layer_lr_decay` of the one above (ELECTRA, arXiv
     2003.10555: the head counts as a layer of its own), down to the embeddings; or the same steps are chosen so that
@@ -72,8 +72,8 @@ def rates_of(model: nn.Module, depth: Depth, trained: Container[str], wanted: An
             if name in trained:
                 factors[name] = step ** (last - at)
                 titles[name] = "all" if step == 1 else group.name
-    if lost := [name for name, _ in model.named_parameters() if name in trained and name not in factors]:
-        raise ModelError(f"{len(lost)} parameters have no depth, such as {lost[0]}")
+    if missing := [name for name, _ in model.named_parameters() if name in trained and name not in factors]:
+        raise ModelError(f"{len(missing)} parameters have no depth, such as {missing[0]}")
     for name, number in _by_pattern(model, list(factors), wanted.learning_rates).items():
         rule = wanted.learning_rates[number]
         factors[name], titles[name] = rule.learning_rate / base, rule.pattern
@@ -95,12 +95,12 @@ def rate_range(factors: Mapping[str, float], trained: Iterable[str], base: float
 
 
 def rate_lines(rates: Rates) -> list[str]:
-    """One line that tells the base rate of each depth and pattern, from the head down; none where there is but one."""
+    """One line with the base rate of each depth and pattern, from the head down; none if there is only one."""
     by_title = {rates.titles[name]: rates.base * factor for name, factor in rates.factors.items()}
     if len(by_title) < 2:
         return []
-    told = [f"{title} {rate:.3g}" for title, rate in reversed(by_title.items())]
-    shown = told if len(told) <= MOST_TOLD else [*told[: MOST_TOLD - 3], "…", *told[-2:]]
+    lines = [f"{title} {rate:.3g}" for title, rate in reversed(by_title.items())]
+    shown = lines if len(lines) <= MOST_SHOWN else [*lines[: MOST_SHOWN - 3], "…", *lines[-2:]]
     return [f"learning rates: {', '.join(shown)}"]
 
 
@@ -110,7 +110,7 @@ def parameter_groups(model: nn.Module, rates: Rates, decayed: Container[str], we
     Args:
         model: whose parameters they are.
         rates: of the parameters that ever train.
-        decayed: names of the parameters that weight decay pulls at, unless it pulls at all.
+        decayed: names of the parameters with weight decay, unless all have it.
         weight_decay: of those.
 
     Returns:
@@ -127,23 +127,23 @@ def parameter_groups(model: nn.Module, rates: Rates, decayed: Container[str], we
         if name not in rates.factors:
             continue
         left.discard(name)
-        pulled = rates.decay_all or name in decayed
+        decays = rates.decay_all or name in decayed
         title, factor = rates.titles[name], rates.factors[name]
         group = {
-            "name": title if pulled else f"{title}, no decay",
+            "name": title if decays else f"{title}, no decay",
             "params": [],
             "lr": rates.base * factor,
             "factor": factor,
-            "weight_decay": weight_decay if pulled else 0.0,
+            "weight_decay": weight_decay if decays else 0.0,
         }
-        groups.setdefault((title, factor, pulled), group)["params"].append(parameter)
+        groups.setdefault((title, factor, decays), group)["params"].append(parameter)
     if left:
         raise ModelError(f"the wrapped model lacks {len(left)} parameters by their names, such as {min(left)}")
     return list(groups.values())
 
 
 def base_rate_now(groups: Iterable[Mapping[str, Any]]) -> float:
-    """The base rate as the schedule has scaled it by now.
+    """The base rate as the schedule has scaled it at this step.
 
     Args:
         groups: of an optimizer, as `parameter_groups` made them.
@@ -181,14 +181,14 @@ def _step_of_a_layer(depth: Depth, wanted: Any, base: float) -> float:
 
 
 def _by_pattern(model: nn.Module, trained: list[str], rules: list[Any]) -> dict[str, int]:
-    """Which pattern decides a parameter, for those that one decides; a tied parameter answers to all its names."""
+    """Which pattern decides a parameter, for those that one decides; a tied parameter is matched by any of its names."""
     if not rules:
         return {}
     aliases = {name: names for name, names in all_names(model).items() if name in set(trained)}
     decided: dict[str, int] = {}
     for name, names in aliases.items():
-        found = (at for at, rule in enumerate(rules) if any(re.search(rule.pattern, alias) for alias in names))
-        if (first := next(found, None)) is not None:
+        matches = (at for at, rule in enumerate(rules) if any(re.search(rule.pattern, alias) for alias in names))
+        if (first := next(matches, None)) is not None:
             decided[name] = first
     problems = []
     for at, rule in enumerate(rules):
@@ -197,9 +197,9 @@ def _by_pattern(model: nn.Module, trained: list[str], rules: list[Any]) -> dict[
         taken = {number for name, number in decided.items() if any(re.search(rule.pattern, n) for n in aliases[name])}
         if taken:
             others = ", ".join(repr(rules[number].pattern) for number in sorted(taken))
-            message = f"decides nothing: {others} takes all that it finds; put it before that"
+            message = f"decides nothing: {others} takes all that it matches; put it before that"
         else:
-            message = f"finds no parameter that trains; nearest: {', '.join(nearest(rule.pattern, aliases))}"
+            message = f"matches no parameter that trains; nearest: {', '.join(nearest(rule.pattern, aliases))}"
         problems.append(Problem(f"hyperparameters.learning_rates.{at}.pattern={rule.pattern}", message))
     if problems:
         raise ConfigurationError(problems)

@@ -1,4 +1,4 @@
-"""Turns SIGINT and SIGTERM into a wish to save and stop; knows nothing of training."""
+"""Turns SIGINT and SIGTERM into a request to save and stop; knows nothing of training."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _WATCHED = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stopped(BaseException):
-    """Training has saved and stopped because a signal asked for it.
+    """Training has saved and stopped because of a signal.
 
-    Not an `Exception`, like KeyboardInterrupt: nothing between the training loop and `run()` should take it
-    for an error.
+    Not an `Exception`, like KeyboardInterrupt: nothing between the training loop and `run()` should handle it as
+    an error.
 
     Args:
         number: of the signal.
@@ -27,7 +27,7 @@ class Stopped(BaseException):
 
     @property
     def exit_code(self) -> int:
-        """As shells report a process that a signal ended: 128 + the signal's number."""
+        """As shells report a process that was ended by a signal: 128 + the signal's number."""
         return 128 + self.number
 
 

@@ -39,7 +39,7 @@ class TrainerHooks(Trainer):
         super()._save(str(folder), state_dict)
 
     def save_checkpoint(self) -> None:
-        """`_save_checkpoint` (5.23): writes a checkpoint in place. Ours must appear whole or not at all."""
+        """`_save_checkpoint` (5.23): writes a checkpoint in place. Ours must be complete or not exist."""
         super()._save_checkpoint(self.model, None)  # type: ignore[arg-type]
 
     def write_checkpoint(self, folder: Path) -> None:
@@ -110,7 +110,7 @@ class TrainerHooks(Trainer):
         return super()._get_learning_rate()
 
     def use_scheduler(self, scheduler: Any) -> None:
-        """Set a scheduler as if the Trainer had made it: `_created_lr_scheduler` (5.23) makes each training begin anew.
+        """Set a scheduler as if the Trainer had made it: `_created_lr_scheduler` (5.23) lets each training make its own.
 
         Args:
             scheduler: over the groups of the Trainer's optimizer.

@@ -1,4 +1,4 @@
-"""Freezes and thaws at the border of phases, on every rank alike; knows timetables and the Trainer's callbacks."""
+"""Freezes and unfreezes when a phase begins, equally on every rank. Knows phases and the Trainer's callbacks."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ logger = logging.getLogger("tunebook")
 
 
 class UnfreezeCallback(TrainerCallback):
-    """Sets what trains by the step that comes next, so that a resumed run needs no state of its own.
+    """Sets what trains from the number of the next step, so that a resumed run needs no state of its own.
 
-    Optimizer and DDP are built with every parameter that ever trains: DDP knows no parameter that was frozen when
-    it was built, and ranks then drift apart unnoticed. Only when training begins are the later ones frozen.
+    Optimizer and DDP are built with every parameter that ever trains: DDP leaves out parameters that are frozen when
+    it is built, and the ranks' weights would then differ unnoticed. The later phases' are frozen when training begins.
 
     Args:
         trainer: whose model it is.
@@ -37,22 +37,18 @@ class UnfreezeCallback(TrainerCallback):
         self.current: TimedPhase | None = None
         if len(phase_schedule.phases) > 1 and (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
             message = (
-                "thaws in the middle of training, which FSDP and DeepSpeed do not follow: they lay parameters and "
-                "optimizer out when training begins. Launch without them, or choose a policy of one phase"
+                "unfreezes during training, which FSDP and DeepSpeed do not follow: they arrange parameters and "
+                "optimizer when training begins. Launch without them, or choose a policy of one phase"
             )
             raise FreezingError(Problem("freezing.policy", message))
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        """The phase in which training starts or goes on."""
+    def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Enter the phase in which training starts or is resumed."""
         self.current = None
         self._enter(state.global_step)
 
-    def on_step_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        """The phase of the step that begins."""
+    def on_step_begin(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Enter the phase of the step that begins."""
         self._enter(state.global_step)
 
     def _enter(self, step: int) -> None:
@@ -66,12 +62,12 @@ class UnfreezeCallback(TrainerCallback):
         phases = self.phase_schedule.phases
         if len(phases) > 1 and self.trainer.is_world_process_zero():
             number, where = phases.index(phase) + 1, phase.planned.where
-            told = "step %d: phase %d of %d, %s, to step %d; what trains: %s"
-            logger.info(told, step + 1, number, len(phases), phase.name, phase.end, where)
+            message = "step %d: phase %d of %d, %s, to step %d; what trains: %s"
+            logger.info(message, step + 1, number, len(phases), phase.name, phase.end, where)
 
 
 class LastPhasePatience(EarlyStoppingCallback):
-    """Early stopping that counts in the last phase only: standing still before a thaw is no reason to stop.
+    """Early stopping that counts in the last phase only: no progress in a phase before it is no reason to stop.
 
     Args:
         early_stopping_patience: evaluations without a better metric.
@@ -86,11 +82,11 @@ class LastPhasePatience(EarlyStoppingCallback):
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: Any = None, **kwargs: Any
     ) -> None:
-        """transformers' own, once something has been trained in the last phase."""
+        """transformers' own, after the first step of the last phase."""
         if state.global_step > self.begins:
             super().on_evaluate(args, state, control, metrics, **kwargs)
 
     def state(self) -> dict:
-        """What a checkpoint keeps: transformers makes the callback anew from `args`."""
-        kept = super().state()
-        return {**kept, "args": {**kept["args"], "begins": self.begins}}
+        """What a checkpoint keeps: transformers makes the callback again from `args`."""
+        state = super().state()
+        return {**state, "args": {**state["args"], "begins": self.begins}}

@@ -76,8 +76,8 @@ def mixed(weight: torch.Tensor, initial: torch.Tensor, p: float, inputs: int) ->
 
     shape = [1, 1]
     shape[inputs] = weight.shape[inputs]
-    kept = torch.empty(shape, device=weight.device, dtype=weight.dtype).bernoulli_(1 - p)
-    return initial + (weight - initial) * (kept / (1 - p))
+    trained = torch.empty(shape, device=weight.device, dtype=weight.dtype).bernoulli_(1 - p)
+    return initial + (weight - initial) * (trained / (1 - p))
 
 
 class _Mixing:

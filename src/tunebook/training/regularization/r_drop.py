@@ -1,4 +1,4 @@
-"""Sends each batch through the model two times and penalizes their difference (R-Drop). Knows logits and labels only."""
+"""Two passes of each batch through the model, and a loss of their difference (R-Drop). Knows logits and labels."""
 
 from __future__ import annotations
 

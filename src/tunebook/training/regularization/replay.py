@@ -37,7 +37,7 @@ SEED_PART = 7919
 class Options(RegularizationOptions):
     """Replay of a previous task (Robins 1995; Chaudhry et al. 2019, arXiv 1902.10486).
 
-    Each counted row brings share / (1 − share) previous training rows on average, chosen from the seed and the row alone.
+    Each counted row brings share / (1 − share) previous training rows on average, chosen by the seed and the row alone.
     They go through this run's backbone and the previous run's head, which does not change. A step's loss is (the sum
     over its own rows + weight · the sum over the previous ones) / its own rows.
 
@@ -65,10 +65,7 @@ def start(options: Options, context: MethodContext) -> Method:
 
     def extra_loss(batch: dict[str, Any]) -> torch.Tensor | None:
         added = batch.pop(PREVIOUS, None)
-        if added is None:
-            return None
-        outputs = previous.task.forward(previous.model, added)
-        return options.weight * previous.task.loss(outputs, added, loss).total
+        return None if added is None else options.weight * previous.loss_sum(loss, added)
 
     return Method(
         wrap_rows=lambda own: WithPrevious(own, rows, rate, context.seed),
