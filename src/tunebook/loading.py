@@ -20,8 +20,8 @@ from tunebook.data.sampling.base import Sampling, TrainLabels
 from tunebook.errors import DataError, Problem
 from tunebook.evaluation import catalog
 from tunebook.evaluation.scorer import threshold_problems
-from tunebook.models.adaptation.insert import AdapterBase, insert_adapter
 from tunebook.models.adaptation.adapted import Adapted
+from tunebook.models.adaptation.insert import AdapterBase, insert_adapter
 from tunebook.models.features import features
 from tunebook.models.load import LoadedModel, load_model
 from tunebook.models.plan import FreezingPlan, plan_freezing, set_trained

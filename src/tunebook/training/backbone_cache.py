@@ -17,13 +17,13 @@ from transformers import TrainerCallback
 
 from tunebook.config.schema import Config
 from tunebook.errors import FreezingError, Problem
-from tunebook.models.cache.boundary import Boundary, boundaries, size_of
+from tunebook.models.cache.boundary import Boundary, batch_size_of, boundaries
 from tunebook.models.cache.cache_store import GB
-from tunebook.models.cache.filling import Computing, layout_of, probe
+from tunebook.models.cache.computing import StateComputer, probe_batch, states_layout
+from tunebook.models.cache.not_cacheable import NotCacheable
 from tunebook.models.cache.placeholders import Placeholders
-from tunebook.models.cache.refusal import NotCacheable
-from tunebook.models.cache.serving import serving
-from tunebook.models.cache.validation import agree, validate
+from tunebook.models.cache.replay import replayed_states
+from tunebook.models.cache.validation import nearly_equal, validate
 from tunebook.models.freezing import frozen_modules
 from tunebook.models.modes import in_eval
 from tunebook.training.backbone_states import States, agreed, folder_of
@@ -58,7 +58,7 @@ class BackboneCache:
         parts: of the run.
     """
 
-    computing: Computing
+    computing: StateComputer
     states: States
     placeholders: Placeholders | None
     parts: Parts
@@ -83,7 +83,7 @@ class BackboneCache:
         states = forward.inputs.pop(STATES, None)
         if states is None:
             return nullcontext()
-        return serving(forward.model, self.computing.boundary, states, size_of(forward.inputs).tokens)
+        return replayed_states(forward.model, self.computing.boundary, states, batch_size_of(forward.inputs).tokens)
 
     def close(self) -> None:
         """The states on disk are not used any more; others may delete them."""
@@ -98,7 +98,7 @@ class BackboneCache:
         train = self.parts.splits["train"]
         places = list(range(min(LOOKED_AT, len(train))))
         now = torch.cat([own.flatten() for own in self.computing.states(train.__getitems__(places))])
-        if not agree(self.states.found["train"].rows(places).flatten(), now.cpu(), self.computing.dtype):
+        if not nearly_equal(self.states.found["train"].rows(places).flatten(), now.cpu(), self.computing.dtype):
             message = (
                 "the frozen layers of the checkpoint are not those of model.name_or_path, whose files have changed "
                 "since this run began; run.overwrite=true begins it anew"
@@ -166,7 +166,9 @@ def backbone_cache(
     try:
         _refuse(config, parts)
         computing, placeholders = agreed(processes, lambda: _proved(config, parts, chosen))
-        layouts = agreed(processes, lambda: {name: layout_of(split, computing) for name, split in parts.splits.items()})
+        layouts = agreed(
+            processes, lambda: {name: states_layout(split, computing) for name, split in parts.splits.items()}
+        )
         folder, bound = folder_of(config.runtime.cache_dir), config.runtime.cache_gb * GB
         states = States(parts, computing, layouts, folder, bound, processes)
         states.get(reads)
@@ -200,7 +202,7 @@ def _refuse(config: Config, parts: Parts) -> None:
         raise NotCacheable("the weights are spread over the processes")
 
 
-def _proved(config: Config, parts: Parts, chosen: Precision) -> tuple[Computing, Placeholders | None]:
+def _proved(config: Config, parts: Parts, chosen: Precision) -> tuple[StateComputer, Placeholders | None]:
     """How states are computed at the first boundary that is proved.
 
     Raises:
@@ -212,14 +214,14 @@ def _proved(config: Config, parts: Parts, chosen: Precision) -> tuple[Computing,
     size = min(size, ON_A_PROCESSOR) if device.type == "cpu" else size
     try:
         with in_eval(parts.model):
-            batch = probe(parts.splits.values(), collate, device)
+            batch = probe_batch(parts.splits.values(), collate, device)
             boundary, placeholders = _first_proved(parts, batch)
     except ODD as error:
         # Without the cache the run goes as always; whatever is odd about the model, it must not stop here.
         reason = f"the model does not run on rows by themselves ({type(error).__name__}: {str(error).splitlines()[0]})"
         raise NotCacheable(reason) from error
     dtype = AUTOCAST.get(chosen.name)
-    return Computing(parts.model, boundary, tuple(batch), collate, device, dtype, size), placeholders
+    return StateComputer(parts.model, boundary, tuple(batch), collate, device, dtype, size), placeholders
 
 
 def _first_proved(parts: Parts, batch: dict[str, torch.Tensor]) -> tuple[Boundary, Placeholders | None]:

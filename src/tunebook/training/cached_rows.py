@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from tunebook.answers.base import Answer
 from tunebook.models.cache.boundary import TOKENS
 from tunebook.models.cache.placeholders import Placeholders
-from tunebook.models.cache.store import Stored
+from tunebook.models.cache.states_file import StatesReader
 from tunebook.tasks.base import beside
 
 STATES, STATE_OF, SPLIT = "states", "state_of", "split"
@@ -68,7 +68,7 @@ class Joining:
     def __init__(
         self,
         collate: Callable[[list[dict[str, Any]]], Mapping[str, torch.Tensor]],
-        stored: Mapping[str, Stored],
+        stored: Mapping[str, StatesReader],
         placeholders: Placeholders | None,
         answer: Answer,
         by_token: bool,

@@ -25,9 +25,7 @@ ABLE = {
 }
 
 
-def check_forward(
-    adapted: nn.Module, plain: PreTrainedModel, method: str, longest: int | None, at_input: bool
-) -> None:
+def check_forward(adapted: nn.Module, plain: PreTrainedModel, method: str, longest: int | None, at_input: bool) -> None:
     """Runs a small input; with an adapter at the input also a padded one, and one of the greatest length.
 
     A decoder's classification head reads the last token, which it finds by the padding of the token ids; a prompt
