@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 import torch
 import transformers
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, BartConfig
@@ -399,3 +401,22 @@ def test_encoder_decoders_and_backbones_that_do_not_fit_are_refused(tmp_path, sa
     copy(saved("distilbert") / "model.safetensors", folder / "model.safetensors")
     with pytest.raises(ModelError, match="has other sizes than BertModel, or lacks"):
         load(folder, "bert", pooling="mean")
+
+
+def test_a_model_that_an_earlier_version_saved_loads_and_is_saved_under_todays_names(saved, batch, tmp_path):
+    model = load(saved("bert"), "bert", pooling="mean", head_widths=[8]).model.eval()
+    model.save_pretrained(tmp_path / "old")
+    weights = load_file(tmp_path / "old" / "model.safetensors")
+    renamed = {re.sub(r"^backbone\.", "trunk.", name): value for name, value in weights.items()}
+    save_file(renamed, tmp_path / "old" / "model.safetensors", {"format": "pt"})
+    config = json.loads((tmp_path / "old" / "config.json").read_text())
+    config["trunk"] = config.pop("backbone")
+    (tmp_path / "old" / "config.json").write_text(json.dumps(config))
+    inputs = padded(batch, "bert")
+    again = load(tmp_path / "old", "bert").model.eval()
+    plain = AutoModelForSequenceClassification.from_pretrained(tmp_path / "old").eval()
+    assert torch.equal(again(**inputs).logits, model(**inputs).logits)
+    assert torch.equal(plain(**inputs).logits, model(**inputs).logits)
+    again.save_pretrained(tmp_path / "new")
+    assert load_file(tmp_path / "new" / "model.safetensors").keys() == weights.keys()
+    assert "trunk" not in json.loads((tmp_path / "new" / "config.json").read_text())

@@ -1,4 +1,4 @@
-"""A previous head on this run's backbone: the backbone is shared module for module, and of the same form, or it is refused."""
+"""A previous head on this run's backbone: shared module for module; one of another form is refused."""
 
 import json
 

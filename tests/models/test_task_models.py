@@ -178,7 +178,10 @@ def test_from_scratch_sizes_and_ids_follow_from_the_tokenizer(name, tokenizer):
 
 def test_what_the_recipe_states_wins_over_the_tokenizer(tokenizer):
     _, family, settings = TASK_MODELS["t5"]
-    stated = {name: value for name, value in settings.items() if name != "bos_token_id"} | {"vocab_size": 200, "decoder_start_token_id": 4}
+    stated = {name: value for name, value in settings.items() if name != "bos_token_id"} | {
+        "vocab_size": 200,
+        "decoder_start_token_id": 4,
+    }
     config = model_config(config={"model_type": family, **stated}, tokenizer=tokenizer)
     model = load_model(config, "AutoModelForSeq2SeqLM", []).model
     assert (model.config.vocab_size, model.config.decoder_start_token_id) == (200, 4)
@@ -190,7 +193,9 @@ def test_a_tokenizer_that_does_not_exist_names_its_key(tmp_path):
         load_tokenizer(config)
 
 
-@pytest.mark.parametrize(("family", "count"), [("bert", MAX_LENGTH + 2), ("roberta", MAX_LENGTH + 1), ("gpt2", MAX_LENGTH)])
+@pytest.mark.parametrize(
+    ("family", "count"), [("bert", MAX_LENGTH + 2), ("roberta", MAX_LENGTH + 1), ("gpt2", MAX_LENGTH)]
+)
 def test_a_tokenizer_without_a_length_gets_that_of_the_positions(family, count, tokenizer):
     config = model_config(config={"model_type": family, **TEXT[family]}, tokenizer=tokenizer)
     assert load_tokenizer(config).model_max_length == count
@@ -263,7 +268,11 @@ def test_one_step_moves_what_trains_and_nothing_else(policy, name, load):
     moved = {entry for entry, value in model.named_parameters() if not torch.equal(value, before[entry])}
     assert moved == set(plan.ever)
     assert moved < set(before)
-    frozen = {"embeddings": plan.depth.groups[:1], "first_n": plan.depth.groups[:2], "head_only": plan.depth.groups[:-1]}
+    frozen = {
+        "embeddings": plan.depth.groups[:1],
+        "first_n": plan.depth.groups[:2],
+        "head_only": plan.depth.groups[:-1],
+    }
     frozen["last_n"] = plan.depth.groups[: len(plan.depth.groups) - 2]
     if policy in frozen:
         assert set(before) - moved == {entry for group in frozen[policy] for entry in group.parameter_names}

@@ -20,7 +20,7 @@ from tests.contexts import context_of
 from tunebook import setup
 from tunebook.check import check
 from tunebook.config.compose import compose
-from tunebook.models.cache.store import MANIFEST
+from tunebook.models.cache.states_file import MANIFEST
 from tunebook.run import run
 from tunebook.training.backbone_cache import enable_cache
 
@@ -272,7 +272,7 @@ def test_ctrl_c_while_states_are_computed_leaves_nothing(models, tmp_path, monke
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("tunebook.models.cache.store.Draft.write", interrupted)
+        patch.setattr("tunebook.models.cache.states_file.StatesWriter.write", interrupted)
         with pytest.raises(KeyboardInterrupt):
             go(tmp_path / "a", *said)
     assert not [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
@@ -283,7 +283,7 @@ def test_a_full_disk_turns_it_off(models, tmp_path, monkeypatch):
     def full(self, rows, states):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("tunebook.models.cache.store.Draft.write", full)
+    monkeypatch.setattr("tunebook.models.cache.states_file.StatesWriter.write", full)
     result = go(tmp_path / "a", *text(models), *HEAD)
     assert line(result) == f"off, as states cannot be stored in {tmp_path / 'cache'} (No space left on device)"
 

@@ -60,6 +60,7 @@ class BackboneClassifierConfig(PreTrainedConfig):
         activation: str = "gelu",
         **kwargs: Any,
     ) -> None:
+        backbone = kwargs.pop("trunk", backbone)  # its name in models that earlier versions saved
         built = AutoConfig.for_model(**backbone) if isinstance(backbone, dict) else backbone
         self.backbone: Any = built  # None only in the empty configurations that transformers makes to compare with
         self.features = features
@@ -110,6 +111,16 @@ class BackboneClassifier(PreTrainedModel):
         widths, out = config.head_widths, int(config.num_labels or 0)
         self.classifier = mlp(config.features, widths, out, config.head_dropout, config.activation)
         self.post_init()
+
+    @classmethod
+    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
+        """As in transformers; also models whose backbone an earlier version saved as `trunk`."""
+        loaded: Any = super().from_pretrained(*args, **{"key_mapping": {r"^trunk\.": "backbone."}, **kwargs})
+        model = loaded[0] if isinstance(loaded, tuple) else loaded
+        # transformers reverses these when it saves, and would write the old name.
+        if conversions := getattr(model, "_weight_conversions", None):
+            model._weight_conversions = [one for one in conversions if "trunk" not in str(one.source_patterns)]
+        return loaded
 
     def get_input_embeddings(self) -> nn.Module:
         return self.backbone.get_input_embeddings()

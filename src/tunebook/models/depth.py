@@ -123,7 +123,7 @@ def head_parameters(model: nn.Module) -> set[int]:
 
 
 def backbone_settings(model: nn.Module) -> Any:
-    """The configuration of a model's backbone, which names the architecture; `BackboneClassifier` has one of its own."""
+    """The configuration of a model's backbone; that of a `BackboneClassifier` names no architecture."""
     backbone: Any = model.base_model
     return backbone.config
 

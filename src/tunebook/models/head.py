@@ -1,4 +1,4 @@
-"""Which parameters a checkpoint left newly initialised: checked against the declared head, and reported. Loads nothing."""
+"""Checks which parameters a checkpoint left newly initialised against the declared head. Loads nothing itself."""
 
 from __future__ import annotations
 

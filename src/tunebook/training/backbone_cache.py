@@ -15,13 +15,13 @@ from accelerate.utils import parse_flag_from_env
 from transformers import TrainerCallback
 
 from tunebook.errors import FreezingError, Problem
-from tunebook.models.cache.boundary import Boundary, boundaries, size_of
+from tunebook.models.cache.boundary import Boundary, batch_size_of, boundaries
 from tunebook.models.cache.cache_store import GB
-from tunebook.models.cache.filling import Computing, layout_of, probe
+from tunebook.models.cache.computing import StateComputer, probe_batch, states_layout
+from tunebook.models.cache.not_cacheable import NotCacheable
 from tunebook.models.cache.placeholders import Placeholders
-from tunebook.models.cache.refusal import NotCacheable
-from tunebook.models.cache.serving import serving
-from tunebook.models.cache.validation import agree, validate
+from tunebook.models.cache.replay import replayed_states
+from tunebook.models.cache.validation import nearly_equal, validate
 from tunebook.models.freezing import frozen_modules
 from tunebook.models.modes import in_eval
 from tunebook.training.backbone_states import States, cache_folder, run_on_all
@@ -54,7 +54,7 @@ class BackboneCache:
         context: of the run.
     """
 
-    computing: Computing
+    computing: StateComputer
     states: States
     placeholders: Placeholders | None
     context: RunContext
@@ -86,7 +86,7 @@ class BackboneCache:
         states = forward.inputs.pop(STATES, None)
         if states is None:
             return nullcontext()
-        return serving(forward.model, self.computing.boundary, states, size_of(forward.inputs).tokens)
+        return replayed_states(forward.model, self.computing.boundary, states, batch_size_of(forward.inputs).tokens)
 
     def close(self) -> None:
         """The states on disk are not used any more; others may delete them."""
@@ -101,7 +101,7 @@ class BackboneCache:
         train = self.context.encoded["train"]
         numbers = list(range(min(COMPARED, len(train))))
         now = torch.cat([own.flatten() for own in self.computing.states(train.__getitems__(numbers))])
-        if not agree(self.states.stored["train"].rows(numbers).flatten(), now.cpu(), self.computing.dtype):
+        if not nearly_equal(self.states.stored["train"].rows(numbers).flatten(), now.cpu(), self.computing.dtype):
             message = (
                 "the frozen layers of the checkpoint are not those of model.name_or_path, whose files have changed "
                 "since this run began; run.overwrite=true starts it again"
@@ -131,7 +131,7 @@ def enable_cache(context: RunContext) -> BackboneCache | None:
         _refuse(context)
         computing, placeholders = run_on_all(context.processes, lambda: _validated(context))
         layouts = run_on_all(
-            context.processes, lambda: {name: layout_of(one, computing) for name, one in splits.items()}
+            context.processes, lambda: {name: states_layout(one, computing) for name, one in splits.items()}
         )
         states = States(context, computing, layouts, cache_folder(runtime.cache_dir), runtime.cache_gb * GB)
         states.get(reads=context.phases.total * context.layout.effective)
@@ -167,7 +167,7 @@ def _refuse(context: RunContext) -> None:
         raise NotCacheable("the weights are spread over the processes")
 
 
-def _validated(context: RunContext) -> tuple[Computing, Placeholders | None]:
+def _validated(context: RunContext) -> tuple[StateComputer, Placeholders | None]:
     """How states are computed at the first boundary that is validated.
 
     Raises:
@@ -178,14 +178,14 @@ def _validated(context: RunContext) -> tuple[Computing, Placeholders | None]:
     size = min(size, BATCH_ON_CPU) if device.type == "cpu" else size
     try:
         with in_eval(context.model):
-            batch = probe(context.encoded.values(), context.collate, device)
+            batch = probe_batch(context.encoded.values(), context.collate, device)
             boundary, placeholders = _first_valid(context, batch)
     except MODEL_ERRORS as error:
         # Without the cache the run works as always; whatever is unusual about the model, it must not stop here.
         reason = f"the model does not run on rows by themselves ({type(error).__name__}: {str(error).splitlines()[0]})"
         raise NotCacheable(reason) from error
     dtype = AUTOCAST.get(context.precision.name)
-    return Computing(context.model, boundary, tuple(batch), context.collate, device, dtype, size), placeholders
+    return StateComputer(context.model, boundary, tuple(batch), context.collate, device, dtype, size), placeholders
 
 
 def _first_valid(context: RunContext, batch: dict[str, torch.Tensor]) -> tuple[Boundary, Placeholders | None]:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from accelerate.utils.memory import should_reduce_batch_size
 
-from tunebook.models.cache import keys
+from tunebook.models.cache import cache_keys
 from tunebook.models.cache.cache_store import CacheStore
-from tunebook.models.cache.filling import Computing, fill
-from tunebook.models.cache.refusal import NotCacheable
-from tunebook.models.cache.store import Damaged, Draft, Layout, Stored
+from tunebook.models.cache.computing import StateComputer, write_states
+from tunebook.models.cache.not_cacheable import NotCacheable
+from tunebook.models.cache.states_file import DamagedStates, StatesLayout, StatesReader, StatesWriter
 from tunebook.training.processes import Processes
 
 if TYPE_CHECKING:
@@ -90,8 +90,8 @@ class States:
     def __init__(
         self,
         context: RunContext,
-        computing: Computing,
-        layouts: dict[str, Layout],
+        computing: StateComputer,
+        layouts: dict[str, StatesLayout],
         folder: Path,
         bound: float,
     ) -> None:
@@ -99,9 +99,9 @@ class States:
         self.folder, self.bound, self.processes = folder, bound, context.processes
         self.failing = f"states cannot be stored in {folder}"
         self.cache_store: CacheStore | None = None
-        self.stored: dict[str, Stored] = {}
+        self.stored: dict[str, StatesReader] = {}
 
-    def get(self, reads: int) -> dict[str, Stored]:
+    def get(self, reads: int) -> dict[str, StatesReader]:
         """Split -> its states, computed where they are missing.
 
         Args:
@@ -132,11 +132,11 @@ class States:
         self.cache_store = CacheStore(self.folder, self.bound)
         names = self._names()
         for split, name in names.items():
-            path = self.cache_store.take(name)
+            path = self.cache_store.acquire(name)
             try:
                 if path is not None:
-                    self.stored[split] = Stored.opened(path)
-            except Damaged as damage:
+                    self.stored[split] = StatesReader.opened(path)
+            except DamagedStates as damage:
                 logger.warning("the states in %s are damaged (%s): they are computed again", path, damage)
                 self.cache_store.drop(name)
         missing = [split for split in names if split not in self.stored]
@@ -152,8 +152,8 @@ class States:
         for split, name in names.items():
             try:
                 if split not in self.stored:
-                    self.stored[split] = Stored.opened(self.folder / name, check=False)
-            except Damaged as damage:
+                    self.stored[split] = StatesReader.opened(self.folder / name, check=False)
+            except DamagedStates as damage:
                 raise NotCacheable(f"another process has changed {self.folder} ({damage})") from damage
 
     def _names(self) -> dict[str, str]:
@@ -163,24 +163,24 @@ class States:
             "device": computing.device.type,
             "states": str(self.layouts["train"].dtype),
         }
-        backbone = keys.backbone_key(context.model, computing.boundary, context.freezing.ever, about)
+        backbone = cache_keys.backbone_key(context.model, computing.boundary, context.freezing.ever, about)
         return {
-            name: keys.split_key(backbone, split, computing.names, context.processor)
+            name: cache_keys.split_key(backbone, split, computing.names, context.processor)
             for name, split in context.encoded.items()
         }
 
     def _compute(self, split: str, name: str) -> None:
         processes = self.processes
         with contextlib.ExitStack() as drafting:  # the main process's; the others find it empty
-            folder = self._from_main(lambda: drafting.enter_context(self._store().drafting(name)))
-            draft = Draft(folder, self.layouts[split])
+            folder = self._from_main(lambda: drafting.enter_context(self._store().writing(name)))
+            draft = StatesWriter(folder, self.layouts[split])
             self._from_main(draft.begin)
             share, title = (processes.rank, processes.count), f"Frozen backbone, {split}"
-            work = partial(fill, draft, self.context.encoded[split], self.computing, share, title)
+            work = partial(write_states, draft, self.context.encoded[split], self.computing, share, title)
             run_on_all(processes, work, self.failing)
             self._from_main(lambda: draft.finish({"split": split, "boundary": self.computing.boundary.module}))
             self._from_main(drafting.close)
-        self._from_main(lambda: self._store().take(name))
+        self._from_main(lambda: self._store().acquire(name))
 
     def _from_main(self, work: Callable[[], Value]) -> Value:
         """The main process's result, in every process."""

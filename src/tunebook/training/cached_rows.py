@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from tunebook.models.cache.boundary import TOKENS
 from tunebook.models.cache.placeholders import Placeholders
-from tunebook.models.cache.store import Stored
+from tunebook.models.cache.states_file import StatesReader
 from tunebook.tasks.base import Task
 
 STATES, STATE_OF, SPLIT = "states", "state_of", "split"
@@ -74,7 +74,7 @@ class StatesCollator:
         self,
         task: Task,
         processor: Any,
-        stored: Mapping[str, Stored],
+        stored: Mapping[str, StatesReader],
         placeholders: Placeholders | None,
         by_token: bool,
     ) -> None:

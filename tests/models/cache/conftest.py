@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 from transformers import AutoConfig, AutoModelForImageClassification, AutoModelForSequenceClassification
 
 from tests import tiny
 from tunebook.models.cache.boundary import Boundary, boundaries
+from tunebook.models.cache.not_cacheable import NotCacheable
 from tunebook.models.cache.placeholders import Placeholders
-from tunebook.models.cache.refusal import NotCacheable
 from tunebook.models.cache.validation import validate
 from tunebook.models.depth import Depth, find_depth
 from tunebook.models.freezing import frozen_modules
@@ -86,12 +87,13 @@ class Case:
 def case() -> Callable[..., Case]:
     """Builds a case: `head` trains the head alone, `half` the upper half of the layers too, `layers` all of them."""
 
-    def build(family: str, trains: str, **settings: Any) -> Case:
+    def build(family: str, trains: str, auto_class: str = "", **settings: Any) -> Case:
         torch.manual_seed(0)
         text = family in TEXT
         own = {**(TEXT if text else IMAGE)[family], **({"vocab_size": 120} if text else {}), **settings}
-        auto = AutoModelForSequenceClassification if text else AutoModelForImageClassification
-        model = auto.from_config(AutoConfig.for_model(family, **own, num_labels=3))
+        default = AutoModelForSequenceClassification if text else AutoModelForImageClassification
+        auto = getattr(transformers, auto_class) if auto_class else default
+        model = auto.from_config(AutoConfig.for_model(family, **{"num_labels": 3, **own}))
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter.add_(torch.randn_like(parameter) * 0.05)

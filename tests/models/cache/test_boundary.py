@@ -5,8 +5,8 @@ import torch
 
 from tests.models.cache.conftest import IMAGE, TEXT
 from tunebook.models.cache.boundary import boundaries
-from tunebook.models.cache.forms import Length
-from tunebook.models.cache.refusal import NotCacheable
+from tunebook.models.cache.not_cacheable import NotCacheable
+from tunebook.models.cache.shapes import Dimension
 from tunebook.models.cache.validation import validate
 from tunebook.models.freezing import frozen_modules
 
@@ -94,7 +94,7 @@ def test_a_head_that_is_trained_in_part_begins_behind_its_frozen_part(case):
     found = list(boundaries(made.model, ever, made.depth, made.batch))
     # The head's dropout runs twice: in front of its frozen layer and behind it.
     assert [(place.module, place.turn) for place in found] == [("classifier.dropout", 1)]
-    with pytest.raises(NotCacheable, match=r"classifier\.dropout, in front of what trains, changes from step to step"):
+    with pytest.raises(NotCacheable, match=r"classifier\.dropout, before what trains, changes from step to step"):
         validate(made.model, found[0], ever, frozen_modules(made.model), made.batch)
 
 
@@ -103,7 +103,7 @@ def test_dropout_between_embeddings_and_frozen_layers_is_held_still(case):
     assert made.model.transformer.drop in frozen_modules(made.model)
     made.proved()
     boundary = next(boundaries(made.model, made.ever, made.depth, made.batch))
-    with pytest.raises(NotCacheable, match=r"transformer\.drop, in front of what trains"):
+    with pytest.raises(NotCacheable, match=r"transformer\.drop, before what trains"):
         validate(made.model, boundary, made.ever, [], made.batch)
 
 
@@ -111,7 +111,7 @@ def test_dropout_between_embeddings_and_frozen_layers_is_held_still(case):
 def test_batch_statistics_of_frozen_layers_must_be_held_still(case, trains):
     made = case("resnet", trains)
     boundary, _ = made.proved()
-    with pytest.raises(NotCacheable, match="normalization, in front of what trains, changes from step to step"):
+    with pytest.raises(NotCacheable, match="normalization, before what trains, changes from step to step"):
         validate(made.model, boundary, made.ever, [], made.batch)
 
 
@@ -120,7 +120,7 @@ def test_rows_whose_states_depend_on_the_padding_are_refused(case):
     # GPT-2 counts positions from the left, padding and all.
     left = {name: values.flip(1) for name, values in made.batch.items()}
     made.batch.update(left)
-    with pytest.raises(NotCacheable, match="what else a batch holds changes its logits"):
+    with pytest.raises(NotCacheable, match="the other rows of a batch change its logits"):
         made.proved()
 
 
@@ -133,7 +133,7 @@ def test_another_way_around_the_boundary_is_found(case):
     kept = []
     made.model.bert.embeddings.register_forward_hook(lambda module, args, output: kept.append(output))
     made.model.classifier.register_forward_hook(past)
-    with pytest.raises(NotCacheable, match="frozen layers act on its logits by another way"):
+    with pytest.raises(NotCacheable, match="frozen layers change its logits by another path"):
         made.proved()
 
 
@@ -144,13 +144,13 @@ def test_a_trained_weight_that_is_read_in_front_is_found(case):
     made.model.bert.embeddings.register_forward_hook(
         lambda module, args, output: output + weight.sum() * output.roll(1, -1)
     )
-    with pytest.raises(NotCacheable, match="what else a batch holds changes the gradient"):
+    with pytest.raises(NotCacheable, match="the other rows of a batch change the gradient"):
         made.proved()
 
 
 def test_sizes_follow_from_rows_and_tokens(case):
     found, _ = case("bert", "half").proved()
-    assert found.dims == (Length(1, rows=True), Length(1, tokens=True), Length(32))
+    assert found.dims == (Dimension(1, rows=True), Dimension(1, tokens=True), Dimension(32))
     assert found.dtype == torch.float32
     assert found.place == 0
 

@@ -9,12 +9,12 @@ import pytest
 
 from tunebook.models.cache import cache_store as module
 from tunebook.models.cache.cache_store import CacheStore
-from tunebook.models.cache.refusal import NotCacheable
-from tunebook.models.cache.store import MANIFEST
+from tunebook.models.cache.not_cacheable import NotCacheable
+from tunebook.models.cache.states_file import MANIFEST
 
 
 def put(cache_store, key, size=100, age=0):
-    with cache_store.drafting(key) as folder:
+    with cache_store.writing(key) as folder:
         (folder / "states.bin").write_bytes(b"x" * (size - 2))
         (folder / MANIFEST).write_text("{}")
     used = time.time() - age
@@ -34,7 +34,7 @@ def test_what_was_not_used_for_longest_goes_first(tmp_path):
     cache_store = CacheStore(tmp_path, 350)
     for age, key in enumerate(["new", "middle", "old"]):
         put(cache_store, key, age=age)
-    assert CacheStore(tmp_path, 350).take("old") is not None  # used now, by a cache_store that is gone again
+    assert CacheStore(tmp_path, 350).acquire("old") is not None  # used now, by a cache_store that is gone again
     cache_store.make_room(100, 100)
     assert entries(cache_store) == ["new", "old"]
     cache_store.make_room(250, 250)
@@ -44,10 +44,10 @@ def test_what_was_not_used_for_longest_goes_first(tmp_path):
 def test_what_a_run_uses_stays(tmp_path):
     one, other = CacheStore(tmp_path, 350), CacheStore(tmp_path, 350)
     put(one, "a", age=2), put(one, "b", age=1)
-    one.take("a")
+    one.acquire("a")
     other.make_room(200, 200)
     assert entries(one) == ["a"]
-    with pytest.raises(NotCacheable, match=r"other runs are using what fills runtime\.cache_gb"):
+    with pytest.raises(NotCacheable, match=r"other runs are using runtime\.cache_gb"):
         other.make_room(300, 300)
     one.close()
     other.make_room(300, 300)
@@ -75,7 +75,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
 
 
 def write_half(cache_store):
-    with cache_store.drafting("a") as folder:
+    with cache_store.writing("a") as folder:
         (folder / "states.bin").write_bytes(b"half")
         raise KeyboardInterrupt
 
@@ -85,14 +85,14 @@ def test_what_is_cut_off_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_half(cache_store)
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
-    assert cache_store.take("a") is None
+    assert cache_store.acquire("a") is None
 
 
 def kill_while_writing(folder):
     cache_store = CacheStore(folder, 350)
     put(cache_store, "b")
-    cache_store.take("b")
-    with cache_store.drafting("a") as aside:
+    cache_store.acquire("b")
+    with cache_store.writing("a") as aside:
         (aside / "states.bin").write_bytes(b"half")
         os._exit(9)
 
@@ -111,7 +111,7 @@ def test_what_a_killed_process_left_is_swept_up(tmp_path):
 
 def test_a_draft_of_a_living_process_is_not_swept_up(tmp_path):
     cache_store = CacheStore(tmp_path, 350)
-    with cache_store.drafting("a") as folder:
+    with cache_store.writing("a") as folder:
         CacheStore(tmp_path, 350)
         assert folder.is_dir()
         (folder / MANIFEST).write_text("{}")
@@ -120,12 +120,12 @@ def test_a_draft_of_a_living_process_is_not_swept_up(tmp_path):
 
 def test_of_two_that_write_the_same_the_first_stays(tmp_path):
     one, other = CacheStore(tmp_path, 350), CacheStore(tmp_path, 350)
-    with one.drafting("a") as first:
+    with one.writing("a") as first:
         (first / MANIFEST).write_text('"first"')
-        with other.drafting("a") as second:
+        with other.writing("a") as second:
             assert first != second
             (second / MANIFEST).write_text('"second"')
-        assert (one.take("a") / MANIFEST).read_text() == '"second"'
-    assert (one.take("a") / MANIFEST).read_text() == '"second"'
+        assert (one.acquire("a") / MANIFEST).read_text() == '"second"'
+    assert (one.acquire("a") / MANIFEST).read_text() == '"second"'
     one.close(), other.close()
     assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "a"]

@@ -196,7 +196,7 @@ def _head_modules(depth: Depth) -> list[str]:
 
 
 def _new_in_backbone(model: nn.Module, depth: Depth, new: Iterable[str]) -> list[str]:
-    """Modules of the backbone that no checkpoint knows, such as a new pooler: frozen at random they would be of no use."""
+    """Modules of the backbone that are not in the checkpoint, such as a new pooler: frozen they would stay random."""
     head = set(depth.head.parameter_names)
     trained = {name for name, _ in model.named_parameters()}
     return list(dict.fromkeys(name.rpartition(".")[0] for name in new if name in trained and name not in head))

@@ -1,1 +1,1 @@
-"""What a frozen backbone gives is computed once: where it ends, how its states are kept, and how they are served."""
+"""The cache of a frozen backbone: where it ends, how its hidden states are computed, stored and put back."""

@@ -1,4 +1,4 @@
-"""A folder of entries with a bound: the ones that were not used for longest go, never one that a run is using.
+"""A folder of entries with a size limit: the least recently used ones are deleted, never one that a run is using.
 
 Several runs may use it at once. Knows names and sizes of entries, not what they hold.
 """
@@ -16,8 +16,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from tunebook.models.cache.refusal import NotCacheable
-from tunebook.models.cache.store import MANIFEST
+from tunebook.models.cache.not_cacheable import NotCacheable
+from tunebook.models.cache.states_file import MANIFEST
 
 GB = 1e9
 SPARE = 0.2 * GB
@@ -25,14 +25,14 @@ SPARE = 0.2 * GB
 
 
 class CacheStore:
-    """Entries are folders named by their keys; what begins with a dot is being written, or is a lock.
+    """Entries are folders named by their keys; a name with a leading dot is being written, or is a lock.
 
     Args:
-        folder: is made where it is not there.
+        folder: made if it does not exist.
         bound: bytes that all entries may take.
 
     Attributes:
-        close: call it when nothing is used any more; also happens when the cache_store goes out of use.
+        close: releases all entries; also called when the object is deleted.
 
     Raises:
         NotCacheable: the folder cannot be made.
@@ -42,7 +42,7 @@ class CacheStore:
         self.folder, self.bound = folder, bound
         self._me = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._held: dict[str, FileLock] = {}
-        # Also when nobody closes it: the marks of a process that is gone would have to be swept up by others.
+        # Also without a call: other processes would have to delete the locks of a process that has ended.
         self.close = weakref.finalize(self, _release_all, self._held)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -53,16 +53,16 @@ class CacheStore:
             raise NotCacheable(f"{folder} cannot be written ({error.strerror}); set runtime.cache_dir") from error
 
     def path(self, key: str) -> Path:
-        """Of an entry, there or not."""
+        """Of an entry, whether it exists or not."""
         return self.folder / key
 
-    def take(self, key: str) -> Path | None:
-        """An entry that is there, which from now on is used by this process and stays until `close`."""
+    def acquire(self, key: str) -> Path | None:
+        """The folder of an entry, which is in use by this process until `close`; None: there is no such entry."""
         with self._lock:
             manifest = self.path(key) / MANIFEST
             if not manifest.is_file():
                 return None
-            with contextlib.suppress(PermissionError):  # another user's: it only grows old sooner
+            with contextlib.suppress(PermissionError):  # of another user: it is deleted sooner
                 os.utime(manifest)
             if key not in self._held:
                 lock = FileLock(self.folder / f".{key}.used-by-{self._me}")
@@ -71,24 +71,24 @@ class CacheStore:
             return self.path(key)
 
     def drop(self, key: str) -> None:
-        """Delete an entry, whoever uses it: it is damaged."""
+        """Delete a damaged entry, also one in use."""
         with self._lock:
             _release(self._held, key)
             self._delete(self.path(key))
 
     def make_room(self, needed: int, total: int) -> None:
-        """Delete what was not used for longest until something fits.
+        """Delete the least recently used entries until there is room.
 
         Args:
             needed: bytes that will be added.
-            total: bytes of all that the run uses, those that are there already included.
+            total: bytes of all entries of the run, existing ones included.
 
         Raises:
-            NotCacheable: it cannot fit.
+            NotCacheable: there is not enough room.
         """
-        said = f"the states take {total / GB:.3g} GB"
+        states = f"the states take {total / GB:.3g} GB"
         if total > self.bound:
-            raise NotCacheable(f"{said}, more than runtime.cache_gb={self.bound / GB:g}")
+            raise NotCacheable(f"{states}, more than runtime.cache_gb={self.bound / GB:g}")
         with self._lock:
             entries = sorted((self._used(path), path) for path in self.folder.iterdir() if path.is_dir())
             taken = sum(_bytes(path) for _, path in entries)
@@ -99,16 +99,16 @@ class CacheStore:
                     taken -= _bytes(path)
                     self._delete(path)
             if taken + needed > self.bound:
-                raise NotCacheable(f"{said}, and other runs are using what fills runtime.cache_gb={self.bound / GB:g}")
+                raise NotCacheable(f"{states}, and other runs are using runtime.cache_gb={self.bound / GB:g}")
             free = shutil.disk_usage(self.folder).free
             if free < needed + SPARE:
-                raise NotCacheable(f"{said}, and the disk of {self.folder} has {free / GB:.3g} GB free")
+                raise NotCacheable(f"{states}, and the disk of {self.folder} has {free / GB:.3g} GB free")
 
     @contextlib.contextmanager
-    def drafting(self, key: str) -> Iterator[Path]:
-        """A folder that becomes the entry when the block ends well, and is gone when it does not.
+    def writing(self, key: str) -> Iterator[Path]:
+        """A folder that becomes the entry when the block ends without an error, and is deleted otherwise.
 
-        If another process has been quicker with the same entry, that one stays.
+        If another process has finished the same entry before, its entry stays.
         """
         aside = self.folder / f".{key}.{self._me}"
         with FileLock(f"{aside}.lock"):
@@ -117,7 +117,7 @@ class CacheStore:
                 yield aside
                 with self._lock:
                     if not (self.path(key) / MANIFEST).is_file():
-                        self._delete(self.path(key))  # a rest that nobody can use
+                        self._delete(self.path(key))  # left by a process that was killed
                         aside.rename(self.path(key))
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
@@ -127,7 +127,7 @@ class CacheStore:
         return any(not _free(mark) for mark in self.folder.glob(f".{key}.used-by-*"))
 
     def _sweep(self) -> None:
-        """Delete what a process that was killed has left."""
+        """Delete what killed processes have left."""
         for lock in [*self.folder.glob(".*.lock"), *self.folder.glob(".*.used-by-*")]:
             if _free(lock):
                 shutil.rmtree(self.folder / lock.name.removesuffix(".lock"), ignore_errors=True)
@@ -137,7 +137,7 @@ class CacheStore:
         return manifest.stat().st_mtime if manifest.exists() else 0.0
 
     def _delete(self, path: Path) -> None:
-        # The manifest first: without it nothing takes the rest for an entry.
+        # The manifest first: a folder without it is no entry.
         (path / MANIFEST).unlink(missing_ok=True)
         shutil.rmtree(path, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""Inputs that cost nothing, for a model that is served its states: it looks at their shape, not at their content."""
+"""Inputs of the right shapes without content, for a model that runs on cached states and reads only the shapes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 import torch
 
-from tunebook.models.cache.boundary import TOKENS, Boundary, size_of
+from tunebook.models.cache.boundary import TOKENS, Boundary, batch_size_of
 
 
 @dataclass(frozen=True)
@@ -16,10 +16,10 @@ class Placeholders:
     """Makes inputs of the right names, shapes and types without the rows themselves.
 
     Args:
-        shapes: name -> shape behind the rows; None in it: the tokens.
+        shapes: name -> shape after the first dimension; None in it: the tokens.
         dtypes: name -> type.
         by_token: whether the states have a vector for each token; else one token a row is enough.
-        side: at which padding stands.
+        side: of the padding.
     """
 
     shapes: dict[str, tuple[int | None, ...]]
@@ -33,9 +33,9 @@ class Placeholders:
 
         Args:
             batch: with rows of unlike length, where rows have lengths.
-            boundary: whose states are served.
+            boundary: of the cached states.
         """
-        width = size_of(batch).tokens
+        width = batch_size_of(batch).tokens
         masked = TOKENS in batch
         shapes = {
             name: tuple(None if masked and at == 0 and dim == width else dim for at, dim in enumerate(values.shape[1:]))
@@ -57,15 +57,15 @@ class Placeholders:
             width: after padding.
         """
         rows, width = len(lengths), self.tokens(width)
-        made = {
+        inputs = {
             name: torch.zeros((), dtype=self.dtypes[name]).expand(
                 rows, *(width if dim is None else dim for dim in shape)
             )
             for name, shape in self.shapes.items()
         }
-        if TOKENS in made:
-            made[TOKENS] = self.mask(lengths, width)
-        return made
+        if TOKENS in inputs:
+            inputs[TOKENS] = self.mask(lengths, width)
+        return inputs
 
     def mask(self, lengths: torch.Tensor, width: int) -> torch.Tensor:
         """1 where a row has a token, shape (rows, tokens)."""

@@ -1,4 +1,4 @@
-"""In which order a model runs its modules on a batch, and what each is given and gives; knows torch alone."""
+"""Records the order in which a model runs its modules on a batch, with their inputs and outputs; knows torch alone."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Call:
     Args:
         name: of the module, dotted; "" is the model itself.
         module: itself.
-        turn: how many times it had run before in this pass.
-        began: place in the order of all beginnings and ends.
+        turn: how many times it has run before in this pass.
+        began: its place in the order of all starts and ends.
         ended: likewise.
         inputs: positional and named ones.
-        output: what it gave.
+        output: of the module.
     """
 
     name: str
@@ -71,27 +71,27 @@ class Trace:
 
 
 def trace(model: nn.Module, inputs: Mapping[str, Any]) -> Trace:
-    """Runs a model once, in the mode in which it is, without gradients, and notes every call of a module.
+    """Runs a model once without gradients, in its present mode, and records every call of a module.
 
     Args:
         model: without wrappers.
         inputs: of the model.
     """
-    found = Trace()
+    calls = Trace()
     with contextlib.ExitStack() as stack, torch.no_grad():
         for name, module in model.named_modules():
-            stack.enter_context(_noted(found, name, module))
+            stack.enter_context(_recorded(calls, name, module))
         model(**inputs)
-    return found
+    return calls
 
 
 @contextlib.contextmanager
-def _noted(found: Trace, name: str, module: nn.Module) -> Iterator[None]:
-    # Hooks are asked for what is given by name too: some layers take their states so.
+def _recorded(calls: Trace, name: str, module: nn.Module) -> Iterator[None]:
+    # With keyword arguments: some layers receive their states by name.
     before = module.register_forward_pre_hook(
-        lambda module, args, kwargs: found.begin(name, module, (args, kwargs)), with_kwargs=True
+        lambda module, args, kwargs: calls.begin(name, module, (args, kwargs)), with_kwargs=True
     )
-    after = module.register_forward_hook(lambda module, args, output: found.end(output))
+    after = module.register_forward_hook(lambda module, args, output: calls.end(output))
     try:
         yield
     finally:

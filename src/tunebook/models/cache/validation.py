@@ -1,4 +1,4 @@
-"""Proves on a few rows that a boundary may be served: logits and gradients are those of the whole model."""
+"""Validates a boundary on a few rows: with cached states, logits and gradients are those of the whole model."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 import torch
 from torch import nn
 
-from tunebook.models.cache.boundary import TOKENS, Boundary, size_of
+from tunebook.models.cache.boundary import TOKENS, Boundary, batch_size_of
+from tunebook.models.cache.not_cacheable import NotCacheable
 from tunebook.models.cache.placeholders import Placeholders
-from tunebook.models.cache.refusal import NotCacheable
-from tunebook.models.cache.serving import serving, states_of
+from tunebook.models.cache.replay import compute_states, replayed_states
 from tunebook.models.freezing import hold_frozen_in_eval
 from tunebook.models.modes import modes_kept
 
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-6}
-"""How far apart figures may be for their size: what else a batch holds changes last digits, a mistake much more."""
+"""Largest difference of values relative to their size: other rows in a batch change last digits, a mistake far more."""
 COARSE = 0.05
-"""Likewise in other arithmetic, and on a GPU, where float32 may be TF32."""
+"""The same in other precisions, and on a GPU, where float32 may be TF32."""
 
 Batch = Mapping[str, torch.Tensor]
 
@@ -26,110 +26,135 @@ Batch = Mapping[str, torch.Tensor]
 def validate(
     model: nn.Module, boundary: Boundary, ever: Collection[str], frozen: Sequence[nn.Module], batch: Batch
 ) -> Placeholders | None:
-    """Shows that states computed row by row, put back at the boundary, give what the whole model gives.
+    """Checks that states computed row by row and put back at the boundary give the results of the whole model.
 
-    Everything that frozen modules in front of the boundary would give is replaced by NaN: whatever depends on it by
-    another way than through the boundary shows. The model, its mode and the random state are left as found.
+    The outputs of all frozen modules before the boundary are replaced by NaN, so that whatever depends on them by
+    another path than through the boundary becomes NaN. The model, its mode and the random state stay as they were.
 
     Args:
         model: in evaluation mode.
-        boundary: to be proved.
+        boundary: to be validated.
         ever: names of the parameters that train in some phase.
-        frozen: modules that are held in evaluation mode while training.
+        frozen: modules that stay in evaluation mode during training.
         batch: inputs of the model, rows of unlike length.
 
     Returns:
-        What can be given in place of the inputs, which then need not be read; None: they are needed.
+        What can replace the inputs, which then need not be read; None: they are needed.
 
     Raises:
-        NotCacheable: the figures differ, with the reason.
+        NotCacheable: the results differ; the message says in which way.
     """
     trained = {name: parameter for name, parameter in model.named_parameters() if name in ever}
-    tokens = size_of(batch).tokens
+    tokens = batch_size_of(batch).tokens
     with torch.random.fork_rng(devices=[p.device for p in model.parameters() if p.is_cuda][:1]):
-        _nothing_noisy(model, boundary, frozen, batch)
-        states = gathered(model, boundary, batch)
-        whole = _figures(model, batch, trained)
-        with serving(model, boundary, states, tokens, fill=float("nan")):
-            served = _figures(model, batch, trained)
-        _compare(whole, served, boundary.dtype)
+        _check_deterministic(model, boundary, frozen, batch)
+        states = states_by_row(model, boundary, batch)
+        whole = _results(model, batch, trained)
+        with replayed_states(model, boundary, states, tokens, fill=float("nan")):
+            replayed = _results(model, batch, trained)
+        _compare(whole, replayed, boundary.dtype)
         placeholders = Placeholders.of(batch, boundary)
-        with serving(model, boundary, states, placeholders.tokens(tokens), fill=float("nan")):
+        with replayed_states(model, boundary, states, placeholders.tokens(tokens), fill=float("nan")):
             try:
-                without = _figures(model, placeholders(lengths_of(batch), tokens), trained)
+                without = _results(model, placeholders(row_lengths(batch), tokens), trained)
             except (RuntimeError, IndexError, ValueError):
-                return None  # the live part makes something of the inputs after all
-    same = all(torch.equal(one, without[name]) for name, one in served.items())
+                return None  # the trained part reads the inputs
+    same = all(torch.equal(one, without[name]) for name, one in replayed.items())
     return placeholders if same else None
 
 
-def lengths_of(batch: Batch) -> torch.Tensor:
+def row_lengths(batch: Batch) -> torch.Tensor:
     """How many tokens each row of a batch has; 1 where there are none."""
     mask = batch.get(TOKENS)
-    return mask.sum(1) if mask is not None else torch.ones(size_of(batch).rows, dtype=torch.long)
+    return mask.sum(1) if mask is not None else torch.ones(batch_size_of(batch).rows, dtype=torch.long)
 
 
-def gathered(model: nn.Module, boundary: Boundary, batch: Batch) -> torch.Tensor:
-    """The states of a batch as the store would give them: of each row by itself, zeros where it has no token."""
-    found = []
-    for row in range(size_of(batch).rows):
+def states_by_row(model: nn.Module, boundary: Boundary, batch: Batch) -> torch.Tensor:
+    """The states of a batch as they are read from the cache: of each row alone, zeros where it has no token."""
+    states_of_rows = []
+    for row in range(batch_size_of(batch).rows):
         mask = batch[TOKENS][row].bool() if TOKENS in batch else None
         alone = {
             name: values[row, mask][None] if mask is not None and values.shape[1:2] == mask.shape else values[row][None]
             for name, values in batch.items()
         }
         with torch.no_grad():
-            states = states_of(model, boundary, alone)[0]
+            states = compute_states(model, boundary, alone)[0]
         if boundary.by_token and mask is not None:
             wide = states.new_zeros((len(mask), *states.shape[1:]))
             wide[mask] = states
             states = wide
-        found.append(states)
-    return torch.stack(found)
+        states_of_rows.append(states)
+    return torch.stack(states_of_rows)
 
 
-def _figures(model: nn.Module, batch: Batch, trained: Mapping[str, nn.Parameter]) -> dict[str, torch.Tensor]:
-    logits = model(**batch)["logits"].float()
-    weights = torch.linspace(-1, 1, logits.numel(), device=logits.device).view_as(logits)
-    gradients = torch.autograd.grad((logits * weights).sum(), list(trained.values()), allow_unused=True)
+def _results(model: nn.Module, batch: Batch, trained: Mapping[str, nn.Parameter]) -> dict[str, torch.Tensor]:
+    logits = _logits(model, batch)
+    sums = [
+        (values * torch.linspace(-1, 1, values.numel(), device=values.device).view_as(values)).sum()
+        for values in logits.values()
+    ]
+    gradients = torch.autograd.grad(torch.stack(sums).sum(), list(trained.values()), allow_unused=True)
     named = zip(trained, gradients, strict=True)
-    found = {f"the gradient of {name}": gradient for name, gradient in named if gradient is not None}
-    return {"its logits": logits.detach(), **found}
+    results = {f"the gradient of {name}": gradient for name, gradient in named if gradient is not None}
+    return {**{f"its {name}": values.detach() for name, values in logits.items()}, **results}
 
 
-def _compare(whole: Mapping[str, torch.Tensor], served: Mapping[str, torch.Tensor], arithmetic: torch.dtype) -> None:
-    for name in [*whole, *served]:
-        one, other = whole.get(name), served.get(name)
+def _logits(model: nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
+    """The model's outputs that are named logits; of each token (rows, tokens, …) with zeros at the padding.
+
+    No loss counts the padding of token classification or of a causal language model, and the cache has no states there.
+
+    Raises:
+        NotCacheable: there are none.
+    """
+    mask = batch.get(TOKENS)
+    logits = {
+        name: values.float()
+        for name, values in model(**batch).items()
+        if name.endswith("logits") and values is not None
+    }
+    if not logits:
+        raise NotCacheable("its output has no logits to compare")
+    for name, values in logits.items():
+        if mask is not None and values.dim() > 2 and values.shape[:2] == mask.shape:
+            logits[name] = torch.where(mask.bool().view(*mask.shape, *[1] * (values.dim() - 2)), values, 0.0)
+    return logits
+
+
+def _compare(whole: Mapping[str, torch.Tensor], replayed: Mapping[str, torch.Tensor], precision: torch.dtype) -> None:
+    for name in [*whole, *replayed]:
+        one, other = whole.get(name), replayed.get(name)
         if one is None or other is None or (one.isfinite().all() and not other.isfinite().all()):
-            raise NotCacheable(f"frozen layers act on {name} by another way than through the last of them")
-        if not agree(one, other, arithmetic):
-            raise NotCacheable(f"what else a batch holds changes {name}")
+            raise NotCacheable(f"frozen layers change {name} by another path than through the last of them")
+        if not nearly_equal(one, other, precision):
+            raise NotCacheable(f"the other rows of a batch change {name}")
 
 
-def agree(one: torch.Tensor, other: torch.Tensor, arithmetic: torch.dtype | None) -> bool:
+def nearly_equal(one: torch.Tensor, other: torch.Tensor, precision: torch.dtype | None) -> bool:
     """Whether two tensors are equal but for the order in which numbers were added up.
 
     Args:
         one: of any shape, where it was computed.
         other: of the same shape, anywhere.
-        arithmetic: in which they were computed; None: in the first one's type.
+        precision: in which they were computed; None: the first one's type.
     """
-    tolerance = COARSE if one.is_cuda else TOLERANCE.get(arithmetic or one.dtype, COARSE)
-    apart = (one - other.to(one)).abs().max()
-    return float(apart) <= tolerance * max(1.0, float(one.abs().max()))
+    tolerance = COARSE if one.is_cuda else TOLERANCE.get(precision or one.dtype, COARSE)
+    difference = (one - other.to(one)).abs().max()
+    return float(difference) <= tolerance * max(1.0, float(one.abs().max()))
 
 
-def _nothing_noisy(model: nn.Module, boundary: Boundary, frozen: Sequence[nn.Module], batch: Batch) -> None:
-    """In training mode the states must be those of evaluation: no dropout in front, no batch statistics."""
+def _check_deterministic(model: nn.Module, boundary: Boundary, frozen: Sequence[nn.Module], batch: Batch) -> None:
+    """In training mode the states must be those of evaluation: no dropout before the boundary, no batch statistics."""
     with torch.no_grad():
-        still = states_of(model, boundary, batch)
+        still = compute_states(model, boundary, batch)
         with _training(model, frozen):
-            noisy = [name for name in boundary.front if _draws(model.get_submodule(name))]
+            noisy = [name for name in boundary.front if _is_random(model.get_submodule(name))]
             if noisy:
-                raise NotCacheable(f"{noisy[0]}, in front of what trains, changes from step to step while training")
-            moved = states_of(model, boundary, batch)
+                raise NotCacheable(f"{noisy[0]}, before what trains, changes from step to step during training")
+            moved = compute_states(model, boundary, batch)
     if not torch.equal(still, moved):
-        raise NotCacheable("its frozen layers give other states while training than in evaluation")
+        raise NotCacheable("its frozen layers give other states in training than in evaluation")
 
 
 @contextlib.contextmanager
@@ -140,11 +165,11 @@ def _training(model: nn.Module, frozen: Sequence[nn.Module]) -> Iterator[None]:
         yield
 
 
-def _draws(module: nn.Module) -> bool:
+def _is_random(module: nn.Module) -> bool:
     if not module.training:
         return False
     if isinstance(module, nn.modules.batchnorm._BatchNorm):
         return True
-    # Whole branches are dropped by modules that each architecture brings itself.
+    # Stochastic depth is a class of its own in each architecture.
     share = module.p if isinstance(module, nn.modules.dropout._DropoutNd) else getattr(module, "drop_prob", None)
     return bool(share)

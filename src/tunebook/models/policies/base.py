@@ -74,7 +74,7 @@ class Phase:
         length: None: until the end of training; only the last phase may say so.
         learning_rate: the base rate in it, in place of `hyperparameters.learning_rate`; every parameter's own
             rate (by depth, by pattern) is scaled alike.
-        rate_share: the same as a share of `hyperparameters.learning_rate`; a phase_schedule turns it into `learning_rate`.
+        rate_share: the same as a share of `hyperparameters.learning_rate`; the phase schedule makes it `learning_rate`.
         restarts: the schedule (warm-up, decay) begins anew with this phase and ends in front of the next that
             restarts it; without any it runs once over the whole training.
         needed: whether training must be long enough for it; if not, a training that ends before cuts it short or

@@ -7,14 +7,22 @@ import numpy as np
 import pytest
 import torch
 
-from tunebook.models.cache.store import LENGTHS, MANIFEST, STATES, Damaged, Draft, Layout, Stored
+from tunebook.models.cache.states_file import (
+    LENGTHS,
+    MANIFEST,
+    STATES,
+    DamagedStates,
+    StatesLayout,
+    StatesReader,
+    StatesWriter,
+)
 
 
 def written(folder, dtype=torch.float32, lengths=None, shape=(3,), rows=5, order=(3, 0, 4, 2, 1)):
-    layout = Layout(shape, dtype, rows, None if lengths is None else np.array(lengths))
+    layout = StatesLayout(shape, dtype, rows, None if lengths is None else np.array(lengths))
     states = [torch.randn((*(() if lengths is None else (lengths[row],)), *shape)).to(dtype) for row in range(rows)]
     folder.mkdir()
-    draft = Draft(folder, layout)
+    draft = StatesWriter(folder, layout)
     draft.begin()
     draft.write(order[:2], [states[row] for row in order[:2]])
     draft.write(order[2:], [states[row] for row in order[2:]])
@@ -26,7 +34,7 @@ def written(folder, dtype=torch.float32, lengths=None, shape=(3,), rows=5, order
 @pytest.mark.parametrize("lengths", [None, [2, 5, 1, 3, 4]])
 def test_states_come_back_in_any_order_and_repeated(tmp_path, dtype, lengths):
     states = written(tmp_path / "a", dtype, lengths)
-    stored = Stored.opened(tmp_path / "a")
+    stored = StatesReader.opened(tmp_path / "a")
     chosen = [4, 1, 1, 0]
     found = stored.rows(chosen)
     assert found.dtype == dtype
@@ -36,7 +44,7 @@ def test_states_come_back_in_any_order_and_repeated(tmp_path, dtype, lengths):
 
 
 def test_the_bound_is_told_before_anything_is_computed(tmp_path):
-    layout = Layout((3, 2), torch.bfloat16, 5, np.array([2, 5, 1, 3, 4]))
+    layout = StatesLayout((3, 2), torch.bfloat16, 5, np.array([2, 5, 1, 3, 4]))
     assert layout.bytes == 15 * 6 * 2
     written(tmp_path / "a", torch.bfloat16, [2, 5, 1, 3, 4], (3, 2))
     assert (tmp_path / "a" / STATES).stat().st_size == layout.bytes
@@ -64,15 +72,15 @@ DAMAGES = {
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damage_is_found(tmp_path, damage):
     written(tmp_path / "a", lengths=[2, 5, 1, 3, 4])
-    Stored.opened(tmp_path / "a")
+    StatesReader.opened(tmp_path / "a")
     DAMAGES[damage](tmp_path / "a")
-    with pytest.raises(Damaged):
-        Stored.opened(tmp_path / "a")
+    with pytest.raises(DamagedStates):
+        StatesReader.opened(tmp_path / "a")
 
 
 def test_workers_map_the_file_too(tmp_path):
     states = written(tmp_path / "a", rows=200, order=tuple(range(200)), shape=(50,))
-    stored = Stored.opened(tmp_path / "a")
+    stored = StatesReader.opened(tmp_path / "a")
     sent = pickle.dumps(stored)
     assert len(sent) < 1000
     assert torch.equal(pickle.loads(sent).rows([7, 3]), torch.stack([states[7], states[3]]))

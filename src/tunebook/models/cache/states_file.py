@@ -1,4 +1,4 @@
-"""States of the rows of one split in a folder: written aside, checked by content, read as they are asked for.
+"""Cached states of one split in a folder: written, checked by their hash, and read by row.
 
 Knows bytes and shapes; nothing of models or of what rows hold.
 """
@@ -21,13 +21,13 @@ MANIFEST, STATES, LENGTHS = "manifest.json", "states.bin", "lengths.bin"
 VERSION = 1
 
 
-class Damaged(Exception):
-    """A folder does not hold what was written; the message says in what way."""
+class DamagedStates(Exception):
+    """A folder does not hold what was written; the message says which file."""
 
 
 @dataclass(frozen=True)
-class Layout:
-    """How states lie in their file: row after row, of a row token after token.
+class StatesLayout:
+    """How states are laid out in their file: row after row, and within a row token after token.
 
     Args:
         shape: of a row's states, or of a token's where rows have lengths.
@@ -67,26 +67,26 @@ class Layout:
         }
 
 
-class Draft:
-    """A folder that is being filled, by one process or several at once.
+class StatesWriter:
+    """Writes states into a folder, from one process or several at once.
 
     Args:
-        folder: that is there.
-        layout: of what goes in.
+        folder: an existing one.
+        layout: of the states.
     """
 
-    def __init__(self, folder: Path, layout: Layout) -> None:
+    def __init__(self, folder: Path, layout: StatesLayout) -> None:
         self.folder, self.layout, self.ends = folder, layout, layout.ends
 
     def begin(self) -> None:
-        """Make the files, by the process that leads."""
+        """Make the files; on the main process."""
         with (self.folder / STATES).open("wb") as stream:
             stream.truncate(self.layout.bytes)
         if self.layout.lengths is not None:
             (self.folder / LENGTHS).write_bytes(self.layout.lengths.astype("<i8").tobytes())
 
     def write(self, rows: Sequence[int], states: Sequence[torch.Tensor]) -> None:
-        """Put down the states of some rows.
+        """Write the states of some rows.
 
         Args:
             rows: their numbers.
@@ -99,10 +99,10 @@ class Draft:
                 stream.write(_bytes(own))
 
     def finish(self, about: dict[str, Any]) -> None:
-        """Everything is written: note what must be found again, by the process that leads.
+        """Write the manifest, once all states are written; on the main process.
 
         Args:
-            about: for readers of the manifest.
+            about: further facts for people who read the manifest.
         """
         written = [file for file in (STATES, LENGTHS) if (self.folder / file).exists()]
         checks = {file: _check_sum(self.folder / file) for file in written}
@@ -112,15 +112,15 @@ class Draft:
         files.sync_folder(self.folder)
 
 
-class Stored:
-    """States that are read from a folder; the system keeps in memory what is read often.
+class StatesReader:
+    """Reads states from a folder through a memory map.
 
     Args:
-        folder: of a finished draft.
-        layout: as its manifest has it.
+        folder: with a manifest.
+        layout: as in its manifest.
     """
 
-    def __init__(self, folder: Path, layout: Layout) -> None:
+    def __init__(self, folder: Path, layout: StatesLayout) -> None:
         self.folder, self.layout, self.ends = folder, layout, layout.ends
         # As integers of the same width: numpy has no bfloat16.
         kind = np.dtype(f"<i{layout.dtype.itemsize}")
@@ -128,40 +128,40 @@ class Stored:
         self._numbers = np.memmap(folder / STATES, dtype=kind, mode="r", shape=shape)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # For workers that are started anew: they map the file too, instead of being sent all that is in it.
-        return Stored, (self.folder, self.layout)
+        # For spawned workers: they map the file themselves.
+        return StatesReader, (self.folder, self.layout)
 
     @classmethod
-    def opened(cls, folder: Path, check: bool = True) -> Stored:
-        """A folder, once its content is found to be what was written.
+    def opened(cls, folder: Path, check: bool = True) -> StatesReader:
+        """A reader of a folder whose content is what was written.
 
         Args:
-            folder: that may or may not be whole.
-            check: read everything and compare; False where another process has done so.
+            folder: possibly incomplete.
+            check: read everything and compare hashes; False where another process has done so.
 
         Raises:
-            Damaged: something is missing or not as it was written.
+            DamagedStates: something is missing or differs from what was written.
         """
         try:
             manifest = files.read_json(folder / MANIFEST)
             if manifest["version"] != VERSION:
-                raise Damaged("of another version")
+                raise DamagedStates("of another version")
             for file, wanted in manifest["sha256"].items():
                 if check and _check_sum(folder / file) != wanted:
-                    raise Damaged(f"{file} is not as it was written")
+                    raise DamagedStates(f"{file} differs from what was written")
             lengths = np.fromfile(folder / LENGTHS, dtype="<i8") if manifest["by_token"] else None
             dtype = getattr(torch, manifest["dtype"])
-            return cls(folder, Layout(tuple(manifest["shape"]), dtype, manifest["rows"], lengths))
+            return cls(folder, StatesLayout(tuple(manifest["shape"]), dtype, manifest["rows"], lengths))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise Damaged(f"{type(error).__name__}: {error}") from error
+            raise DamagedStates(f"{type(error).__name__}: {error}") from error
 
     def lengths(self, rows: Sequence[int]) -> torch.Tensor:
-        """How many tokens rows have, shape (rows,); 1 where they have no lengths."""
+        """Numbers of tokens of rows, (rows,); 1 where they have no lengths."""
         at = np.asarray(rows)
         return torch.from_numpy(self.ends[at + 1] - self.ends[at])
 
     def rows(self, rows: Sequence[int]) -> torch.Tensor:
-        """The states of rows, one after the other, shape (rows, …), or (tokens of all of them, …)."""
+        """The states of rows, (rows, …), or (tokens of all of them, …)."""
         at = np.asarray(rows)
         if self.layout.lengths is not None:
             begins, lengths = self.ends[at], self.ends[at + 1] - self.ends[at]

@@ -1,4 +1,4 @@
-"""What a module gives, as a form that depends on the numbers of rows and tokens alone; knows torch, no model."""
+"""Shapes of a module's outputs as functions of the numbers of rows and tokens; knows torch, no model."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from transformers.utils import ModelOutput
 
-from tunebook.models.cache.refusal import NotCacheable
+from tunebook.models.cache.not_cacheable import NotCacheable
 
 PLAIN = (int, float, str, type(None))
 
 
 @dataclass(frozen=True)
-class Size:
+class BatchSize:
     """How large a batch is.
 
     Args:
@@ -28,47 +28,47 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Length:
-    """One dimension: `factor` × rows × tokens + `plus`, without rows or tokens where they play no part."""
+class Dimension:
+    """One dimension: `factor` × rows × tokens + `plus`, without rows or tokens where they do not matter."""
 
     factor: int
     rows: bool = False
     tokens: bool = False
     plus: int = 0
 
-    def at(self, size: Size) -> int:
+    def at(self, size: BatchSize) -> int:
         """Of a batch."""
         return self.factor * (size.rows if self.rows else 1) * (size.tokens if self.tokens else 1) + self.plus
 
 
-def length(values: tuple[int, int], sizes: tuple[Size, Size]) -> Length:
-    """How a dimension follows from a batch, told by two batches of other sizes.
+def dimension_of(values: tuple[int, int], sizes: tuple[BatchSize, BatchSize]) -> Dimension:
+    """How a dimension follows from the size of a batch, from its values for two batches of different sizes.
 
     Raises:
-        NotCacheable: it does not follow from rows and tokens.
+        NotCacheable: it does not follow from them.
     """
     one, other = values
     a, b = sizes
     if one == other:
-        return Length(one)
+        return Dimension(one)
     for rows, tokens in ((True, False), (False, True), (True, True)):
-        unit = Length(1, rows, tokens)
+        unit = Dimension(1, rows, tokens)
         factor, rest = divmod(one, unit.at(a))
         if not rest and factor * unit.at(b) == other:
-            return Length(factor, rows, tokens)
+            return Dimension(factor, rows, tokens)
     if a.tokens != b.tokens and one - other == a.tokens - b.tokens:
-        return Length(1, tokens=True, plus=one - a.tokens)
-    raise NotCacheable("what its frozen layers give has a shape that does not follow from the batch")
+        return Dimension(1, tokens=True, plus=one - a.tokens)
+    raise NotCacheable("the outputs of its frozen layers have a shape that does not follow from the batch")
 
 
-Form = Callable[[Size, float | None], Any]
-"""Makes something of the form for a batch, its tensors filled with one number, or with whatever was in memory."""
+OutputTemplate = Callable[[BatchSize, float | None], Any]
+"""(size of a batch, value or None) -> an output of the right shapes; None: its tensors are not initialised."""
 
 
-def form_of(values: tuple[Any, Any], sizes: tuple[Size, Size]) -> Form:
-    """The form of what a module gave for two batches: tensors, and tuples, lists and outputs that hold them.
+def output_template(values: tuple[Any, Any], sizes: tuple[BatchSize, BatchSize]) -> OutputTemplate:
+    """A template of a module's output, from its outputs for two batches: tensors, and tuples, lists and dicts of them.
 
-    Anything else (a cache of keys and values) becomes None, as nothing behind the boundary may read it.
+    Anything else (a cache of keys and values) becomes None, as nothing after the boundary may read it.
 
     Args:
         values: one for each batch.
@@ -79,9 +79,9 @@ def form_of(values: tuple[Any, Any], sizes: tuple[Size, Size]) -> Form:
     """
     one, other = values
     if isinstance(one, torch.Tensor):
-        dims, dtype, device = dims_of((one, other), sizes), one.dtype, one.device
+        dims, dtype, device = dimensions_of((one, other), sizes), one.dtype, one.device
 
-        def tensor(size: Size, fill: float | None) -> torch.Tensor:
+        def tensor(size: BatchSize, fill: float | None) -> torch.Tensor:
             shape = [dim.at(size) for dim in dims]
             if not dtype.is_floating_point:
                 return torch.zeros(shape, dtype=dtype, device=device)
@@ -90,19 +90,21 @@ def form_of(values: tuple[Any, Any], sizes: tuple[Size, Size]) -> Form:
 
         return tensor
     if isinstance(one, ModelOutput | dict):
-        parts = {name: form_of((one[name], other[name]), sizes) for name in one}
+        parts = {name: output_template((one[name], other[name]), sizes) for name in one}
         kind: Any = type(one)
         return lambda size, fill: kind(**{name: make(size, fill) for name, make in parts.items()})
     if isinstance(one, tuple | list):
-        members = [form_of(pair, sizes) for pair in zip(one, other, strict=True)]
+        members = [output_template(pair, sizes) for pair in zip(one, other, strict=True)]
         sequence: Any = type(one)
         return lambda size, fill: sequence(make(size, fill) for make in members)
     if isinstance(one, int) and not isinstance(one, bool):
-        number = length((one, other), sizes)
+        number = dimension_of((one, other), sizes)
         return lambda size, fill: number.at(size)
     return lambda size, fill: one if isinstance(one, PLAIN) else None
 
 
-def dims_of(tensors: tuple[torch.Tensor, torch.Tensor], sizes: tuple[Size, Size]) -> tuple[Length, ...]:
-    """Every dimension of a tensor, told by two batches."""
-    return tuple(length(pair, sizes) for pair in zip(*(tensor.shape for tensor in tensors), strict=True))
+def dimensions_of(
+    tensors: tuple[torch.Tensor, torch.Tensor], sizes: tuple[BatchSize, BatchSize]
+) -> tuple[Dimension, ...]:
+    """Every dimension of a tensor, from its shapes for two batches."""
+    return tuple(dimension_of(pair, sizes) for pair in zip(*(tensor.shape for tensor in tensors), strict=True))

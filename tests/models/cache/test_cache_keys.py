@@ -6,7 +6,7 @@ import datasets
 import pytest
 import torch
 
-from tunebook.models.cache.keys import backbone_key, split_key
+from tunebook.models.cache.cache_keys import backbone_key, split_key
 
 ABOUT = {"arithmetic": "None"}
 

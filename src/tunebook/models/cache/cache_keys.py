@@ -1,4 +1,4 @@
-"""Names of entries: what states follow from, as one hash. Knows weights, encoded rows and versions."""
+"""Keys of cache entries: a hash of everything that states depend on. Knows weights, encoded rows and versions."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from tunebook.data import fingerprint
 from tunebook.models.cache.boundary import Boundary
 
 UNSEEN = {"id2label", "label2id", "problem_type", "_name_or_path", "architectures", "transformers_version"}
-"""Settings of a model that say nothing about its backbone."""
+"""Settings of a model that do not change its backbone."""
 
 LABEL = "label"
 
 
 def backbone_key(model: Any, boundary: Boundary, ever: Collection[str], about: dict[str, Any]) -> str:
-    """Of everything that states follow from but the rows: 64 hex digits.
+    """A hash of everything that states depend on except the rows: 64 hex digits.
 
     Args:
-        model: whose weights in front of the boundary are read.
+        model: its weights before the boundary are read.
         boundary: of the model.
         ever: names of the parameters that train in some phase.
-        about: further facts that change the figures (arithmetic, device).
+        about: further facts that change the states (precision, device).
     """
     settings = {
         name: value
         for name, value in model.config.to_dict().items()
-        # Shares of dropout do nothing to states, which are computed in evaluation mode.
+        # Dropout does not change states, which are computed in evaluation mode.
         if name not in UNSEEN and not ("drop" in name and isinstance(value, float))
     }
     total = hashlib.sha256()
@@ -58,13 +58,13 @@ def backbone_key(model: Any, boundary: Boundary, ever: Collection[str], about: d
 
 
 def split_key(backbone: str, encoded: Dataset, inputs: Collection[str], processor: Any) -> str:
-    """Of the rows of a split with a backbone: 32 hex digits, which name the entry.
+    """A hash of the rows of a split and a backbone: 32 hex digits, the name of the entry.
 
     Args:
         backbone: `backbone_key`.
         encoded: the split.
         inputs: names of the columns that the model reads.
-        processor: of the model, for rows that are encoded when they are asked for.
+        processor: of the model, for rows that are encoded when they are read.
     """
     total = hashlib.sha256(backbone.encode())
     columns = [name for name in sorted(inputs) if name in encoded.column_names]
@@ -79,7 +79,7 @@ def split_key(backbone: str, encoded: Dataset, inputs: Collection[str], processo
 
 
 def _of_column(encoded: Dataset, name: str) -> str:
-    """Of a column of numbers or of lists of them, however Arrow has cut it into pieces."""
+    """A hash of a column of numbers or of lists of them, the same for every chunking by Arrow."""
     lengths, values = hashlib.sha256(), hashlib.sha256()
     for batch in encoded.select_columns([name]).with_format("arrow").iter(batch_size=1000):
         column = batch[name].combine_chunks()

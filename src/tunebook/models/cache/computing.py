@@ -1,4 +1,4 @@
-"""Computes the states of a split once, rows of like length together; knows models and encoded rows, not training."""
+"""Computes the states of a split once, rows of similar length together; knows models and encoded rows, not training."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from torch.utils.data import ConcatDataset
 from tqdm.auto import tqdm
 
 from tunebook.models.cache.boundary import TOKENS, Boundary
-from tunebook.models.cache.refusal import NotCacheable
-from tunebook.models.cache.serving import states_of
-from tunebook.models.cache.store import Draft, Layout
+from tunebook.models.cache.not_cacheable import NotCacheable
+from tunebook.models.cache.replay import compute_states
+from tunebook.models.cache.states_file import StatesLayout, StatesWriter
 from tunebook.models.features import BESIDE, MANY
 from tunebook.models.modes import in_eval
 
 PROBED = 6
-"""Rows on which a boundary is looked for and proved."""
+"""Rows on which boundaries are searched and validated."""
 
 Collate = Callable[[list[dict[str, Any]]], Mapping[str, torch.Tensor]]
 
 
 @dataclass(frozen=True)
-class Computing:
-    """How states are computed.
+class StateComputer:
+    """Computes the states of encoded rows at a boundary.
 
     Args:
         model: without wrappers, on its device.
@@ -49,16 +49,16 @@ class Computing:
     batch_size: int
 
     def states(self, rows: list[dict[str, Any]]) -> list[torch.Tensor]:
-        """Of encoded rows, one tensor a row; of each token where the boundary has states by token."""
+        """One tensor per encoded row: (tokens, …) where the boundary has states by token, else (…)."""
         inputs = inputs_of(rows, self.collate, self.device)
-        with torch.no_grad(), self.arithmetic(), in_eval(self.model):
-            states = states_of(self.model, self.boundary, inputs)
+        with torch.no_grad(), self.autocast(), in_eval(self.model):
+            states = compute_states(self.model, self.boundary, inputs)
         if not self.boundary.by_token:
             return list(states)
         return [own[mask.bool()] for own, mask in zip(states, inputs[TOKENS], strict=True)]
 
-    def arithmetic(self) -> Any:
-        """As in training."""
+    def autocast(self) -> Any:
+        """The precision of training."""
         return torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not None)
 
 
@@ -67,10 +67,10 @@ def inputs_of(rows: list[dict[str, Any]], collate: Collate, device: torch.device
     return {name: values.to(device) for name, values in collate(rows).items() if name not in BESIDE}
 
 
-def probe(splits: Collection[Dataset], collate: Collate, device: torch.device) -> dict[str, torch.Tensor]:
-    """Inputs of a few rows of all splits, as unlike in length as they come, repeated where there are fewer.
+def probe_batch(splits: Collection[Dataset], collate: Collate, device: torch.device) -> dict[str, torch.Tensor]:
+    """Inputs of a few rows of all splits, from the longest to the shortest, repeated where there are fewer.
 
-    Of all splits: training rows may all fill the longest length, and shorter ones be met in an evaluation first.
+    Of all splits, as training rows may all have the greatest length and an evaluation the first shorter ones.
     """
     rows: ConcatDataset[Any] = ConcatDataset(splits)  # type: ignore[arg-type]
     lengths = np.concatenate([_lengths_of(split) for split in splits])
@@ -85,22 +85,22 @@ def _lengths_of(encoded: Dataset) -> np.ndarray:
     return np.zeros(len(encoded), dtype=int)
 
 
-def layout_of(encoded: Dataset, computing: Computing) -> Layout:
-    """How the states of a split lie in their file, told by its first row.
+def states_layout(encoded: Dataset, computing: StateComputer) -> StatesLayout:
+    """How the states of a split are laid out in their file, from those of its first row.
 
     Raises:
-        NotCacheable: rows have states by token, and do not say which tokens are theirs.
+        NotCacheable: rows have states by token, and no attention mask.
     """
     first = computing.states(encoded.__getitems__([0]))[0]
     if not computing.boundary.by_token:
-        return Layout(tuple(first.shape), first.dtype, len(encoded))
-    lengths = lengths_of(encoded)
+        return StatesLayout(tuple(first.shape), first.dtype, len(encoded))
+    lengths = token_counts(encoded)
     if lengths is None:
         raise NotCacheable(f"the encoded rows have no {TOKENS}")
-    return Layout(tuple(first.shape[1:]), first.dtype, len(encoded), lengths)
+    return StatesLayout(tuple(first.shape[1:]), first.dtype, len(encoded), lengths)
 
 
-def lengths_of(encoded: Dataset) -> np.ndarray | None:
+def token_counts(encoded: Dataset) -> np.ndarray | None:
     """How many tokens each row of a split has, (rows,); None where rows have no tokens."""
     if TOKENS not in encoded.column_names:
         return None
@@ -113,20 +113,22 @@ def lengths_of(encoded: Dataset) -> np.ndarray | None:
     return np.concatenate(counts)
 
 
-def fill(draft: Draft, encoded: Dataset, computing: Computing, share: tuple[int, int], title: str) -> None:
-    """Compute this process's share of a split's states and put them down.
+def write_states(
+    writer: StatesWriter, encoded: Dataset, computing: StateComputer, share: tuple[int, int], title: str
+) -> None:
+    """Compute this process's share of a split's states and write them.
 
-    Batches are cut alike however many processes there are, so that the figures do not depend on it.
+    Batches are the same for every number of processes, so that the states do not depend on it.
 
     Args:
-        draft: to be filled.
+        writer: of the split.
         encoded: the split.
-        computing: how.
+        computing: of the states.
         share: rank of this process, and how many there are.
         title: for the progress bar.
     """
-    rows = draft.layout.rows
-    lengths = lengths_of(encoded)
+    rows = writer.layout.rows
+    lengths = token_counts(encoded)
     order: Sequence[int] = range(rows)
     if lengths is not None:
         order = np.argsort(lengths, kind="stable")[::-1].tolist()  # the longest first: memory fails early
@@ -137,5 +139,5 @@ def fill(draft: Draft, encoded: Dataset, computing: Computing, share: tuple[int,
     with tqdm(total=mine, desc=title, unit=" rows", disable=rank > 0 or mine <= MANY) as bar:
         for begin in begins:
             chosen = list(order[begin : begin + size])
-            draft.write(chosen, computing.states(encoded.__getitems__(chosen)))
+            writer.write(chosen, computing.states(encoded.__getitems__(chosen)))
             bar.update(len(chosen))
