@@ -125,15 +125,15 @@ def _panels(answer: Answer, data: PreparedData, scored: dict[str, Scored]) -> di
     result, names, rows = scored[split], data.label_names, data.splits[split]
     values = result.thresholds.values if result.thresholds else {}
     predictions = answer.answered(result.scores, values or None)
-    compared = (split, rows, result.labels, predictions)
+    compared = label_panels.Compared(split, rows, result.labels, predictions, names, result.thresholds)
     if answer.kind == "number":
-        panels = label_panels.regression(*compared)
+        panels = label_panels.regression(compared)
     elif answer.kind == "classes":
-        panels = label_panels.multi_label(*compared, names, result.scores[:, -1], result.thresholds)
+        panels = label_panels.multi_label(compared, result.scores[:, -1])
     else:
         both = answer.probabilities(result.scores)
         sure = result.scores[:, 1] if both is None else both[np.arange(len(predictions)), predictions]
-        panels = label_panels.single_label(*compared, names, sure, result.thresholds)
+        panels = label_panels.single_label(compared, sure)
     return {"panels": panels, "thresholds": {names[at]: value for at, value in values.items()}}
 
 
