@@ -15,7 +15,9 @@ HOSTILE = "<script>alert('x')</script> & $x_1$"
 
 # 15 mistakes, each surer than the one before it, and two rows that are right.
 ROWS = [{"row": at, "text": f"{HOSTILE} n{at}", "label": 0} for at in range(17)]
-COMPARED = (np.array([0] * 16 + [1]), np.array([1] * 15 + [0, 1]))
+COMPARED = label_panels.Compared(
+    "test", ROWS, np.array([0] * 16 + [1]), np.array([1] * 15 + [0, 1]), ["negative", HOSTILE]
+)
 PROBABILITIES = np.array([at / 20 for at in range(15)] + [0.9, 0.95])
 
 
@@ -52,7 +54,7 @@ def make_summary() -> Callable[..., RunSummary]:
                 {"loss": 0.5, "step": 20, "epoch": 1.0, "learning_rate": 5e-5},
                 {"train_runtime": 2.0, "train_loss": 0.7, "step": 20, "epoch": 1.0},
             ],
-            "panels": [*label_panels.single_label("test", ROWS, *COMPARED, ["negative", HOSTILE], PROBABILITIES)],
+            "panels": label_panels.single_label(COMPARED, PROBABILITIES),
             "seconds": 323.2,
             "peak_memory_mb": {"process": 1234.5},
             "hardware": {"platform": "Linux", "cpu": "Some CPU", "cores": 2, "memory_gb": 8.0, "gpus": []},

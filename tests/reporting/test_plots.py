@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 
-from tunebook.panels import Bars, Histogram, Matrix, Scatter
+from tunebook.panels import Bars, Histogram, Matrix, Panel, Scatter
 from tunebook.reporting import label_panels, plots, svg
 
 
@@ -15,8 +15,12 @@ def texts(picture: str) -> list[str]:
     return ["".join(node.itertext()).strip() for node in ElementTree.fromstring(picture).iter() if "text" in node.tag]
 
 
+def panel_of(references: np.ndarray, predicted: np.ndarray, names: list[str]) -> Panel:
+    return label_panels.confusion(label_panels.Compared("test", [], references, predicted, names))
+
+
 def confusion(references: np.ndarray, predicted: np.ndarray, names: list[str]) -> str:
-    (matrix,) = label_panels.confusion("test", references, predicted, names).plots
+    (matrix,) = panel_of(references, predicted, names).plots
     assert isinstance(matrix, Matrix)
     return plots.draw(matrix, "confusion")
 
@@ -71,15 +75,15 @@ def test_a_class_without_rows_is_drawn():
 def test_many_classes_become_a_table():
     names = [f"<i>{number}</i>" for number in range(40)]
     references, predicted = np.array([5, 3, 3, 3, 7]), np.array([6, 4, 4, 3, 7])
-    panel = label_panels.confusion("test", references, predicted, names)
+    panel = panel_of(references, predicted, names)
     assert panel.plots == []
     assert panel.tables[0].rows == [[names[3], names[4], 2, "66.7%"], [names[5], names[6], 1, "100.0%"]]
-    assert label_panels.confusion("test", references, references, names).tables[0].rows == []
+    assert panel_of(references, references, names).tables[0].rows == []
 
 
 @pytest.mark.parametrize("size", [30, 31])
 def test_the_border_between_picture_and_table(size):
-    panel = label_panels.confusion("test", np.arange(size), np.arange(size), [str(number) for number in range(size)])
+    panel = panel_of(np.arange(size), np.arange(size), [str(number) for number in range(size)])
     assert (len(panel.plots), len(panel.tables)) == ((1, 0) if size == 30 else (0, 1))
 
 

@@ -109,7 +109,8 @@ def test_the_ten_surest_mistakes(page):
 def test_pictures_are_inline_and_small(make_summary, tmp_path, mode):
     image = Image.fromarray(np.full((300, 500), 128, dtype=np.uint8)).convert(mode)
     rows = [{"row": 3, "image": image}]
-    panels = label_panels.single_label("test", rows, np.array([0]), np.array([1]), ["a", "b"], np.array([0.9]))
+    compared = label_panels.Compared("test", rows, np.array([0]), np.array([1]), ["a", "b"])
+    panels = label_panels.single_label(compared, np.array([0.9]))
     write_report(tmp_path / "r.html", make_summary(task="image_classification", panels=panels))
     (picture,) = [attrs for tag, attrs in read(tmp_path / "r.html").tags if tag == "img"]
     assert picture["src"].startswith("data:image/png;base64,")
@@ -146,7 +147,9 @@ def test_several_labels_have_a_table_and_no_confusion(make_summary, tmp_path):
     losses, tuned = np.array([0.1, 0.25, 1.75, 0.3, 0.2]), Thresholds({0: 0.3125, 1: 0.5}, tuned=True, rare={1: 2})
     summary = make_summary(
         target_type="multi_label", label_names=["joy", "love"],
-        panels=label_panels.multi_label("test", rows, references, predictions, ["joy", "love"], losses, tuned),
+        panels=label_panels.multi_label(
+            label_panels.Compared("test", rows, references, predictions, ["joy", "love"], tuned), losses
+        ),
         untuned={"test": {"loss": 0.6, "accuracy": 0.5, "f1_macro": 0.4375}},
     )  # fmt: skip
     write_report(tmp_path / "r.html", summary)
@@ -165,7 +168,9 @@ def test_numbers_have_a_scatter_and_their_largest_errors(make_summary, tmp_path)
     rows = [{"row": 1, "text": "x n1"}, {"row": 2, "text": "x n2"}, {"row": 3, "text": "x n3"}]
     summary = make_summary(
         task="text_regression", target_type="regression", label_names=[], monitor="mae",
-        panels=label_panels.regression("test", rows, np.array([1.0, 4.5, 3.0]), np.array([2.0, 2.0, 3.0])),
+        panels=label_panels.regression(
+            label_panels.Compared("test", rows, np.array([1.0, 4.5, 3.0]), np.array([2.0, 2.0, 3.0]))
+        ),
         metrics={"test": {"loss": 0.01, "mae": 0.1}},
     )  # fmt: skip
     write_report(tmp_path / "r.html", summary)

@@ -44,7 +44,7 @@ class Metrics:
         self._metrics = {name: metric for name in self.names if (metric := catalog.find(name)) is not None}
         ranking = [name for name, metric in self._metrics.items() if metric.takes == "probabilities"]
         if target_type == "single_label" and len(self.labels) > 2 and ranking:
-            message = f"needs each class's probability, which is kept for two classes only; here are {len(labels)}"
+            message = f"needs each class's probability, which is saved for two classes only; here are {len(labels)}"
             raise ConfigurationError([Problem(f"{KEY}={name!r}", message) for name in ranking])
         self._hub = {name: _load_from_hub(name) for name in self.names if catalog.is_hub(name)}
 

@@ -1,4 +1,4 @@
-"""Shows an audit: the short table of the terminal, audit.json and the page audit.html. Looks at no data itself."""
+"""Shows an audit: the short table of the terminal, audit.json and the page audit.html. Reads no data itself."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def write_audit(folder: Path, audit: Audit, name: str) -> None:
 
     Args:
         folder: for both; made when it is not there.
-        audit: what was found.
+        audit: the results of its checks.
         name: of the recipe, for the page's heading.
     """
     write_json(folder / JSON, audit)
@@ -44,7 +44,7 @@ def audit_table(audit: Audit) -> str:
     table = Table(title=Text(f"Audit of {rows} rows"), title_justify="left", title_style="")
     table.add_column(Text("check"), no_wrap=True)
     table.add_column(Text(""), no_wrap=True)
-    table.add_column(Text("found"), overflow="fold")
-    for name, look in audit.results.items():
-        table.add_row(Text(title(name)), Text(look.level, style=STYLES[look.level]), Text(look.words))
+    table.add_column(Text("result"), overflow="fold")
+    for name, result in audit.results.items():
+        table.add_row(Text(title(name)), Text(result.level, style=STYLES[result.level]), Text(result.words))
     return printed(table)

@@ -26,7 +26,7 @@ KEY = "hyperparameters.learning_rate"
 FAINT = 0.05
 """A fall, as a share of the first loss, that batches differ by."""
 WORDS = {
-    "valley": "half way down the longest fall; the one to begin with",
+    "valley": "half way down the longest fall; start with this one",
     "steepest": "where the loss falls fastest",
     "minimum / 10": "a tenth of the rate with the lowest loss",
 }
@@ -57,21 +57,23 @@ def advice(sweep: Sweep, wanted: Any) -> list[str]:
         return [NOTHING]
     rate, phase = next(iter(sweep.suggestions.values())), sweep.phase.planned.phase
     if phase.learning_rate is None:
-        told = [f"To train at the first of them: {KEY}={typed(rate)}"]
+        sentences = [f"To train at the first of them: {KEY}={typed(rate)}"]
     else:
-        told = [f"The phase {phase.name} has a base rate of its own, {phase.learning_rate:g}: set it in `freezing`."]
+        sentences = [
+            f"The phase {phase.name} has a base rate of its own, {phase.learning_rate:g}: set it in `freezing`."
+        ]
     shares = {"lowest_learning_rate": wanted.lowest_learning_rate}
     shares |= {
         f"learning_rates.{at}.learning_rate": rule.learning_rate for at, rule in enumerate(wanted.learning_rates)
     }
     factor = rate / (phase.learning_rate or sweep.base)
     if alike := [f"{key}={typed(value * factor)}" for key, value in shares.items() if value]:
-        told.append(f"Rates that the recipe gives as figures rose alike; to keep their shares: {', '.join(alike)}.")
-    if sweep.fall < FAINT:
-        told.append(
-            f"The loss falls by {sweep.fall:.1%} only, which is noise as likely as not: try more --steps or rows."
+        sentences.append(
+            f"Rates that the recipe states as numbers rose in proportion; to preserve their shares: {', '.join(alike)}."
         )
-    return told
+    if sweep.fall < FAINT:
+        sentences.append(f"The loss falls by {sweep.fall:.1%} only, which may be noise: try more --steps or rows.")
+    return sentences
 
 
 def numbers(sweep: Sweep) -> dict[str, Any]:
@@ -106,9 +108,9 @@ def page(sweep: Sweep, name: str, advice: list[str]) -> str:
 
 def sweep_table(sweep: Sweep, advice: list[str]) -> str:
     """The suggestions in the terminal, and how to use them."""
-    told = "\n".join([f"The sweep ended {sweep.ended}.", *advice])
+    text = "\n".join([f"The sweep ended {sweep.ended}.", *advice])
     if not sweep.suggestions:
-        return told
+        return text
     table = Table(title=Text(f"Learning rates, from {len(sweep.rates)} steps"), title_justify="left", title_style="")
     table.add_column(Text("suggestion"), no_wrap=True)
     table.add_column(Text("rate"), justify="right", no_wrap=True)
@@ -116,7 +118,7 @@ def sweep_table(sweep: Sweep, advice: list[str]) -> str:
     table.add_column(Text(""), overflow="fold")
     for label, rate in sweep.suggestions.items():
         table.add_row(Text(label), Text(typed(rate)), Text(_loss_at(sweep, rate)), Text(WORDS[label]))
-    return f"{printed(table)}\n{told}"
+    return f"{printed(table)}\n{text}"
 
 
 def typed(rate: float) -> str:

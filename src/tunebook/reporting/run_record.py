@@ -1,4 +1,4 @@
-"""What a run stood on: versions, hardware and peak memory. Reads the machine, changes nothing."""
+"""What a run used: versions, hardware and peak memory. Reads the machine, changes nothing."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ MIB = 2**20
 
 def versions() -> dict[str, str]:
     """Version of Python and of each installed package that shapes the result; absent ones are left out."""
-    found = {"python": platform.python_version()}
+    result = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            result[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return result
 
 
 def hardware() -> dict[str, Any]:
     """The machine.
 
     Returns:
-        platform, cpu (model), cores (that this process may use), memory_gb (GiB, where the system tells)
+        platform, cpu (model), cores (that this process may use), memory_gb (GiB, where the system says)
         and gpus (names, an empty list without any).
     """
     facts: dict[str, Any] = {"platform": platform.platform(), "cpu": _cpu(), "cores": _cores()}
@@ -54,7 +54,7 @@ def peak_memory_mb() -> dict[str, float]:
     """Highest memory use of this process so far, in MiB.
 
     Returns:
-        `process` (resident, where the system tells) and `cuda:N` (allocated by torch) for each GPU in use.
+        `process` (resident, where the system says) and `cuda:N` (allocated by torch) for each GPU in use.
     """
     peaks: dict[str, float] = {}
     if sys.platform != "win32":

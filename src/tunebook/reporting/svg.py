@@ -1,4 +1,4 @@
-"""Turns a matplotlib drawing into SVG text that takes its ink from the page; knows nothing of what is drawn.
+"""Turns a matplotlib drawing into SVG text that takes its ink from the page; knows nothing of its content.
 
 Text stays text (searchable, and in the page's colour scheme), and equal numbers give an equal picture, byte
 for byte. Dataset text is never read as mathematics.

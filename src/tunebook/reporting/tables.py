@@ -19,7 +19,7 @@ PLACES = {
     "metrics.json": "final numbers",
     "predictions": "every evaluated row",
     "thresholds.json": "from which probability on a label is predicted",
-    "audit.html": "what was found in the data",
+    "audit.html": "the audit of the data",
     "dropped.jsonl": "rows that were left out",
     "label_noise.json": "rows that are probably labelled wrong, the likeliest first",
     "history.jsonl": "every logged step",
