@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from tunebook.answers.base import Answer
-from tunebook.data.columns import Column
+from tunebook.data.columns import Column, Kind
 from tunebook.data.labels.base import LabelType
 from tunebook.errors import ConfigurationError, Problem
 from tunebook.tasks.base import TaskOptions, beside
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tunebook")
 
 ROLES = {"text": Column("text"), "text_pair": Column("text", required=False), "label": Column("label", target=True)}
+
+COLUMN_KINDS: dict[str, Kind] = {"multi_label": "labels", "regression": "number"}
 
 
 class TextOptions(TaskOptions):
@@ -48,13 +50,12 @@ class Texts:
         capabilities: what applies to the task.
     """
 
-    columns = ROLES
-
     auto_class = "AutoModelForSequenceClassification"
     pipeline = "text-classification"
 
     def __init__(self, options: TextOptions, answer: Answer, labels: LabelType, capabilities: frozenset[str]) -> None:
         self.options, self.answer = options, answer
+        self.columns = {**ROLES, "label": Column(COLUMN_KINDS.get(labels.name, "label"), target=True)}
         self.labels, self.target_type, self.capabilities = labels, labels.name, capabilities
 
     def load_processor(self, model: ModelConfig) -> PreTrainedTokenizerBase:

@@ -29,7 +29,6 @@ class Task:
 
     auto_class = "AutoModelForImageClassification"
     pipeline = "image-classification"
-    columns = ROLES
     capabilities = CAPABILITIES
 
     def __init__(self, options: Options) -> None:
@@ -37,6 +36,7 @@ class Task:
         self.answer = answer_of(options)
         self.labels = labels_of(options)
         self.target_type = self.labels.name
+        self.columns = {**ROLES, "label": Column("labels" if options.multi_label else "label", target=True)}
 
     def load_processor(self, model: ModelConfig) -> BaseImageProcessor:
         """The model's image processor."""

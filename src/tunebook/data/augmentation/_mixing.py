@@ -1,4 +1,4 @@
-"""Whom a row is mixed with and how two images become one. Knows row keys and arrays, nothing of models."""
+"""Which row a row is mixed with, and how two images become one. Knows row keys and arrays, nothing of models."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def draw(
 ) -> Mix | None:
     """The mix of one row: MixUp (Zhang et al. 2018) or CutMix (Yun et al. 2019).
 
-    The partner is any training row, drawn from the row's own numbers. Taken from the micro-batch, as usual, it would
+    The partner is any training row, drawn from the row's own numbers. Chosen from the micro-batch, as usual, it would
     change with the batch size, the number of ranks and after a resume.
 
     Args:
@@ -39,7 +39,7 @@ def draw(
     share = float(numbers.beta(alpha, alpha))
     if not cut:
         return Mix(partner, share)
-    # A box of area 1 - share around a centre anywhere; what lies outside of the image is cut off.
+    # A box of area 1 - share around a centre anywhere; what is outside the image is cut off.
     half = (1 - share) ** 0.5 / 2
     box = (max(top - half, 0.0), max(left - half, 0.0), min(top + half, 1.0), min(left + half, 1.0))
     return Mix(partner, share, (float(box[0]), float(box[1]), float(box[2]), float(box[3])))

@@ -85,7 +85,7 @@ class Options(AugmentationOptions):
 
 
 def problems(options: Options) -> list[Problem]:
-    """Whether kornia is there, where it is needed."""
+    """Whether kornia is installed, where it is needed."""
     if not options.varies or importlib.util.find_spec("kornia") is not None:
         return []
     return [Problem("augmentation.method", "image needs the package kornia: pip install 'tunebook[images]'")]
@@ -115,8 +115,8 @@ class Augmentation:
 
     def mix(self, keys: list[RowKey], rows: int) -> list[Mix | None]:
         """MixUp or CutMix with any other training row."""
-        said = self.options
-        return [draw(key, self.seed, rows, said.mixup, said.cutmix, said.mix_probability) for key in keys]
+        options = self.options
+        return [draw(key, self.seed, rows, options.mixup, options.cutmix, options.mix_probability) for key in keys]
 
     def _varied(self, image: Image, key: RowKey) -> Image:
         import torch
@@ -157,25 +157,25 @@ def to_image(pixels: torch.Tensor, grey: bool) -> Image:
 
 
 @lru_cache(maxsize=64)
-def _operations(said: Options, height: int, width: int) -> list[Any]:
+def _operations(options: Options, height: int, width: int) -> list[Any]:
     """kornia's operations for one size of image; building them costs more than applying them."""
     import kornia.augmentation as kornia
     from kornia.augmentation.auto import RandAugment as KorniaRandAugment
 
-    found: list[Any] = []
-    if said.crop_scale is not None:
-        found.append(kornia.RandomResizedCrop((height, width), scale=(said.crop_scale, 1.0)))
-    if said.crop_padding is not None:
-        padding = (max(1, round(said.crop_padding * width)), max(1, round(said.crop_padding * height)))
-        found.append(kornia.RandomCrop((height, width), padding=(padding[0], padding[1], padding[0], padding[1])))
-    if said.horizontal_flip:
-        found.append(kornia.RandomHorizontalFlip(p=said.horizontal_flip))
-    if said.vertical_flip:
-        found.append(kornia.RandomVerticalFlip(p=said.vertical_flip))
-    if said.rotation:
-        found.append(kornia.RandomRotation(said.rotation, p=1.0))
-    if any((said.brightness, said.contrast, said.saturation, said.hue)):
-        found.append(kornia.ColorJiggle(said.brightness, said.contrast, said.saturation, said.hue))
-    if said.randaugment is not None:
-        found.append(KorniaRandAugment(said.randaugment.n, said.randaugment.m))
-    return found
+    operations: list[Any] = []
+    if options.crop_scale is not None:
+        operations.append(kornia.RandomResizedCrop((height, width), scale=(options.crop_scale, 1.0)))
+    if options.crop_padding is not None:
+        padding = (max(1, round(options.crop_padding * width)), max(1, round(options.crop_padding * height)))
+        operations.append(kornia.RandomCrop((height, width), padding=(padding[0], padding[1], padding[0], padding[1])))
+    if options.horizontal_flip:
+        operations.append(kornia.RandomHorizontalFlip(p=options.horizontal_flip))
+    if options.vertical_flip:
+        operations.append(kornia.RandomVerticalFlip(p=options.vertical_flip))
+    if options.rotation:
+        operations.append(kornia.RandomRotation(options.rotation, p=1.0))
+    if any((options.brightness, options.contrast, options.saturation, options.hue)):
+        operations.append(kornia.ColorJiggle(options.brightness, options.contrast, options.saturation, options.hue))
+    if options.randaugment is not None:
+        operations.append(KorniaRandAugment(options.randaugment.n, options.randaugment.m))
+    return operations
