@@ -5,7 +5,7 @@ python scripts/audit.py +recipe=bert_sentiment dataset.path=./mine augmentation
 
 The arguments are those of run.py; the bare word `augmentation` may stand anywhere among them. Of the model only the
 tokenizer is loaded. audit.json and audit.html (or augmentation.html) go to run.output_dir/audits/<recipe>/, and with
-run.name=NAME to a folder NAME in it, so that two audits of one recipe lie side by side.
+run.name=NAME to a folder NAME in it, so that two audits of one recipe can be compared.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from tunebook.check import check
+from tunebook.config import registry
 from tunebook.config.command import launch
 from tunebook.config.folders import conf_folder, group_options
 from tunebook.config.schema import Config
 from tunebook.errors import ConfigurationError, DataError, Problem
 
 if TYPE_CHECKING:
-    from tunebook.answers.base import Answer
     from tunebook.data.prepare import PreparedData
 
 AUGMENTATION = "augmentation"
@@ -32,42 +32,44 @@ SHOWN = 5
 
 
 def folder_of(config: Config) -> Path:
-    """Where the audit of a recipe lies; of a named run, in a folder of its own."""
+    """The folder of a recipe's audit; of a named run, one of its own."""
     return Path(config.run.output_dir).expanduser() / "audits" / config.run.recipe / (config.run.name or "")
 
 
-def look_at_data(config: Config, command: str) -> None:
-    """Prepare, tokenise, audit, print and write."""
+def task_of(config: Config) -> Any:
+    """The recipe's task, with its options."""
+    return registry.load("task", config.task.name).Task(config.task.options)
+
+
+def audit_data(config: Config, command: str) -> None:
+    """Prepare, tokenize, audit, print and write."""
     # Imported here so that mistakes and --help answer without waiting for the libraries.
-    from tunebook.config import registry
     from tunebook.data.audit.audit import audit
     from tunebook.data.audit.facts import encoded_lengths, facts_of
+    from tunebook.data.kinds import TEXTUAL
     from tunebook.data.prepare import prepare
     from tunebook.reporting.audit_page import JSON, PAGE, audit_table, write_audit
     from tunebook.training.build import layout_of
 
-    module = registry.load("task", config.task.name)
-    task = module.Task(config.task.options)
+    task = task_of(config)
     data = prepare(config.dataset, task, config.cleaning)
     refuse_misfits(config, data, task.answer)
     lengths, processor = {}, None
-    if "image" not in module.ROLES:
+    if any(column.kind in TEXTUAL and not column.target for column in task.columns.values()):
         processor = task.load_processor(config.model)
-        found = {name: encoded_lengths(split, task, processor) for name, split in data.splits.items()}
-        lengths = {name: values for name, values in found.items() if values is not None}
-    facts = facts_of(config, layout_of(config, 1).effective, lengths, processor)
-    seen = audit(data, facts)
-    write_audit(folder_of(config), seen, config.run.recipe)
-    print(audit_table(seen))
-    for name, why in {PAGE: "to look at", JSON: "the numbers"}.items():
-        print(f"  {folder_of(config) / name}   {why}")
+        lengths = encoded_lengths(data, task, processor)
+    result = audit(data, facts_of(config, layout_of(config, 1).effective, lengths, processor))
+    write_audit(folder_of(config), result, config.run.recipe)
+    print(audit_table(result))
+    for name, purpose in {PAGE: "to look at", JSON: "the numbers"}.items():
+        print(f"  {folder_of(config) / name}   {purpose}")
 
 
-def refuse_misfits(config: Config, data: PreparedData, answer: Answer) -> None:
+def refuse_misfits(config: Config, data: PreparedData, answer: Any) -> None:
     """Raise what run.py would: labels that the recipe names and the rows lack, and the like."""
     from tunebook.loading import drawn_and_judged, misfits
 
-    # An audit evaluates nothing, so rows without a validation split may be looked at.
+    # An audit evaluates nothing, so rows without a validation split may be audited.
     unevaluated = config.hyperparameters.model_copy(update={"eval_strategy": "no"})
     problems = misfits(config.model_copy(update={"hyperparameters": unevaluated}), data, answer)
     try:
@@ -80,12 +82,10 @@ def refuse_misfits(config: Config, data: PreparedData, answer: Answer) -> None:
 
 def refuse_idle(config: Config) -> None:
     """Raise where no row would change, with what would fit the task."""
-    from tunebook.config import registry
-
     method = config.augmentation.method
     if method != "none":
         return
-    roles = set(registry.load("task", config.task.name).ROLES)
+    roles = set(task_of(config).columns)
     fitting = [name for name in registry.names("augmentation") if registry.load("augmentation", name).ROLES & roles]
     groups = [name for name in group_options("augmentation") if method_of(name) in fitting]
     message = f"{method} changes no row; for {config.task.name} there are augmentation={', '.join(groups)}"
@@ -98,33 +98,28 @@ def method_of(group: str) -> str:
     return yaml.safe_load(file.read_text(encoding="utf-8")).get("method", "")
 
 
-def look_at_augmentation(config: Config, command: str) -> None:
+def preview_augmentation(config: Config, command: str) -> None:
     """Show some training rows before and after augmentation."""
     refuse_idle(config)
-    from tunebook.config import registry
     from tunebook.data.augmentation._preview import idle, preview
     from tunebook.data.prepare import prepare
     from tunebook.reporting.augmentation_page import PAGE, augmentation_table, write_augmentation
 
-    seed = config.hyperparameters.seed
-    augmentation = registry.load("augmentation", config.augmentation.method).Augmentation(
-        config.augmentation.options, seed
-    )
-    module = registry.load("task", config.task.name)
-    task = module.Task(config.task.options)
-    data = prepare(config.dataset, task, config.cleaning)
+    method, seed = config.augmentation.method, config.hyperparameters.seed
+    augmentation = registry.load("augmentation", method).Augmentation(config.augmentation.options, seed)
+    data = prepare(config.dataset, task_of(config), config.cleaning)
     shown = preview(data, augmentation, seed, SHOWN)
     if not shown:
-        message = f"{config.augmentation.method} changes no row; name one that does, augmentation=…"
+        message = f"{method} changes no row; name one that does, augmentation=…"
         raise ConfigurationError(Problem("augmentation.method", message))
-    write_augmentation(folder_of(config), shown, config.run.recipe, config.augmentation.method)
+    write_augmentation(folder_of(config), shown, config.run.recipe, method)
     print(augmentation_table(shown))
-    if idles := idle(data, augmentation):
-        print(idles)
+    if message := idle(data, augmentation):
+        print(message)
     print(f"  {folder_of(config) / PAGE}   to look at")
 
 
-def speak() -> None:
+def log_to_terminal() -> None:
     """Let Tunebook's log lines reach the terminal."""
     logger = logging.getLogger("tunebook")
     logger.setLevel(logging.WARNING)
@@ -136,9 +131,9 @@ if __name__ == "__main__":
     if {"-h", "--help"} & set(sys.argv[1:]):
         print(__doc__)
         raise SystemExit(0)
-    speak()
-    wanted = look_at_data
+    log_to_terminal()
+    command = audit_data
     if AUGMENTATION in sys.argv[1:]:
         sys.argv[1:] = [argument for argument in sys.argv[1:] if argument != AUGMENTATION]
-        wanted = look_at_augmentation
-    launch(wanted, check)
+        command = preview_augmentation
+    launch(command, check)
