@@ -16,5 +16,8 @@ LABELS = {"single_label": SingleLabel(), "multi_label": MultiLabel(), "regressio
 
 
 def task(columns: dict[str, Column] = TEXT, labels: Any = LABELS["single_label"]) -> SimpleNamespace:
-    """A task that `prepare` takes."""
+    """A task that `prepare` takes; its column `label` is of the kind that goes with the labels."""
+    kind = {"multi_label": "labels", "regression": "number"}.get(getattr(labels, "name", ""), "label")
+    if "label" in columns:
+        columns = {**columns, "label": Column(kind, target=True)}
     return SimpleNamespace(columns=columns, labels=labels)

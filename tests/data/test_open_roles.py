@@ -52,8 +52,13 @@ class Tags:
         return " ".join(names[tag] for tag in value)
 
 
+def story(at):
+    """Words that no other story has."""
+    return " ".join(f"word{at}x{place}" for place in range(6))
+
+
 def rows_of_summaries(count=20):
-    return [{"text": f"a long story number {at}", "summary": f"story {at}"} for at in range(count)]
+    return [{"text": story(at), "summary": f"story {at}"} for at in range(count)]
 
 
 @pytest.fixture
@@ -105,7 +110,7 @@ def test_settings_of_labels_need_labels(prepared, fields):
 
 
 def test_a_label_type_of_a_tasks_own(prepared):
-    rows = [{"text": f"word {at} here", "tags": ["O", "B" if at % 2 else "O", "O"][: 2 + at % 2]} for at in range(20)]
+    rows = [{"text": story(at), "tags": ["O", "B" if at % 2 else "O", "O"][: 2 + at % 2]} for at in range(20)]
     data = prepared(rows, task(TAGGED, Tags()), split={"test": 0.25})
     assert data.targets == Targets(("B", "O"), "the values")
     assert data.splits.num_rows == {"train": 15, "test": 5}
