@@ -73,7 +73,7 @@ def measure_with(tokenizer: Any) -> Measure:
 
 
 def encoded_lengths(data: PreparedData, task: Any, processor: Any) -> dict[str, np.ndarray]:
-    """Split to the tokens of each of its examples as the task encodes them, nothing else kept.
+    """Split to the tokens of each of its examples as the task encodes them; nothing else stays in memory.
 
     Args:
         data: prepared.

@@ -13,14 +13,14 @@ def draw(
 ) -> Mix | None:
     """The mix of one row: MixUp (Zhang et al. 2018) or CutMix (Yun et al. 2019).
 
-    The partner is any training row, drawn from the row's own numbers. Chosen from the micro-batch, as usual, it would
-    change with the batch size, the number of ranks and after a resume.
+    The partner is any training row, chosen by the row's own random numbers. Chosen from the micro-batch, as usual,
+    it would change with the batch size, the number of ranks and after a resume.
 
     Args:
         key: of the row.
         seed: of the run.
         rows: of the training split.
-        mixup: alpha of the Beta distribution that the share is drawn from; None: no MixUp.
+        mixup: alpha of the Beta distribution of the share; None: no MixUp.
         cutmix: likewise; with both, each has half of the rows.
         probability: that the row is mixed at all.
     """
@@ -28,7 +28,7 @@ def draw(
     if rows < 2 or not alphas:
         return None
     numbers = generator(key, seed, MIXING)
-    # Everything is drawn in any case, so that one setting does not move what the others draw.
+    # All numbers are taken in any case, so that one setting does not change the numbers of the others.
     wanted, pick, top, left = numbers.random(4)
     partner = int(numbers.integers(rows - 1))
     partner += partner >= key.row  # never the row itself

@@ -1,6 +1,6 @@
 """Images flipped, turned, cropped, recoloured, by RandAugment, and mixed. Knows PIL images and kornia alone.
 
-kornia works on tensors and needs no torchvision. It draws from torch's global generator, which is therefore set
+kornia works on tensors and needs no torchvision. It uses torch's global generator, which is therefore set
 from the row's own numbers for each image and put back afterwards.
 """
 

@@ -1,4 +1,4 @@
-"""Sends each batch through the model twice and asks both answers to agree (R-Drop). Knows logits and labels only."""
+"""Sends each batch through the model twice and asks both outputs to agree (R-Drop). Knows logits and labels only."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Options(RegularizationOptions):
 
 
 def start(options: Options, context: MethodContext) -> Method:
-    """Judges both passes.
+    """The loss of both passes.
 
     Raises:
         ModelError: the model has no dropout, so that both passes would be one.
@@ -43,15 +43,15 @@ def start(options: Options, context: MethodContext) -> Method:
         raise ModelError(Problem("regularization.r_drop", message))
     target_type = context.kind
 
-    def judged(loss: Loss, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def both_passes(loss: Loss, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         first, second = logits.float().chunk(2)
         return (loss(first, labels) + loss(second, labels)) / 2 + options.alpha * divergence(first, second, target_type)
 
-    return Method(twice=judged)
+    return Method(twice=both_passes)
 
 
 def divergence(first: torch.Tensor, second: torch.Tensor, target_type: str) -> torch.Tensor:
-    """How far two answers to each row lie apart, the same both ways.
+    """How far two outputs for each row are apart, the same both ways.
 
     Args:
         first: logits, (rows, k), float32.
