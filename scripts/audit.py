@@ -5,7 +5,7 @@ python scripts/audit.py +recipe=bert_sentiment dataset.path=./mine augmentation
 
 The arguments are those of run.py; the bare word `augmentation` may stand anywhere among them. Of the model only the
 tokenizer is loaded. audit.json and audit.html (or augmentation.html) go to run.output_dir/audits/<recipe>/, and with
-run.name=NAME to a folder NAME in it, so that two audits of one recipe lie side by side.
+run.name=NAME to a folder NAME in it, so that two audits of one recipe can be compared.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 import yaml
 
 from tunebook.check import check
+from tunebook.config import registry
 from tunebook.config.command import launch
 from tunebook.config.folders import conf_folder, group_options
 from tunebook.config.schema import Config
@@ -27,7 +28,7 @@ SHOWN = 5
 
 
 def folder_of(config: Config) -> Path:
-    """Where the audit of a recipe lies; of a named run, in a folder of its own."""
+    """The folder of a recipe's audit; of a named run, one of its own."""
     return Path(config.run.output_dir).expanduser() / "audits" / config.run.recipe / (config.run.name or "")
 
 
@@ -46,8 +47,6 @@ def audit_data(config: Config, command: str) -> None:
 
 def refuse_idle(config: Config) -> None:
     """Raise where no row would change, with what would fit the task."""
-    from tunebook.config import registry
-
     method = config.augmentation.method
     if method != "none":
         return
@@ -64,33 +63,28 @@ def method_of(group: str) -> str:
     return yaml.safe_load(file.read_text(encoding="utf-8")).get("method", "")
 
 
-def look_at_augmentation(config: Config, command: str) -> None:
+def preview_augmentation(config: Config, command: str) -> None:
     """Show some training rows before and after augmentation."""
     refuse_idle(config)
-    from tunebook.config import registry
     from tunebook.data.augmentation._preview import idle, preview
     from tunebook.data.prepare import prepare
     from tunebook.reporting.augmentation_page import PAGE, augmentation_table, write_augmentation
 
-    seed = config.hyperparameters.seed
-    augmentation = registry.load("augmentation", config.augmentation.method).Augmentation(
-        config.augmentation.options, seed
-    )
-    module = registry.load("task", config.task.name)
-    task = module.Task(config.task.options)
-    data = prepare(config.dataset, task, config.cleaning)
+    method, seed = config.augmentation.method, config.hyperparameters.seed
+    augmentation = registry.load("augmentation", method).Augmentation(config.augmentation.options, seed)
+    data = prepare(config.dataset, task_of(config), config.cleaning)
     shown = preview(data, augmentation, seed, SHOWN)
     if not shown:
-        message = f"{config.augmentation.method} changes no row; name one that does, augmentation=…"
+        message = f"{method} changes no row; name one that does, augmentation=…"
         raise ConfigurationError(Problem("augmentation.method", message))
-    write_augmentation(folder_of(config), shown, config.run.recipe, config.augmentation.method)
+    write_augmentation(folder_of(config), shown, config.run.recipe, method)
     print(augmentation_table(shown))
-    if idles := idle(data, augmentation):
-        print(idles)
+    if message := idle(data, augmentation):
+        print(message)
     print(f"  {folder_of(config) / PAGE}   to look at")
 
 
-def speak() -> None:
+def log_to_terminal() -> None:
     """Let Tunebook's log lines reach the terminal."""
     logger = logging.getLogger("tunebook")
     logger.setLevel(logging.WARNING)
@@ -102,9 +96,9 @@ if __name__ == "__main__":
     if {"-h", "--help"} & set(sys.argv[1:]):
         print(__doc__)
         raise SystemExit(0)
-    speak()
-    wanted = audit_data
+    log_to_terminal()
+    command = audit_data
     if AUGMENTATION in sys.argv[1:]:
         sys.argv[1:] = [argument for argument in sys.argv[1:] if argument != AUGMENTATION]
-        wanted = look_at_augmentation
-    launch(wanted, check)
+        command = preview_augmentation
+    launch(command, check)

@@ -377,8 +377,6 @@ def test_several_labels(prepared):
 
 def test_numbers(prepared):
     rows = [(f"text {at}", at / 4) for at in range(20)] + [("text 3", 9.5)]
-    data = prepared(
-        {"train": csv(rows)}, kind="regression", split={"validation": 0.2}, cleaning={"conflicts": "drop"}
-    )
+    data = prepared({"train": csv(rows)}, kind="regression", split={"validation": 0.2}, cleaning={"conflicts": "drop"})
     assert sum(data.splits.num_rows.values()) == 19
     assert data.label_names == []

@@ -87,7 +87,7 @@ def test_an_audit_without_training(recipe, tmp_path):
 
 def preview(recipe, *more):
     script = runpy.run_path(str(ROOT / "scripts" / "audit.py"), run_name="audit")
-    script["look_at_augmentation"](check(compose([*recipe, *more])), "")
+    script["preview_augmentation"](check(compose([*recipe, *more])), "")
 
 
 def test_a_preview_of_augmentation(recipe, tmp_path, capsys):
@@ -129,4 +129,4 @@ def test_a_named_audit_has_a_folder_of_its_own(recipe, tmp_path):
 def test_labels_that_no_row_has_are_refused_as_run_py_does(recipe, more, part):
     script = runpy.run_path(str(ROOT / "scripts" / "audit.py"), run_name="audit")
     with pytest.raises(DataError, match=part):
-        script["look_at_data"](check(compose([*recipe, *more])), "")
+        script["audit_data"](check(compose([*recipe, *more])), "")

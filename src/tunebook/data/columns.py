@@ -51,8 +51,12 @@ Roles = Mapping[str, Column]
 
 
 def target_roles(roles: Roles) -> set[str]:
-    """The roles that hold what the model is to predict."""
-    return {role for role, column in roles.items() if column.target}
+    """The roles that hold what the model is to predict, and that rows are not compared by.
+
+    None where a task has no other column, as a chat, whose messages are input and target at once.
+    """
+    targets = {role for role, column in roles.items() if column.target}
+    return targets if len(targets) < len(roles) else set()
 
 
 def label_role(task: TaskColumns) -> str | None:

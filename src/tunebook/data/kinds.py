@@ -71,7 +71,7 @@ KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
 """Kind to its words and to whether a value is of it. Labels are read by their LabelType, images by their type."""
 
 FEATURES = {"image": "Image", "mask": "Image", "audio": "Audio"}
-"""Kinds that are told by the column's type in `datasets`."""
+"""Kinds that the column's type in `datasets` shows."""
 
 
 def problems(

@@ -90,7 +90,8 @@ def prepare(
 
     splits = _checked(splits, task, cleaning, keys, places, record)
     splits, targets, label = _encoded(splits, dataset, task, keys)
-    record.label_names = names = list(targets.names)
+    # Of classes only: other label types encode their names into values in their own way.
+    record.label_names = names = list(targets.names) if label and label.type.has_classes else []
     splits = duplicates.apply_policies(splits, cleaning, contents, record)
     _raise_findings(splits, record)
     dropped = source_rows - len(splits["train"])
@@ -102,7 +103,7 @@ def prepare(
     _raise_findings(splits, record)
     splits = _few_shot(splits, dataset, label, record)
     if label and label.type.has_classes:
-        _raise_any(checks.classes(splits, label.role, list(label.names), keys[label.role], record.dropped_words()))
+        _raise_any(checks.classes(splits, label.role, names, keys[label.role], record.dropped_words()))
     digests = {name: contents.digests(name, split) for name, split in splits.items()}
     return PreparedData(
         splits=splits,

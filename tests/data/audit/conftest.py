@@ -48,7 +48,7 @@ def made() -> Callable[..., AuditContext]:
         kind = more.pop("kind", "single_label")
         names = NAMES if names is None else names
         label = {"single_label": ClassLabel(names=names) if names else None, "multi_label": List(Value("int8"))}
-        columns_of = more.pop("columns", {})
+        columns_of, others = more.pop("columns", {}), more.pop("features", {})
         held = {}
         for split, columns in splits.items():
             columns = {"row": list(range(len(next(iter(columns.values()))))), **columns}
@@ -59,7 +59,7 @@ def made() -> Callable[..., AuditContext]:
                 elif role == "image":
                     features[role] = Image()
                 elif role != "row":
-                    features[role] = Value("string")
+                    features[role] = others.get(role, Value("string"))
             held[split] = Dataset.from_dict(columns, features=Features(features))
         data = SimpleNamespace(
             splits=DatasetDict(held),

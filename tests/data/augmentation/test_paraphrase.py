@@ -55,7 +55,7 @@ def test_other_splits_get_none_and_what_stands_in_them_is_not_added(caplog):
     (said,) = caplog.messages
     assert said == (
         "4 paraphrases added to 4 training rows, with weight 0.5; 1 left out: empty; "
-        "1 left out: repeats a training row; 1 left out: stands in validation or test"
+        "1 left out: repeats a training row; 1 left out: is in validation or test"
     )
 
 

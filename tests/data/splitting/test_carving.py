@@ -135,3 +135,9 @@ def test_auto_follows_the_columns():
     assert timed["validation"]["row"][:] == list(range(14, 20))
     grouped = carve(DatasetDict(train=given.add_column("group", [at // 5 for at in range(20)])), config, LABEL)
     assert {row // 5 for row in grouped["validation"]["row"]} & {row // 5 for row in grouped["train"]["row"]} == set()
+
+
+def test_as_many_folds_as_rows():
+    given = DatasetDict(train=made([0, 1, 2] * 4))
+    held = [carve(given, SplitConfig(k_fold=12, fold=fold), LABEL)["validation"]["row"][:] for fold in range(12)]
+    assert sorted(held) == [[row] for row in range(12)]

@@ -1,14 +1,17 @@
-"""What the audit is told beside the rows: tokens, batch and seed. Knows the configuration, no model and no task."""
+"""What the audit needs to know that the rows do not hold: tokens, batch, seed. Knows the configuration, no model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tunebook.config.schema import CleaningConfig, Config
+
+if TYPE_CHECKING:
+    from tunebook.data.prepare import PreparedData
 
 CHUNK = 1000
 Measure = Callable[[list[str], list[str] | None], list[int]]
@@ -16,16 +19,16 @@ Measure = Callable[[list[str], list[str] | None], list[int]]
 
 @dataclass(frozen=True)
 class AuditFacts:
-    """What the rows do not say themselves.
+    """What the rows do not hold themselves.
 
     Args:
         effective_batch: rows per optimizer step.
-        seed: of every sample that a check draws.
+        seed: of every sample that a check takes.
         max_length: in tokens, at which rows are cut; None: none are.
-        lengths: split to the tokens of its encoded rows, after cutting; empty for images.
+        lengths: split to the tokens of each encoded example, after cutting; empty for images.
         measure: tokens of some texts (and second texts) before cutting; None: not known.
-        cleaning: what was looked for in the rows.
-        carved: splits that were taken from the training rows, and carry on their row numbers.
+        cleaning: the policies that the rows were cleaned by.
+        carved: splits that were taken from the training rows, and keep their row numbers.
     """
 
     effective_batch: int = 32
@@ -43,7 +46,7 @@ def facts_of(config: Config, effective_batch: int, lengths: Mapping[str, np.ndar
     Args:
         config: of the run.
         effective_batch: rows per optimizer step.
-        lengths: split to the column `length` of its encoded rows; empty where there is none.
+        lengths: split to the column `length` of its encoded examples; empty where there is none.
         processor: the tokenizer; used only where there are lengths.
     """
     split = config.dataset.split
@@ -69,20 +72,24 @@ def measure_with(tokenizer: Any) -> Measure:
     return measure
 
 
-def encoded_lengths(split: Any, task: Any, processor: Any) -> np.ndarray | None:
-    """Tokens of each row as the task encodes it, nothing else kept; None where its rows have no length.
+def encoded_lengths(data: PreparedData, task: Any, processor: Any) -> dict[str, np.ndarray]:
+    """Split to the tokens of each of its examples as the task encodes them; nothing else stays in memory.
 
     Args:
-        split: of prepared data.
+        data: prepared.
         task: of the recipe.
         processor: of the task.
+
+    Returns:
+        Splits whose examples have no length are left out.
     """
     from tqdm.auto import tqdm
 
-    lengths: list[int] = []
-    for start in tqdm(range(0, len(split), CHUNK), desc="Tokenizing", disable=None, leave=False):
-        encoded = task.encode_rows(split[start : start + CHUNK], processor, None)
-        if "length" not in encoded:
-            return None
-        lengths += encoded["length"]
-    return np.asarray(lengths)
+    lengths: dict[str, list[int]] = {}
+    for name, split in data.splits.items():
+        for start in tqdm(range(0, len(split), CHUNK), desc=f"Tokenizing {name}", disable=None, leave=False):
+            rows = split[start : start + CHUNK]
+            positions = list(range(start, min(start + CHUNK, len(split))))
+            encoded = task.encode({**rows, "position": positions}, processor, None, data.targets)
+            lengths.setdefault(name, []).extend(encoded.get("length", []))
+    return {name: np.asarray(values, dtype=np.int32) for name, values in lengths.items() if values}

@@ -1,4 +1,4 @@
-"""Whom a row is mixed with and how two images become one. Knows row keys and arrays, nothing of models."""
+"""Which row a row is mixed with, and how two images become one. Knows row keys and arrays, nothing of models."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ def draw(
 ) -> Mix | None:
     """The mix of one row: MixUp (Zhang et al. 2018) or CutMix (Yun et al. 2019).
 
-    The partner is any training row, drawn from the row's own numbers. Taken from the micro-batch, as usual, it would
-    change with the batch size, the number of ranks and after a resume.
+    The partner is any training row, chosen by the row's own random numbers. Chosen from the micro-batch, as usual,
+    it would change with the batch size, the number of ranks and after a resume.
 
     Args:
         key: of the row.
         seed: of the run.
         rows: of the training split.
-        mixup: alpha of the Beta distribution that the share is drawn from; None: no MixUp.
+        mixup: alpha of the Beta distribution of the share; None: no MixUp.
         cutmix: likewise; with both, each has half of the rows.
         probability: that the row is mixed at all.
     """
@@ -28,7 +28,7 @@ def draw(
     if rows < 2 or not alphas:
         return None
     numbers = generator(key, seed, MIXING)
-    # Everything is drawn in any case, so that one setting does not move what the others draw.
+    # All numbers are taken in any case, so that one setting does not change the numbers of the others.
     wanted, pick, top, left = numbers.random(4)
     partner = int(numbers.integers(rows - 1))
     partner += partner >= key.row  # never the row itself
@@ -39,7 +39,7 @@ def draw(
     share = float(numbers.beta(alpha, alpha))
     if not cut:
         return Mix(partner, share)
-    # A box of area 1 - share around a centre anywhere; what lies outside of the image is cut off.
+    # A box of area 1 - share around a centre anywhere; what is outside the image is cut off.
     half = (1 - share) ** 0.5 / 2
     box = (max(top - half, 0.0), max(left - half, 0.0), min(top + half, 1.0), min(left + half, 1.0))
     return Mix(partner, share, (float(box[0]), float(box[1]), float(box[2]), float(box[3])))

@@ -1,4 +1,4 @@
-"""A few training rows before and after an augmentation, as `scripts/audit.py` shows them. Knows prepared data alone."""
+"""A few training rows before and after an augmentation, as `scripts/audit.py` shows them. Knows prepared data only."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tunebook.data.augmentation import _words, paraphrase, text
 from tunebook.data.augmentation._mixing import blended
 from tunebook.data.augmentation.base import Augmentation, Mix
+from tunebook.data.columns import ROW
 from tunebook.data.row_key import RowKey
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ Shown = tuple[dict[str, Any], list[dict[str, Any]], int]
 
 
 def preview(data: PreparedData, augmentation: Augmentation, seed: int, count: int = 5, copies: int = 3) -> list[Shown]:
-    """Rows before and after, exactly as a run with this seed draws them in its first epochs.
+    """Rows before and after, exactly as a run with this seed varies them in its first epochs.
 
     Args:
         data: prepared; for paraphrases, before they are added.
@@ -30,7 +31,7 @@ def preview(data: PreparedData, augmentation: Augmentation, seed: int, count: in
 
     Returns:
         For each row: it (role columns; `label` in words), its versions (where it is mixed with another row, with
-        `mixed` in words; images are mixed, of texts the partner's stands in `mixed_text`), and its `row` number.
+        `mixed` in words; images are mixed, of texts the partner's is in `mixed_text`), and its `row` number.
         Empty where the augmentation changes nothing.
     """
     import numpy as np
@@ -43,13 +44,13 @@ def preview(data: PreparedData, augmentation: Augmentation, seed: int, count: in
     chosen = sorted(np.random.default_rng(seed).permutation(len(train))[:count].tolist())
     shown = []
     for position in chosen:
-        after = [_after(train, augmentation, RowKey(position, epoch), data.label_names) for epoch in range(copies)]
-        shown.append((_in_words(train[position], data.label_names), after, _number(train, position)))
+        after = [_after(data, augmentation, RowKey(position, epoch)) for epoch in range(copies)]
+        shown.append((_described(data, train[position]), after, train[position][ROW]))
     return shown
 
 
 def idle(data: PreparedData, augmentation: Augmentation) -> str:
-    """What of an augmentation does nothing with these rows, as a sentence; "" where nothing is amiss."""
+    """What of an augmentation does nothing with these rows, as a sentence; "" where nothing is wrong."""
     known = augmentation.known if isinstance(augmentation, text.Augmentation) else {}
     train = data.splits["train"]
     texts = (one for role in ("text", "text_pair") if role in train.column_names for one in train[role])
@@ -60,21 +61,22 @@ def idle(data: PreparedData, augmentation: Augmentation) -> str:
     return f"augmentation.synonyms: no training row has {count} of the list ({some}); no synonym is put in"
 
 
-def _after(train: Dataset, augmentation: Augmentation, key: RowKey, names: list[str]) -> dict[str, Any]:
+def _after(data: PreparedData, augmentation: Augmentation, key: RowKey) -> dict[str, Any]:
+    train = data.splits["train"]
     row = _varied(train, augmentation, key)
     mix = augmentation.mix([key], len(train))[0] if augmentation.mixes else None
     if mix is None:
-        return _in_words(row, names)
+        return _described(data, row)
     other = _varied(train, augmentation, RowKey(mix.partner, key.epoch))
-    share, found = mix.share, _in_words(row, names)
+    share, shown = mix.share, _described(data, row)
     if augmentation.mixes == "pixels":
-        found["image"], share = _mixed(row["image"], other["image"], mix)
+        shown["image"], share = _mixed(row["image"], other["image"], mix)
     else:
-        found["mixed_text"] = other["text"]
-    label = _in_words(other, names).get("label")
+        shown["mixed_text"] = other["text"]
+    label = _described(data, other)["label"]
     way = "a part pasted from" if mix.box else "mixed with"
-    found["mixed"] = f"{way} row {_number(train, mix.partner)} ({label}): {1 - share:.0%} of it"
-    return found
+    shown["mixed"] = f"{way} row {train[mix.partner][ROW]} ({label}): {1 - share:.0%} of it"
+    return shown
 
 
 def _varied(train: Dataset, augmentation: Augmentation, key: RowKey) -> dict[str, Any]:
@@ -99,22 +101,17 @@ def _paraphrased(data: PreparedData, options: paraphrase.Options, count: int, co
     synthetic = [at for at, origin in enumerate(train[paraphrase.ORIGIN]) if origin != "source"]
     versions: dict[int, list[dict[str, Any]]] = {}
     for at in synthetic:
-        versions.setdefault(_number(train, at), []).append(_in_words(train[at], data.label_names))
+        versions.setdefault(train[at][ROW], []).append(_described(data, train[at]))
     numbers = list(train["row"])
     return [
-        (_in_words(train[numbers.index(number)], data.label_names), versions[number][:copies], number)
+        (_described(data, train[numbers.index(number)]), versions[number][:copies], number)
         for number in list(versions)[:count]
     ]
 
 
-def _in_words(row: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    label = row.get("label")
-    if isinstance(label, int) and names:
-        label = names[label]
-    elif isinstance(label, list):
-        label = ", ".join(name for name, there in zip(names, label, strict=True) if there)
-    return {**{name: value for name, value in row.items() if name != "row"}, **({"label": label} if label else {})}
-
-
-def _number(train: Dataset, position: int) -> int:
-    return int(train[position]["row"]) if "row" in train.column_names else position
+def _described(data: PreparedData, row: dict[str, Any]) -> dict[str, Any]:
+    """The columns of a row but for its number, with its label in words; "" where there are no labels."""
+    shown = {name: value for name, value in row.items() if name != ROW}
+    role = data.label.role if data.label else None
+    label = data.label.type.describe(row[role], data.targets.names) if data.label and role else ""
+    return {**{name: value for name, value in shown.items() if name != role}, "label": label}

@@ -1,4 +1,4 @@
-"""Reads a word list with synonyms, line by line, and says which line is wrong. Knows files alone."""
+"""Reads a word list with synonyms, line by line, and reports which line is wrong. Knows files alone."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from tunebook.errors import Problem
 KEY = "augmentation.synonyms"
 FORM = "a line is `word: synonym, another synonym`"
 FOREIGN = '{}[]"'
-"""Signs of JSON and the like, which stand in no word."""
+"""Signs of JSON and the like, which are in no word."""
 SHOWN = 20
 
 
 def read(path: str) -> tuple[dict[str, tuple[str, ...]], list[Problem]]:
     """A word's synonyms by the word in small letters, and everything that is wrong with the file.
 
-    One line a word: `word: synonym, another synonym`; a tab or a comma may stand in the place of the colon. Empty
+    One line a word: `word: synonym, another synonym`; a tab or a comma may take the place of the colon. Empty
     lines and those that begin with # are left out. A word on two lines has the synonyms of both.
 
     Args:

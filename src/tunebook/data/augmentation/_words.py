@@ -1,7 +1,7 @@
 """Small changes to the words of a text: deletion, swap, typing errors, case, synonyms. Knows strings alone.
 
 A text is its words and the white space between them (`split`), so that what is not changed stays as it was. Each
-function takes the words and random numbers and gives new words; what it draws depends on how many words there are.
+function takes the words and random numbers and gives new words; how many numbers it takes depends on the words.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ ROWS = {
     "qwertz": ("qwertzuiopü", "asdfghjklöä", "yxcvbnm"),
     "azerty": ("azertyuiop", "qsdfghjklm", "wxcvbn"),
 }
-"""The letters of a keyboard, row by row; a row stands about half a key to the right of the one above it."""
+"""The letters of a keyboard, row by row; a row is about half a key to the right of the one above it."""
 
 _CORE = re.compile(r"^(\W*)(.*?)(\W*)$", re.DOTALL)
 
 
 def split(text: str) -> tuple[list[str], list[str]]:
-    """The words of a text and what stands around them: one more gap than words."""
+    """The words of a text and the gaps before, between and after them: one more gap than words."""
     return re.findall(r"\S+", text), re.split(r"\S+", text)
 
 
@@ -37,14 +37,14 @@ def delete(
     words: list[str], gaps: list[str], numbers: np.random.Generator, probability: float
 ) -> tuple[list[str], list[str]]:
     """Leaves out each word with a probability, and the gap behind it; never the last one that is left."""
-    kept = [at for at, draw in enumerate(numbers.random(len(words))) if draw >= probability]
-    if words and not kept:
-        kept = [int(numbers.integers(len(words)))]
-    if len(kept) == len(words):
+    left = [at for at, draw in enumerate(numbers.random(len(words))) if draw >= probability]
+    if words and not left:
+        left = [int(numbers.integers(len(words)))]
+    if len(left) == len(words):
         return words, gaps
     # The text's own ends stay: its first gap and its last one.
-    inner = [gaps[at + 1] for at in kept[:-1]]
-    return [words[at] for at in kept], [gaps[0], *inner, gaps[-1]]
+    inner = [gaps[at + 1] for at in left[:-1]]
+    return [words[at] for at in left], [gaps[0], *inner, gaps[-1]]
 
 
 def swap(words: list[str], numbers: np.random.Generator, probability: float) -> list[str]:
@@ -75,29 +75,29 @@ def case(words: list[str], numbers: np.random.Generator, probability: float) -> 
         lambda word: _letters(word, str.lower),
         lambda word: _letters(word[:1], str.swapcase) + word[1:],
     )
-    found = []
+    changed = []
     for word, draw in zip(words, numbers.random(len(words)), strict=True):
         if draw < probability:
             # From a random way on, the first one that changes the word.
             start = int(numbers.integers(len(ways)))
-            said = [way(word) for way in (*ways[start:], *ways[:start])]
-            word = next((other for other in said if other != word), word)
-        found.append(word)
-    return found
+            written = [way(word) for way in (*ways[start:], *ways[:start])]
+            word = next((other for other in written if other != word), word)
+        changed.append(word)
+    return changed
 
 
 def synonyms(
     words: list[str], numbers: np.random.Generator, probability: float, known: Mapping[str, tuple[str, ...]]
 ) -> list[str]:
     """Replaces each word that is known with a probability by one of its synonyms; case and punctuation stay."""
-    found = []
+    changed = []
     for word, draw, pick in zip(words, numbers.random(len(words)), numbers.random(len(words)), strict=True):
         before, core, after = _parts(word)
         others = known.get(core.lower())
         if others and draw < probability:
             word = before + _in_the_case_of(core, others[int(pick * len(others))]) + after
-        found.append(word)
-    return found
+        changed.append(word)
+    return changed
 
 
 def any_known(words: list[str], known: Mapping[str, tuple[str, ...]]) -> bool:
@@ -106,16 +106,16 @@ def any_known(words: list[str], known: Mapping[str, tuple[str, ...]]) -> bool:
 
 
 def neighbours(layout: str) -> dict[str, str]:
-    """Each letter's neighbours on a keyboard: beside it, and above and below."""
-    found: dict[str, str] = {}
+    """Each letter's neighbours on a keyboard: left and right of it, and above and below."""
+    near: dict[str, str] = {}
     rows = ROWS[layout]
     for at, row in enumerate(rows):
         for place, letter in enumerate(row):
-            beside = row[max(place - 1, 0) : place] + row[place + 1 : place + 2]
+            same = row[max(place - 1, 0) : place] + row[place + 1 : place + 2]
             above = rows[at - 1][place : place + 2] if at else ""
             below = rows[at + 1][max(place - 1, 0) : place + 1] if at + 1 < len(rows) else ""
-            found[letter] = beside + above + below
-    return found
+            near[letter] = same + above + below
+    return near
 
 
 def _mistyped(word: str, numbers: np.random.Generator, near: Mapping[str, str]) -> str:
@@ -134,8 +134,8 @@ def _letters(word: str, way: Callable[[str], str]) -> str:
 
 
 def _parts(word: str) -> tuple[str, str, str]:
-    found = _CORE.match(word)
-    return (found[1], found[2], found[3]) if found else ("", word, "")
+    match = _CORE.match(word)
+    return (match[1], match[2], match[3]) if match else ("", word, "")
 
 
 def _in_the_case_of(word: str, other: str) -> str:

@@ -3,10 +3,10 @@
 A method is a file `tunebook/data/augmentation/NAME.py` (or an entry point `augmentation.NAME`) with `Options`,
 `ROLES` (the roles that it varies: a task must have one of them) and `Augmentation`. It may also hold
 
-- `problems(config)`, where something outside the recipe must be there (a package, a file): tells so before anything
-  heavy is imported;
-- `COLUMNS`, the auxiliary columns that it reads: the check wants each named in `dataset.columns`;
-- `add_rows(data, options, cleaning)`, for rows of its own: the prepared data with further training rows, in every
+- `problems(config)`, where something outside the recipe is needed (a package, a file): checked before
+  anything heavy is imported;
+- `COLUMNS`, the auxiliary columns that it reads: each must be named in `dataset.columns`;
+- `add_rows(data, options, cleaning)`, for rows of its own: the prepared data with more training rows, in every
   process, after splits are carved and leaks taken out.
 """
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Mixed = Literal["pixels", "embeddings"]
 
 VARYING, MIXING = 0, 1
-"""Streams of random numbers that a row has: one for itself, one for whom it is mixed with."""
+"""Streams of random numbers of a row: one for itself, one for the row that it is mixed with."""
 
 
 class AugmentationOptions(Options):
@@ -71,7 +71,7 @@ class Augmentation(Protocol):
         """
 
     def mix(self, keys: list[RowKey], rows: int) -> list[Mix | None]:
-        """Whom each row is mixed with, each by (seed, its key) alone and never by what else is in the batch.
+        """The row that each row is mixed with, each by (seed, its key) alone and never by what else is in the batch.
 
         Args:
             keys: of the rows.
@@ -80,7 +80,7 @@ class Augmentation(Protocol):
 
 
 def generator(key: RowKey, seed: int, stream: int = VARYING) -> np.random.Generator:
-    """The random numbers of one drawn row; nothing else in the process draws from them."""
+    """The random numbers of one row of an epoch; nothing else in the process uses them."""
     import numpy as np
 
     return np.random.default_rng(np.random.SeedSequence(key.seeds(seed), spawn_key=(stream,)))

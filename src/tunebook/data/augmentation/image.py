@@ -1,6 +1,6 @@
 """Images flipped, turned, cropped, recoloured, by RandAugment, and mixed. Knows PIL images and kornia alone.
 
-kornia works on tensors and needs no torchvision. It draws from torch's global generator, which is therefore set
+kornia works on tensors and needs no torchvision. It uses torch's global generator, which is therefore set
 from the row's own numbers for each image and put back afterwards.
 """
 
@@ -117,8 +117,8 @@ class Augmentation:
 
     def mix(self, keys: list[RowKey], rows: int) -> list[Mix | None]:
         """MixUp or CutMix with any other training row."""
-        said = self.options
-        return [draw(key, self.seed, rows, said.mixup, said.cutmix, said.mix_probability) for key in keys]
+        options = self.options
+        return [draw(key, self.seed, rows, options.mixup, options.cutmix, options.mix_probability) for key in keys]
 
     def _varied(self, image: Image, key: RowKey) -> Image:
         import torch
@@ -159,28 +159,28 @@ def to_image(pixels: torch.Tensor, grey: bool) -> Image:
 
 
 @lru_cache(maxsize=64)
-def _operations(said: Options, height: int, width: int) -> list[Any]:
+def _operations(options: Options, height: int, width: int) -> list[Any]:
     """kornia's operations for one size of image; building them costs more than applying them."""
     import kornia.augmentation as kornia
     from kornia.augmentation.auto import RandAugment as KorniaRandAugment
 
-    found: list[Any] = []
-    if said.crop_scale is not None:
-        found.append(kornia.RandomResizedCrop((height, width), scale=(said.crop_scale, 1.0)))
-    if said.crop_padding is not None:
-        padding = (max(1, round(said.crop_padding * width)), max(1, round(said.crop_padding * height)))
-        found.append(kornia.RandomCrop((height, width), padding=(padding[0], padding[1], padding[0], padding[1])))
-    if said.horizontal_flip:
-        found.append(kornia.RandomHorizontalFlip(p=said.horizontal_flip))
-    if said.vertical_flip:
-        found.append(kornia.RandomVerticalFlip(p=said.vertical_flip))
-    if said.rotation:
-        found.append(kornia.RandomRotation(said.rotation, p=1.0))
-    if any((said.brightness, said.contrast, said.saturation, said.hue)):
-        found.append(kornia.ColorJiggle(said.brightness, said.contrast, said.saturation, said.hue))
-    if said.randaugment is not None:
-        found.append(KorniaRandAugment(said.randaugment.n, said.randaugment.m))
-    return found
+    operations: list[Any] = []
+    if options.crop_scale is not None:
+        operations.append(kornia.RandomResizedCrop((height, width), scale=(options.crop_scale, 1.0)))
+    if options.crop_padding is not None:
+        padding = (max(1, round(options.crop_padding * width)), max(1, round(options.crop_padding * height)))
+        operations.append(kornia.RandomCrop((height, width), padding=(padding[0], padding[1], padding[0], padding[1])))
+    if options.horizontal_flip:
+        operations.append(kornia.RandomHorizontalFlip(p=options.horizontal_flip))
+    if options.vertical_flip:
+        operations.append(kornia.RandomVerticalFlip(p=options.vertical_flip))
+    if options.rotation:
+        operations.append(kornia.RandomRotation(options.rotation, p=1.0))
+    if any((options.brightness, options.contrast, options.saturation, options.hue)):
+        operations.append(kornia.ColorJiggle(options.brightness, options.contrast, options.saturation, options.hue))
+    if options.randaugment is not None:
+        operations.append(KorniaRandAugment(options.randaugment.n, options.randaugment.m))
+    return operations
 
 
 def problems(config: Config) -> list[Problem]:

@@ -1,6 +1,6 @@
 """Paraphrases that the user supplies, added to the training rows: marked, weighted, and in no other split.
 
-Knows prepared data alone. Nothing is generated here: the texts stand in the column `dataset.columns.paraphrase`.
+Knows prepared data alone. Nothing is generated here: the texts are in the column `dataset.columns.paraphrase`.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ ROLES = {"text"}
 COLUMNS = {"paraphrase"}
 """Auxiliary columns that `dataset.columns` must name."""
 ORIGIN = "origin"
-"""Column that says where a row comes from: `source` or `paraphrase`."""
+"""Column of where a row comes from: `source` or `paraphrase`."""
 
 
 class Options(AugmentationOptions):
     """Which paraphrases are added and how much they count.
 
     Args:
-        weight: of an added row in the loss, beside 1 for the row that it paraphrases; weights are then scaled to
+        weight: of an added row in the loss, against 1 for the row that it paraphrases; weights are then scaled to
             mean 1.
         most: paraphrases of each row, the first ones; None: all.
     """
@@ -64,12 +64,12 @@ class Augmentation:
 
 
 def add_rows(data: PreparedData, options: Options, cleaning: CleaningConfig | None = None) -> PreparedData:
-    """The data with its training rows' paraphrases as further training rows.
+    """The data with its training rows' paraphrases as more training rows.
 
     Called after splits are carved and leaks taken out, so that a paraphrase follows its row: one of a validation or
     test row is never added. Every split gets the column `origin` and loses `paraphrase`; an added row has the `row`
     number, the label and the other columns of its original. Not added, and counted in the log: empty ones, those
-    that repeat a training row, and those that stand in validation or test (white space and case aside) or, where
+    that repeat a training row, and those that are in validation or test (white space and case aside) or, where
     near leaks are dropped, are almost like a row there.
 
     Args:
@@ -113,19 +113,18 @@ def _wanted(data: PreparedData, most: int | None) -> tuple[list[int], list[str],
     positions: list[int] = []
     texts: list[str] = []
     left_out: Counter[str] = Counter()
-    numbers = train["row"][:] if "row" in train.column_names else range(len(train))
-    rows = zip(_inputs(train), train["paraphrase"][:], numbers, strict=True)
+    rows = zip(_inputs(train), train["paraphrase"][:], train["row"][:], strict=True)
     for position, (row, value, number) in enumerate(rows):
         for text in _texts(value, number)[:most]:
-            said = _input((text, row[1]))
+            key = _input((text, row[1]))
             if not text.strip():
                 left_out["empty"] += 1
-            elif said in held:
-                left_out["stands in validation or test"] += 1
-            elif said in known:
+            elif key in held:
+                left_out["is in validation or test"] += 1
+            elif key in known:
                 left_out["repeats a training row"] += 1
             else:
-                known.add(said)
+                known.add(key)
                 positions.append(position)
                 texts.append(text)
     return positions, texts, left_out
@@ -143,10 +142,10 @@ def _without_near_leaks(
     held = [row for name, split in data.splits.items() if name != "train" for row in _inputs(split)]
     others = [(first or "", second or "") if pairs else (first or "",) for first, second in held]
     alike = {at for _, at, _ in near.alike_across(others, added, similarity)}
-    kept = [at for at in range(len(texts)) if at not in alike]
+    unlike = [at for at in range(len(texts)) if at not in alike]
     if alike:
         left_out = left_out + Counter({"almost like a row of validation or test": len(alike)})
-    return [positions[at] for at in kept], [texts[at] for at in kept], left_out
+    return [positions[at] for at in unlike], [texts[at] for at in unlike], left_out
 
 
 def _inputs(split: Dataset) -> list[tuple[Any, Any]]:
@@ -170,8 +169,8 @@ def _texts(value: Any, row: int) -> list[str]:
 
 
 def _marked(split: Dataset, origin: str) -> Dataset:
-    kept = split.remove_columns([name for name in ("paraphrase",) if name in split.column_names])
-    return kept.add_column(ORIGIN, [origin] * len(split))
+    marked = split.remove_columns([name for name in ("paraphrase",) if name in split.column_names])
+    return marked.add_column(ORIGIN, [origin] * len(split))
 
 
 def _weights(before: np.ndarray | None, rows: int, positions: list[int], weight: float) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Texts with words left out, moved, mistyped, recased or replaced, and mixed in the model's embeddings.
 
 Knows strings alone. The changes are those of EDA (Wei and Zou 2019) without its built-in thesaurus, and typing noise;
-they are written out in `_words.py`, as no light library for them is kept up.
+they are written out in `_words.py`, as no light library for them is maintained.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Options(AugmentationOptions):
 
     Args:
         synonyms: path of a word list, one line a word: `word: synonym, another synonym`; None: none are replaced.
-        synonym: probability of replacing a word that stands in the list.
+        synonym: probability of replacing a word that is in the list.
         deletion: of leaving a word out; a text never loses its last one.
         swap: of trading places with the next word.
         keyboard: of one letter replaced by its neighbour on the keyboard.
@@ -86,20 +86,20 @@ class Augmentation:
 
     def mix(self, keys: list[RowKey], rows: int) -> list[Mix | None]:
         """MixUp with any other training row."""
-        said = self.options
-        return [draw(key, self.seed, rows, said.mixup, None, said.mix_probability) for key in keys]
+        mixup, probability = self.options.mixup, self.options.mix_probability
+        return [draw(key, self.seed, rows, mixup, None, probability) for key in keys]
 
     def _varied(self, text: str | None, numbers: np.random.Generator) -> str | None:
         if text is None:
             return None
-        said = self.options
+        options = self.options
         words, gaps = _words.split(text)
         if self.known:
-            words = _words.synonyms(words, numbers, said.synonym, self.known)
-        words, gaps = _words.delete(words, gaps, numbers, said.deletion)
-        words = _words.swap(words, numbers, said.swap)
-        words = _words.keyboard(words, numbers, said.keyboard, said.layout)
-        words = _words.case(words, numbers, said.case)
+            words = _words.synonyms(words, numbers, options.synonym, self.known)
+        words, gaps = _words.delete(words, gaps, numbers, options.deletion)
+        words = _words.swap(words, numbers, options.swap)
+        words = _words.keyboard(words, numbers, options.keyboard, options.layout)
+        words = _words.case(words, numbers, options.case)
         return _words.join(words, gaps)
 
 

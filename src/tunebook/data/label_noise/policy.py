@@ -189,9 +189,9 @@ def _applied(policy: str, data: PreparedData, encoded: Dataset, record: dict[str
     finding = Finding(KIND, policy, "train", rows, [], gone, record["words"], of=len(train))
     if gone:
         places = [one["place"] for one in listed]
-        kept = np.setdiff1d(np.arange(len(train)), places)
-        _refuse_emptied(_labels(data), kept, data.label_names)
-        return without_rows(data, places, finding, [_reason(one) for one in listed]), encoded.select(kept)
+        left = np.setdiff1d(np.arange(len(train)), places)
+        _refuse_emptied(_labels(data), left, data.label_names)
+        return without_rows(data, places, finding, [_reason(one) for one in listed]), encoded.select(left)
     if rows:
         data = dataclasses.replace(data, findings=[*data.findings, finding])
     if policy == "weight":
@@ -199,11 +199,11 @@ def _applied(policy: str, data: PreparedData, encoded: Dataset, record: dict[str
     return data, encoded
 
 
-def _refuse_emptied(labels: np.ndarray, kept: np.ndarray, names: list[str]) -> None:
+def _refuse_emptied(labels: np.ndarray, left: np.ndarray, names: list[str]) -> None:
     """A class whose rows are all suspects must not vanish from training without a word."""
     counts = [
         np.bincount(some, minlength=len(names)) if some.ndim == 1 else some.sum(axis=0)
-        for some in (labels, labels[kept])
+        for some in (labels, labels[left])
     ]
     gone = [name for name, before, after in zip(names, *counts, strict=True) if before and not after]
     if gone:

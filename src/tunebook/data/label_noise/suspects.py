@@ -25,12 +25,12 @@ class Suspects:
 def find(labels: np.ndarray, probabilities: np.ndarray, share: float | None = None) -> Suspects:
     """Suspects among the given labels (confident learning, Northcutt et al. 2021, arXiv 1911.00068).
 
-    Ranking and candidates are cleanlab's: the probability of the given label, and rows that are answered otherwise.
+    Ranking and candidates are cleanlab's: the probability of the given label, and rows that are predicted otherwise.
     How many of them there are, for one label a row, is what the probabilities expect of themselves: the number of
-    given labels that they expect to be wrong, less the number of their own answers that they do. cleanlab's own
+    given labels that they expect to be wrong, less the number of their own predictions that they do. cleanlab's own
     estimate takes what a weak model does not know for noise, and misses half of what a good one sees. Where people
     err on rows that are hard for the model too, as is usual, this number is too small: to say what share is
-    wrong, after looking at a hundred rows, then finds far more, as the ranking is surer than the number.
+    wrong, after reading a hundred rows, then gives far more, as the ranking is more certain than the number.
 
     Args:
         labels: (rows,) class ids, or (rows, labels) of 0 and 1.
@@ -39,7 +39,7 @@ def find(labels: np.ndarray, probabilities: np.ndarray, share: float | None = No
     """
     if labels.ndim == 1:
         quality = probabilities[np.arange(len(labels)), labels]
-        wrong = None if share else _answered_otherwise(labels, probabilities)
+        wrong = None if share else _predicted_otherwise(labels, probabilities)
         expected = round(float((probabilities.max(1) - quality).sum()))
     else:
         from cleanlab.multilabel_classification import get_label_quality_scores
@@ -54,15 +54,15 @@ def find(labels: np.ndarray, probabilities: np.ndarray, share: float | None = No
     return Suspects(np.clip(quality, 1e-6, 1), places)
 
 
-def _answered_otherwise(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+def _predicted_otherwise(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     from cleanlab.filter import find_label_issues
 
-    # cleanlab wants every class to occur; one that no row carries can be suggested for none.
+    # cleanlab wants every class to occur; one that no row has can be suggested for none.
     present, packed = np.unique(labels, return_inverse=True)
     if len(present) < 2:
         return np.zeros(len(labels), dtype=bool)
-    kept = probabilities[:, present]
-    return find_label_issues(packed, kept / kept.sum(1, keepdims=True), filter_by="predicted_neq_given", n_jobs=1)
+    own = probabilities[:, present]
+    return find_label_issues(packed, own / own.sum(1, keepdims=True), filter_by="predicted_neq_given", n_jobs=1)
 
 
 def describe(labels: np.ndarray, probabilities: np.ndarray, place: int, names: list[str]) -> dict[str, Any]:
@@ -70,15 +70,15 @@ def describe(labels: np.ndarray, probabilities: np.ndarray, place: int, names: l
 
     A multi-label row tells of the one label that is likeliest to be wrong: `no X` where it is given, or missing.
     """
-    told = probabilities[place]
+    row = probabilities[place]
     if labels.ndim == 1:
         given = int(labels[place])
         # With a stated share the given label may still be the likeliest; what speaks against it is the next one.
-        best = int(np.where(np.arange(len(told)) == given, -1, told).argmax())
-        sure, other = float(told[given]), float(told[best])
+        best = int(np.where(np.arange(len(row)) == given, -1, row).argmax())
+        sure, other = float(row[given]), float(row[best])
         return _record(names[given], names[best], sure, other)
     carried = labels[place] > 0
-    right = np.where(carried, told, 1 - told)
+    right = np.where(carried, row, 1 - row)
     worst = int(right.argmin())
     without = f"no {names[worst]}"
     pair = (names[worst], without) if carried[worst] else (without, names[worst])

@@ -34,7 +34,7 @@ class LabelType(Protocol):
     Attributes:
         name: of the kind, as losses, sampling methods and metrics say which ones they take.
         words: for messages: `one label a row`.
-        has_classes: whether rows can be counted, stratified and drawn by class.
+        has_classes: whether rows can be counted, stratified and sampled by class.
         empty_is_missing: whether a row without a value lacks its label (of several labels, none is a value too).
     """
 

@@ -21,7 +21,7 @@ class Options(SamplingOptions):
     """How likely a row is.
 
     Args:
-        power: a row is drawn with a probability in proportion to 1 / (rows of its class)^power, in [0, 1]: at 1 every
+        power: a row is taken with a probability in proportion to 1 / (rows of its class)^power, in [0, 1]: at 1 every
             class is equally likely, at 0 every row, at 0.5 classes by the square root of their rows.
         rows: of an epoch; None: as many as there are training rows.
     """
@@ -31,7 +31,7 @@ class Options(SamplingOptions):
 
 
 class Sampling:
-    """Rows drawn with replacement, as PyTorch's WeightedRandomSampler does, but the same on every rank.
+    """Rows taken with replacement, as PyTorch's WeightedRandomSampler does, but the same on every rank.
 
     A row of several labels is as likely as its rarest one asks for, one without any as the most frequent asks for.
     """

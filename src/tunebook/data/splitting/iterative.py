@@ -32,8 +32,8 @@ class Iterative:
 def stratified(labels: np.ndarray, sizes: list[int], seed: int) -> np.ndarray:
     """Which part each row goes to.
 
-    The label with the fewest rows left is dealt out first, each of its rows to the part that lacks most of that
-    label, then most rows. Unlike in the paper a full part takes no more rows, so that the sizes are kept.
+    The label with the fewest rows left is assigned first, each of its rows to the part that lacks most of that
+    label, then most rows. Unlike in the paper a full part takes no more rows, so that the sizes are exact.
 
     Args:
         labels: (rows, labels) of 0 and 1.

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
-from tunebook.data.splitting.random_rows import numbered
+from tunebook.data.splitting.random_rows import RandomRows, numbered
 from tunebook.errors import DataError, Problem
 
 
@@ -40,12 +40,18 @@ class Stratified:
         return rest, taken
 
     def folds(self, left: np.ndarray, count: int) -> np.ndarray:
-        """Folds whose sizes differ by one row at most, and so does each class in them."""
+        """Folds whose sizes differ by one row at most, and so does each class in them.
+
+        Where no class has as many rows as there are folds, rows go to folds at random.
+        """
+        labels = self.labels[left]
+        if np.bincount(labels).max() < count:
+            return RandomRows(self.seed).folds(left, count)
         splitter = StratifiedKFold(count, shuffle=True, random_state=self.seed)
         with warnings.catch_warnings():
             # A class may have fewer rows than there are folds; it is then in some of them.
             warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-            return numbered(splitter.split(left, self.labels[left]), len(left))
+            return numbered(splitter.split(left, labels), len(left))
 
 
 def _check_sizes(labels: np.ndarray, names: Sequence[str], carved: list[str]) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def _form(value: Any) -> str:
-    """Which of its forms a value is meant to have, so that a mistake in it is told of that form alone."""
+    """Which of its forms a value is meant to have, so that a mistake in it is reported for that form only."""
     return next((kind.__name__ for kind in (list, dict) if isinstance(value, kind)), "str")
 
 

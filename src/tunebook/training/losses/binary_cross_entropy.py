@@ -26,7 +26,7 @@ class Options(LossOptions):
             is not named weighs 1. All weights are scaled to mean 1 over training rows and labels. None: alike.
         max_positive_weight: a balanced weight is at most this and at least one over it: with a handful of rows
             a label would otherwise drown all others.
-        label_smoothing: how far 0 and 1 are drawn to one half, in [0, 1); None:
+        label_smoothing: how far 0 and 1 are moved to one half, in [0, 1); None:
             `hyperparameters.label_smoothing_factor`.
     """
 

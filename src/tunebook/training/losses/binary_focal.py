@@ -24,7 +24,7 @@ class Options(LossOptions):
         gamma: how much what is learned is played down, at least 0; 0 is binary cross-entropy.
         positive_weights: as in `loss.name=binary_cross_entropy`; None: alike.
         max_positive_weight: of a balanced weight.
-        label_smoothing: how far 0 and 1 are drawn to one half, in [0, 1); None:
+        label_smoothing: how far 0 and 1 are moved to one half, in [0, 1); None:
             `hyperparameters.label_smoothing_factor`.
     """
 

@@ -36,5 +36,5 @@ class Loss:
         """See `tunebook.training.losses.base.Loss`."""
         from torch.nn import functional
 
-        answers = logits.float().squeeze(-1)
-        return functional.huber_loss(answers, labels.float(), reduction="none", delta=self.delta)
+        predictions = logits.float().squeeze(-1)
+        return functional.huber_loss(predictions, labels.float(), reduction="none", delta=self.delta)

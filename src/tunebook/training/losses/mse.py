@@ -19,7 +19,7 @@ class Options(LossOptions):
 
 
 class Loss:
-    """The square of what is answered less what is labelled."""
+    """The square of the prediction less the label."""
 
     def __init__(self, options: Options, targets: TrainTargets, label_smoothing: float) -> None:
         self.options = options

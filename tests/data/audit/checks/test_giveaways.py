@@ -77,7 +77,9 @@ def test_labels_of_a_row_with_several_are_judged_each(made):
 
 def test_numbers_have_no_giveaways(made):
     rows = labelled(planted="zebra")
-    assert isinstance(check(made({"train": {**rows, "label": [0.5 * one for one in rows["label"]]}}, kind="regression")), str)
+    assert isinstance(
+        check(made({"train": {**rows, "label": [0.5 * one for one in rows["label"]]}}, kind="regression")), str
+    )
 
 
 def pictures(change, count=120):

@@ -72,36 +72,36 @@ def _pair(context: AuditContext, other: str) -> Pair | None:
     seen = features.of_images(context, parts) if images else features.of_texts(context, parts)
     rows = (len(parts[0][1]), len(parts[1][1]))
     second = np.repeat([0, 1], rows)
-    found = separability.separate(seen.matrix, second, seen.groups, seen.strength, context.facts.seed)
-    if found is None:
+    separation = separability.separate(seen.matrix, second, seen.groups, seen.strength, context.facts.seed)
+    if separation is None:
         return None
     means = np.stack([np.asarray(seen.values[second == which].mean(axis=0)).ravel() for which in (0, 1)])
-    top = np.argsort(-np.abs(found.weights), kind="stable")[:MOST_FEATURES]
-    return Pair(other, rows, found, seen, top[found.weights[top] != 0], means)
+    top = np.argsort(-np.abs(separation.weights), kind="stable")[:MOST_FEATURES]
+    return Pair(other, rows, separation, seen, top[separation.weights[top] != 0], means)
 
 
-def _level(found: Separability) -> Level:
-    return "warning" if found.low > WARNED else "note" if found.low > NOTED else "fine"
+def _level(separation: Separability) -> Level:
+    return "warning" if separation.low > WARNED else "note" if separation.low > NOTED else "fine"
 
 
 def _words(pair: Pair) -> str:
-    found = pair.separability
-    figures = f"AUC {found.auc:.2f} ({found.low:.2f} to {found.high:.2f})"
-    if _level(found) == "fine":
+    separation = pair.separability
+    figures = f"AUC {separation.auc:.2f} ({separation.low:.2f} to {separation.high:.2f})"
+    if _level(separation) == "fine":
         return f"{pair.other} is like train: {figures}"
     named = ", ".join(pair.features.names[at] for at in pair.top[:NAMED])
     return f"{pair.other} differs from train: {figures}, by {named}"
 
 
 def _numbers(pair: Pair) -> dict[str, Any]:
-    found = pair.separability
+    separation = pair.separability
     return {
-        "auc": found.auc,
-        "low": found.low,
-        "high": found.high,
+        "auc": separation.auc,
+        "low": separation.low,
+        "high": separation.high,
         "rows": {"train": pair.rows[0], pair.other: pair.rows[1]},
         "features": [
-            {"feature": pair.features.names[at], "weight": found.weights[at], "train": first, pair.other: second}
+            {"feature": pair.features.names[at], "weight": separation.weights[at], "train": first, pair.other: second}
             for at, (first, second) in zip(pair.top, pair.means[:, pair.top].T.tolist(), strict=True)
         ],
     }

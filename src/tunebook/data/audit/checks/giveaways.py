@@ -48,25 +48,25 @@ def check(context: AuditContext) -> CheckResult | str:
     """
     if not context.has_classes or not (context.text_roles or context.image_role):
         return "training rows have no classes, or neither texts nor images"
-    found: list[Giveaway] = []
+    giveaways: list[Giveaway] = []
     if context.text_roles:
         at = context.text_rows("train")
         labels = context.indicators("train", at)
         in_texts = _telling(context.words.rows["train"], [quoted(name) for name in context.words.names], labels)
         for names, has in _edges(context.texts("train")):
             in_texts += _telling(has, names, labels)
-        found += [replace(one, first=int(at[one.first])) for one in in_texts]
+        giveaways += [replace(one, first=int(at[one.first])) for one in in_texts]
     if context.image_role:
-        found += _in_images(context)
-    found.sort(key=lambda one: -one.cover * one.precision)
+        giveaways += _in_images(context)
+    giveaways.sort(key=lambda one: -one.cover * one.precision)
     names = list(context.names)
     words = "no word, beginning or ending" if context.text_roles else "no size, mode or pixel"
     words += " gives a label away"
-    if found:
-        words = "; ".join(_words(one, names) for one in found[:NAMED])
-        words += f"; and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    if giveaways:
+        words = "; ".join(_words(one, names) for one in giveaways[:NAMED])
+        words += f"; and {len(giveaways) - NAMED} more" if len(giveaways) > NAMED else ""
     rows: list[list[str | int | float]] = [
-        [one.what, names[one.label], one.rows, percent(one.precision), percent(one.cover)] for one in found[:LISTED]
+        [one.what, names[one.label], one.rows, percent(one.precision), percent(one.cover)] for one in giveaways[:LISTED]
     ]
     head = [
         "word" if context.text_roles else "constant",
@@ -77,20 +77,20 @@ def check(context: AuditContext) -> CheckResult | str:
     ]
     return CheckResult(
         words=words,
-        level="fine" if not found else "warning" if any(one.cover >= SEVERE_COVER for one in found) else "note",
+        level="fine" if not giveaways else "warning" if any(one.cover >= SEVERE_COVER for one in giveaways) else "note",
         numbers={
             "least": {"rows": LEAST_ROWS, "cover": LEAST_COVER, "precision": LEAST_PRECISION},
             "sampled": {split: rows for split, rows in context.sampled_texts().items() if split == "train"},
             "found": [
                 {"what": one.what, "label": names[one.label], "rows": one.rows}
                 | {"precision": one.precision, "cover": one.cover}
-                for one in found
+                for one in giveaways
             ],
         },
-        tables=[Table("", head, rows)] if found else [],
+        tables=[Table("", head, rows)] if giveaways else [],
         examples=[
             Example(f"{one.what} gives {quoted(names[one.label])} away", [context.shown("train", one.first)])
-            for one in found[:SHOWN]
+            for one in giveaways[:SHOWN]
         ],
     )
 
@@ -123,13 +123,13 @@ def _telling(has: Any, names: list[str], labels: np.ndarray) -> list[Giveaway]:
     # By chance there would be ten rows of other labels or more, and there is not even a tenth of that.
     by_chance = rows[often, None] * others
     telling &= (by_chance >= LEAST_OTHERS) & (rows[often, None] - with_label <= by_chance / FEWER_OTHERS)
-    found = []
+    giveaways = []
     for at, label in zip(*np.nonzero(telling), strict=True):
         column = has[:, [often[at]]].tocoo().row
         first = int(column[labels[column, label] > 0].min())
         values = (float(precision[at, label]), float(cover[at, label]), first)
-        found.append(Giveaway(names[often[at]], int(label), int(rows[often[at]]), *values))
-    return found
+        giveaways.append(Giveaway(names[often[at]], int(label), int(rows[often[at]]), *values))
+    return giveaways
 
 
 def _edges(texts: list[str]) -> list[tuple[list[str], Any]]:
@@ -157,12 +157,12 @@ def _in_images(context: AuditContext) -> list[Giveaway]:
     images = context.images("train")
     labels = context.indicators("train", images.at)
     sizes = [f"{width} x {height}" for width, height in images.sizes.tolist()]
-    found = []
+    giveaways = []
     for values, words in ((sizes, "the size {}"), (images.modes, "the mode {}"), (images.formats, "the format {}")):
         names, has = _coded(values, words)
-        found += _telling(has, names, labels)
-    found += _pixels(images.pixels.reshape(len(labels), -1), images.pixels.shape[1:3], labels)
-    return [replace(one, first=int(images.at[one.first])) for one in found]
+        giveaways += _telling(has, names, labels)
+    giveaways += _pixels(images.pixels.reshape(len(labels), -1), images.pixels.shape[1:3], labels)
+    return [replace(one, first=int(images.at[one.first])) for one in giveaways]
 
 
 def _pixels(pixels: np.ndarray, size: tuple[int, ...], labels: np.ndarray) -> list[Giveaway]:
@@ -176,15 +176,17 @@ def _pixels(pixels: np.ndarray, size: tuple[int, ...], labels: np.ndarray) -> li
     with np.errstate(divide="ignore", invalid="ignore"):
         auc = (sums - size_of * (size_of + 1) / 2) / (size_of * others)
     strength = np.where((size_of >= LEAST_ROWS) & (others >= LEAST_ROWS), np.abs(auc - 0.5), 0)
-    found = []
+    giveaways = []
     for label in np.flatnonzero(strength.max(axis=0) >= PIXEL_AUC - 0.5).tolist():
         place = int(strength[:, label].argmax())
         y, x = divmod(place // 3, size[1])
         lighter = "lightness" if auc[place, label] > 0.5 else "darkness"
         what = f"the {lighter} at column {x + 1}, row {y + 1} of a grid of {size[1]} x {size[0]}"
         has = labels[:, label] > 0
-        found.append(Giveaway(what, label, int(has.sum()), *_cut_off(pixels[:, place], has, auc[place, label] > 0.5)))
-    return found
+        giveaways.append(
+            Giveaway(what, label, int(has.sum()), *_cut_off(pixels[:, place], has, auc[place, label] > 0.5))
+        )
+    return giveaways
 
 
 def _cut_off(values: np.ndarray, has: np.ndarray, above: bool) -> tuple[float, float, int]:
