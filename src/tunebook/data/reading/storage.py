@@ -140,12 +140,12 @@ def _write(
     with contextlib.ExitStack() as opened:
         for chunk in chunks:
             common = chunk.schema if schema is None else _common(schema, chunk.schema)
-            if common != schema:
-                opened.close()
-                schema, path = common, scratch / f"{len(parts)}.arrow"
-                parts.append(path)
-                writer = _opened(opened, path, schema)
             with cache_errors():
+                if common != schema:
+                    opened.close()
+                    schema = common
+                    parts.append(scratch / f"{len(parts)}.arrow")
+                    writer = _opened(opened, parts[-1], schema)
                 writer.write_table(_promoted(chunk, schema))
         with cache_errors():
             opened.close()
