@@ -118,8 +118,9 @@ def main() -> None:
         mib = {name: found[name] / 1024 for name in ("before", "RssAnon", "VmHWM")}
         print(
             f"{rows:>9,} rows: RssAnon {mib['RssAnon']:,.0f} MiB (imports alone {mib['before']:,.0f}), "
-            f"VmHWM {mib['VmHWM']:,.0f} MiB, {found['seconds']:.1f} s of CPU, {found['rows']:,} rows left, {found['findings']}"
+            f"VmHWM {mib['VmHWM']:,.0f} MiB, {found['seconds']:.1f} s of CPU"
         )
+        print(f"{'':>10}{found['rows']:,} rows left; {found['findings']}")
     print(f"RssAnon ratio {peaks[1] / peaks[0]:.2f} (target: at most {TARGET})")
 
 

@@ -1,4 +1,4 @@
-"""What the rows of a source hold, in forms that can be compared. Each row is read once, however often it is asked for."""
+"""What the rows of a source hold, in forms that can be compared; each row is read once for all comparisons."""
 
 from __future__ import annotations
 

@@ -57,9 +57,7 @@ def _conflicts(splits: DatasetDict, name: str, contents: Contents) -> AffectedRo
     return AffectedRows(name, positions, "conflicts", words, partners_of(split, name, partner[positions]))
 
 
-def _near_duplicates(
-    splits: DatasetDict, name: str, similarity: float, contents: Contents
-) -> AffectedRows | None:
+def _near_duplicates(splits: DatasetDict, name: str, similarity: float, contents: Contents) -> AffectedRows | None:
     split = splits[name]
     sketches = contents.sketches(name, split)
     if sketches is None:

@@ -53,9 +53,7 @@ def _exact(splits: DatasetDict, earlier: str, later: str, contents: Contents) ->
     return AffectedRows(earlier, positions, "leaks", words, partners_of(splits[later], later, first[positions]))
 
 
-def _near(
-    splits: DatasetDict, earlier: str, later: str, similarity: float, contents: Contents
-) -> AffectedRows | None:
+def _near(splits: DatasetDict, earlier: str, later: str, similarity: float, contents: Contents) -> AffectedRows | None:
     texts = contents.sketches(earlier, splits[earlier])
     others = contents.sketches(later, splits[later])
     if texts is None or others is None:

@@ -75,9 +75,7 @@ def _form(cleaning: CleaningConfig) -> Callable[[str], str] | None:
 
 def _normalized(split: Dataset, form: Callable[[str], str], targets: set[str]) -> Dataset:
     roles = [
-        role
-        for role in split.column_names
-        if role not in UNTOUCHED | targets and _holds_text(split.features[role])
+        role for role in split.column_names if role not in UNTOUCHED | targets and _holds_text(split.features[role])
     ]
 
     def one(value: Any) -> Any:

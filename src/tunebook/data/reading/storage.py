@@ -1,4 +1,4 @@
-"""Puts chunks of rows into one Arrow table: small sources into memory, others into a file of the cache. Knows no format.
+"""Puts chunks of rows into one Arrow table, in memory or in a file of the cache. Knows no format of files.
 
 A file of the cache is named by a key of what it was read from. It is written under another name and renamed when it
 is whole, so that two processes may write the same one and a reader never sees a part.
@@ -130,9 +130,7 @@ def scratch_array(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
             return np.memmap(file, dtype=dtype, mode="r+", shape=shape)
 
 
-def _write(
-    file: Path, scratch: Path, chunks: Iterable[pyarrow.Table], change: Callable[[], Change | None]
-) -> None:
+def _write(file: Path, scratch: Path, chunks: Iterable[pyarrow.Table], change: Callable[[], Change | None]) -> None:
     import pyarrow
 
     parts: list[Path] = []
