@@ -10,7 +10,7 @@ from datasets import Dataset, List, Value
 
 from tunebook.data import chunks, fingerprint
 from tunebook.data.checks import roles_of
-from tunebook.data.near import Sketches, sketch
+from tunebook.data.sketches import Sketches, sketch
 
 
 class Contents:

@@ -191,7 +191,9 @@ def _byte_problems(split: Dataset, column: str, where: str) -> list[Problem]:
     with _progress(split) as bar:
         for first, images in chunks.values(split, column, chunks.FILE_ROWS):
             for row, image in enumerate(images, start=first):
-                held = image if image is None or isinstance(image, bytes) else image["bytes"] or Path(image["path"] or "")
+                held = (
+                    image if image is None or isinstance(image, bytes) else image["bytes"] or Path(image["path"] or "")
+                )
                 if held is not None and (why := _not_readable(held)):
                     name = "image" if isinstance(image, bytes) else image["path"] or "image"
                     wrong.append((row, name, why))
