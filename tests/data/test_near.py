@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from datasketch import MinHash
 
-from tunebook.data import near
+from tunebook.data import near, sketches
 from tunebook.data.shingles import LETTERS, shingles
 
 WORDS = ["the", "film", "was", "long", "and", "rather", "dull", "but", "its", "music", "made", "up", "for", "it"]
@@ -87,15 +87,15 @@ def test_the_threshold_is_the_border():
 
 def test_twice_the_same():
     texts = varied(300, seed=8)
-    assert near.alike(texts, 0.7) == near.alike(texts, 0.7) == near.alike(near.sketch(texts), 0.7)
+    assert near.alike(texts, 0.7) == near.alike(texts, 0.7) == near.alike(sketches.sketch(texts), 0.7)
 
 
 def test_signatures_are_those_of_datasketch():
     texts = varied(40, seed=1)
     hashes, ends = shingles([(text,) for text in texts])
-    signatures = near.sketch(texts).signatures(np.arange(40))
+    signatures = sketches.sketch(texts).signatures(np.arange(40))
     for at, end in enumerate(ends):
-        plain = MinHash(num_perm=near.PERMUTATIONS, seed=1, hashfunc=int)
+        plain = MinHash(num_perm=sketches.PERMUTATIONS, seed=1, hashfunc=int)
         plain.update_batch(hashes[ends[at - 1] if at else 0 : end].tolist())
         np.testing.assert_array_equal(signatures[at], plain.hashvalues)
 
@@ -103,7 +103,7 @@ def test_signatures_are_those_of_datasketch():
 def test_many_blocks_give_the_same_as_one(monkeypatch):
     texts = varied(300, seed=2)
     whole = near.alike(texts, 0.7)
-    monkeypatch.setattr(near, "_BLOCK", 700)
+    monkeypatch.setattr(sketches, "_BLOCK", 700)
     assert near.alike(texts, 0.7) == whole
 
 
@@ -150,5 +150,5 @@ def test_nothing_to_compare():
 
 
 def test_sketches_of_some_rows():
-    sketches = near.sketch(["one two three", "four five six", "One, two, three"])
-    assert near.alike(sketches.take([2, 1, 0]), 0.9) == [(0, 2, 1.0)]
+    rows = sketches.sketch(["one two three", "four five six", "One, two, three"])
+    assert near.alike(rows.take([2, 1, 0]), 0.9) == [(0, 2, 1.0)]

@@ -12,7 +12,6 @@ from datasets import ClassLabel, Dataset, DatasetDict, Image
 from tunebook.config.data_groups import AUXILIARY
 from tunebook.data import chunks
 from tunebook.data.columns import ROW, Column, Kind
-from tunebook.data.fingerprint import FILE_ROWS
 from tunebook.data.reading.typed import kind_of
 from tunebook.data.sources.base import SPLITS
 from tunebook.errors import Problem
@@ -59,7 +58,7 @@ def missing(split: Dataset, role: str, kind: Kind) -> tuple[str, list[int]]:
     A row of several labels, of spans or of boxes may have none of them.
     """
     if kind in FILES:
-        nulls = (table.column(0).is_null().to_numpy() for table in chunks.tables(split, [role], FILE_ROWS))
+        nulls = (table.column(0).is_null().to_numpy() for table in chunks.tables(split, [role], chunks.FILE_ROWS))
         return f"no {kind}", np.flatnonzero(np.concatenate([*nulls, np.empty(0, dtype=bool)])).tolist()
     hidden = isinstance(split.features[role], ClassLabel)  # the Hub has -1 for labels that are not published
     lacks: Callable[[Any], bool] = {

@@ -16,6 +16,11 @@ from datasets import Dataset
 from tunebook.data.columns import ROW
 
 ROWS = 5_000
+"""Rows of a piece."""
+
+FILE_ROWS = 64
+"""Rows of images or sounds in a piece."""
+
 SPARSE = 20
 """A piece whose rows are strewn over more than so many times its number is gathered row by row."""
 

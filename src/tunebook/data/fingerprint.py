@@ -21,9 +21,6 @@ from tunebook.data.columns import ROW
 logger = logging.getLogger("tunebook")
 
 MANY_FILES = 2000
-FILE_ROWS = 64
-"""Rows of images or sounds that are read at once."""
-
 SHOWN = 5
 LEARNED = ("paraphrase", "weight")
 """Columns that the model never sees and that training depends on all the same."""
@@ -152,7 +149,7 @@ def _columns(split: Dataset, roles: Sequence[str]) -> Iterator[list[list[Any]]]:
     files = [isinstance(split.features[role], Image | Audio) for role in roles]
     bar = tqdm(total=len(split), desc="Hashing", disable=not any(files) or len(split) <= MANY_FILES)
     with bar:
-        for table in chunks.tables(split, roles, FILE_ROWS if any(files) else chunks.ROWS):
+        for table in chunks.tables(split, roles, chunks.FILE_ROWS if any(files) else chunks.ROWS):
             columns = [column.to_pylist() for column in table.columns]
             yield [list(map(_file, one)) if is_file else one for one, is_file in zip(columns, files, strict=True)]
             bar.update(len(table))

@@ -8,12 +8,21 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
+from tunebook.data.reading import storage
 from tunebook.data.sources import files
 from tunebook.data.sources.base import LoadContext
 from tunebook.errors import DataError, DataFileMissing
 
 GOOD = "text,label\nfine,1\nbad,0\n"
 ROLES = {"text": "text", "label": "label"}
+
+
+@pytest.fixture(autouse=True, params=["in memory", "on disk"])
+def _kept(request, monkeypatch, tmp_path_factory):
+    """Every test reads its files into memory, and once more into the cache."""
+    monkeypatch.setattr(storage, "SMALL", 2**24 if request.param == "in memory" else -1)
+    monkeypatch.setattr(files, "CHUNK", 5_000 if request.param == "in memory" else 1)
+    monkeypatch.setenv("TUNEBOOK_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
 def load(folder, **options):

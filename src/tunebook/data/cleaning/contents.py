@@ -1,4 +1,4 @@
-"""What the rows of a source hold, in forms that can be compared. Each row is read once, however often it is asked for."""
+"""What the rows of a source hold, in forms that can be compared; each row is read once for all comparisons."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datasets import Dataset, List, Value
 
 from tunebook.data import chunks, fingerprint
 from tunebook.data.checks import roles_of
-from tunebook.data.near import Sketches, sketch
+from tunebook.data.sketches import Sketches, sketch
 
 
 class Contents:

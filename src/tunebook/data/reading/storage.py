@@ -1,4 +1,4 @@
-"""Puts chunks of rows into one Arrow table: small sources into memory, others into a file of the cache. Knows no format.
+"""Puts chunks of rows into one Arrow table, in memory or in a file of the cache. Knows no format of files.
 
 A file of the cache is named by a key of what it was read from. It is written under another name and renamed when it
 is whole, so that two processes may write the same one and a reader never sees a part.
@@ -138,12 +138,12 @@ def _write(file: Path, scratch: Path, chunks: Iterable[pyarrow.Table], change: C
     with contextlib.ExitStack() as opened:
         for chunk in chunks:
             common = chunk.schema if schema is None else _common(schema, chunk.schema)
-            if common != schema:
-                opened.close()
-                schema, path = common, scratch / f"{len(parts)}.arrow"
-                parts.append(path)
-                writer = _opened(opened, path, schema)
             with cache_errors():
+                if common != schema:
+                    opened.close()
+                    schema = common
+                    parts.append(scratch / f"{len(parts)}.arrow")
+                    writer = _opened(opened, parts[-1], schema)
                 writer.write_table(_promoted(chunk, schema))
         with cache_errors():
             opened.close()

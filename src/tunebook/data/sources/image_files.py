@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunebook.data.columns import sources
-from tunebook.data.reading.images import unreadable, why_not
+from tunebook.data.reading.images import MANY, why_not
 from tunebook.data.reading.paths import is_file, is_folder, missing
 from tunebook.data.sources import files
 from tunebook.data.sources.base import LoadContext
@@ -20,7 +20,7 @@ SHOWN = 20
 
 
 class Options(files.Options):
-    """Tables as in `files`, and where their images lie.
+    """Tables as in `files`, and where their images are.
 
     Args:
         image_root: the folder that relative image paths start from; None: each table's own folder.
@@ -99,7 +99,7 @@ def _placed(path: Any, folder: Path) -> Any:
 
 
 def _with_images(split: Dataset, column: str, where: str) -> Dataset:
-    """The split with images instead of paths, each looked at once.
+    """The split with images instead of paths, each checked once.
 
     Raises:
         DataError: as `load`.
@@ -108,10 +108,9 @@ def _with_images(split: Dataset, column: str, where: str) -> Dataset:
 
     feature = split.features[column]
     if isinstance(feature, Value) and feature.dtype in {"string", "large_string"}:
-        problems = _path_problems(list(split[column]), where)
+        problems = _path_problems(split, column, where)
     elif isinstance(feature, Image) or _carries_bytes(feature):
-        split = split.cast_column(column, Image(decode=False))
-        problems = _byte_problems(list(split[column]), where)
+        problems = _byte_problems(split, column, where)
     else:
         message = f"must hold the paths of images; it holds {feature}. Is it the right column?"
         problems = [Problem(f"dataset.columns.image={column!r}", message, where)]
@@ -126,26 +125,46 @@ def _carries_bytes(feature: Any) -> bool:
     return getattr(feature, "dtype", "") in {"binary", "large_binary"}
 
 
-def _path_problems(paths: list[str | None], where: str) -> list[Problem]:
-    rows: dict[str, list[int]] = {}
-    for row, path in enumerate(paths):
-        if path is not None:
-            rows.setdefault(path, []).append(row)
-    lost = {path: folder for path in rows if (folder := _lost_folder(path))}
-    wrong = {path: _not_there(path) for path in rows if path not in lost}
-    wrong = {path: why for path, why in wrong.items() if why}
-    there = [Path(path) for path in rows if path not in wrong and path not in lost]
-    wrong |= {str(path): f"is not a readable image: {why}" for path, why in unreadable(there)}
-    told = [(rows[path][0], path, why) for path, why in wrong.items()]
-    for folder in dict.fromkeys(lost.values()):
-        inside = sorted(row for path in lost if lost[path] == folder for row in rows[path])
+def _path_problems(split: Dataset, column: str, where: str) -> list[Problem]:
+    from tunebook.data import chunks
+
+    wrong: dict[str, tuple[int, str]] = {}
+    lost: dict[str, list[int]] = {}
+    images = 0
+    lost_images: set[str] = set()
+    with _progress(split) as bar:
+        for first, paths in chunks.values(split, column):
+            rows = {path: row for row, path in reversed(list(enumerate(paths, start=first))) if path is not None}
+            images += len(rows)
+            folders = {path: folder for path in rows if (folder := _lost_folder(path))}
+            lost_images |= folders.keys()
+            for row, path in enumerate(paths, start=first):
+                if path in folders:
+                    lost.setdefault(folders[path], []).append(row)
+            for path in rows.keys() - wrong.keys() - folders.keys():
+                if why := _not_there(path) or _not_readable(Path(path)):
+                    wrong[path] = (rows[path], why)
+            bar.update(len(paths))
+    listed = [(row, path, why) for path, (row, why) in wrong.items()]
+    for folder, inside in lost.items():
         count = f"{len(inside):,} row{'s name images' if len(inside) > 1 else ' names an image'} in it"
-        told.append((inside[0], folder, f"there is no such folder; {count}"))
-    return _told(told, len(rows), where, len(wrong) + len(lost))
+        listed.append((min(inside), folder, f"there is no such folder; {count}"))
+    return _problems(listed, images, where, len(wrong) + len(lost_images))
+
+
+def _not_readable(image: Path | bytes) -> str:
+    why = why_not(image)
+    return f"is not a readable image: {why}" if why else ""
+
+
+def _progress(split: Dataset) -> Any:
+    from tqdm.auto import tqdm
+
+    return tqdm(total=len(split), desc="Checking images", unit=" images", disable=len(split) <= MANY)
 
 
 def _lost_folder(path: str) -> str:
-    """The uppermost folder of the path that is not there, or ""."""
+    """The uppermost folder of the path that does not exist, or ""."""
     if "://" in path:
         return ""
     lost = ""
@@ -154,7 +173,7 @@ def _lost_folder(path: str) -> str:
             if folder.exists() or folder.is_symlink():
                 break
             lost = str(folder)
-    except OSError:  # a name that is too long, or a folder that may not be looked into: told of the image itself
+    except OSError:  # a name that is too long, or a folder that may not be opened: reported of the image itself
         return ""
     return lost
 
@@ -165,17 +184,24 @@ def _not_there(path: str) -> str:
     return "" if is_file(Path(path)) else missing("", Path(path)).message
 
 
-def _byte_problems(images: list[dict[str, Any] | None], where: str) -> list[Problem]:
+def _byte_problems(split: Dataset, column: str, where: str) -> list[Problem]:
+    from tunebook.data import chunks
+
     wrong = []
-    for row, image in enumerate(images):
-        if image is not None:
-            held = image["bytes"] if image["bytes"] is not None else Path(image["path"] or "")
-            if why := why_not(held):
-                wrong.append((row, image["path"] or "image", f"is not a readable image: {why}"))
-    return _told(wrong, len(images), where)
+    with _progress(split) as bar:
+        for first, images in chunks.values(split, column, chunks.FILE_ROWS):
+            for row, image in enumerate(images, start=first):
+                held = (
+                    image if image is None or isinstance(image, bytes) else image["bytes"] or Path(image["path"] or "")
+                )
+                if held is not None and (why := _not_readable(held)):
+                    name = "image" if isinstance(image, bytes) else image["path"] or "image"
+                    wrong.append((row, name, why))
+            bar.update(len(images))
+    return _problems(wrong, len(split), where)
 
 
-def _told(wrong: list[tuple[int, str, str]], count: int, where: str, images: int | None = None) -> list[Problem]:
+def _problems(wrong: list[tuple[int, str, str]], count: int, where: str, images: int | None = None) -> list[Problem]:
     """One problem a line; of `count` images, `images` cannot be read (None: as many as there are lines)."""
     wrong, images = sorted(wrong), len(wrong) if images is None else images
     problems = [Problem(name, message, f"{where}, row {row}") for row, name, message in wrong[:SHOWN]]
