@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -30,6 +31,11 @@ SHOWN = 5
 def folder_of(config: Config) -> Path:
     """The folder of a recipe's audit; of a named run, one of its own."""
     return Path(config.run.output_dir).expanduser() / "audits" / config.run.recipe / (config.run.name or "")
+
+
+def task_of(config: Config) -> Any:
+    """The recipe's task, with its options."""
+    return registry.load("task", config.task.name).Task(config.task.options)
 
 
 def audit_data(config: Config, command: str) -> None:
@@ -50,7 +56,7 @@ def refuse_idle(config: Config) -> None:
     method = config.augmentation.method
     if method != "none":
         return
-    roles = set(registry.load("task", config.task.name).Task(config.task.options).columns)
+    roles = set(task_of(config).columns)
     fitting = [name for name in registry.names("augmentation") if registry.load("augmentation", name).ROLES & roles]
     groups = [name for name in group_options("augmentation") if method_of(name) in fitting]
     message = f"{method} changes no row; for {config.task.name} there are augmentation={', '.join(groups)}"

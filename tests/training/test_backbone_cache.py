@@ -22,6 +22,7 @@ from tunebook.check import check
 from tunebook.config.compose import compose
 from tunebook.models.cache.states_file import MANIFEST
 from tunebook.run import run
+from tunebook.training import build
 from tunebook.training.backbone_cache import enable_cache
 
 ROOT = Path(__file__).parents[2]
@@ -176,14 +177,14 @@ class Counting(TrainerCallback):
 
 def counted(monkeypatch):
     """Counts in the next run."""
-    counting, enable = Counting(), backbone_cache.enable
+    counting, build_trainer = Counting(), build.build_trainer
 
-    def and_count(trainer, *rest):
-        cache = enable(trainer, *rest)
+    def and_count(*given):
+        trainer = build_trainer(*given)
         trainer.add_callback(counting)
-        return cache
+        return trainer
 
-    monkeypatch.setattr(backbone_cache, "enable", and_count)
+    monkeypatch.setattr(build, "build_trainer", and_count)
     return counting
 
 
@@ -194,7 +195,7 @@ def test_a_run_with_another_rate_finds_the_states_and_runs_nothing_frozen(models
     other = [*said, "hyperparameters.learning_rate=1e-3"]
     with monkeypatch.context() as patch:
         counting = counted(patch)
-        patch.setattr("tunebook.training.backbone_states.fill", None)
+        patch.setattr("tunebook.training.backbone_states.write_states", None)
         second = go(tmp_path / "b", *other)
     assert "(train, validation, test there already)" in line(second)
     assert counting.calls == []
@@ -300,7 +301,7 @@ def test_a_limit_of_the_machine_turns_it_off(models, tmp_path, monkeypatch, what
     def refused(*given):
         raise what
 
-    monkeypatch.setattr("tunebook.training.backbone_states.fill", refused)
+    monkeypatch.setattr("tunebook.training.backbone_states.write_states", refused)
     assert line(go(tmp_path / "a", *text(models), *HEAD)).startswith(said)
     assert not [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
 
@@ -309,7 +310,7 @@ def test_a_bug_while_states_are_computed_is_none_of_the_machines_limits(models, 
     def broken(*given):
         raise RuntimeError("sizes do not match")
 
-    monkeypatch.setattr("tunebook.training.backbone_states.fill", broken)
+    monkeypatch.setattr("tunebook.training.backbone_states.write_states", broken)
     with pytest.raises(RuntimeError, match="sizes do not match"):
         go(tmp_path / "a", *text(models), *HEAD)
 

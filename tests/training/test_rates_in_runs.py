@@ -10,8 +10,6 @@ from safetensors.torch import load_file
 
 from tests.runs import go, six_steps
 from tests.contexts import context_of, trainer_of
-from tunebook.check import check
-from tunebook.config.compose import compose
 from tunebook.config.schema import Scheduler
 from tunebook.errors import ConfigurationError
 from tunebook.training import callbacks

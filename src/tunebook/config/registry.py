@@ -27,7 +27,6 @@ FOLDERS = {
     "loss": "tunebook.training.losses",
     "policy": "tunebook.models.policies",
     "adapter": "tunebook.models.adapters",
-    "check": "tunebook.data.audit.checks",
     "regularization": "tunebook.training.regularization",
 }
 """Kind to the package that holds the shipped modules; `base.py` in it is the contract of the kind."""

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from tunebook.config.schema import ModelConfig
     from tunebook.data.labels.base import Targets
 
-COLUMN_KINDS: dict[str, Kind] = {"multi_label": "labels", "regression": "number"}
-
 
 class TextOptions(TaskOptions):
     """How texts become tokens.
