@@ -26,7 +26,7 @@ from tunebook.models.features import features
 from tunebook.models.load import LoadedModel, load_model
 from tunebook.models.plan import FreezingPlan, plan_freezing, set_trained
 from tunebook.models.quantized import require_gpu
-from tunebook.models.surgery import require_trained
+from tunebook.models.reinitialize import require_trained
 from tunebook.reporting.audit_page import audit_table, write_audit
 from tunebook.run_directory import RunDirectory
 from tunebook.training import build

@@ -25,7 +25,7 @@ from tunebook.models.cache.placeholders import Placeholders
 from tunebook.models.cache.replay import replayed_states
 from tunebook.models.cache.validation import nearly_equal, validate
 from tunebook.models.freezing import frozen_modules
-from tunebook.models.modes import in_eval
+from tunebook.models.train_mode import eval_mode
 from tunebook.training.backbone_states import States, agreed, folder_of
 from tunebook.training.batches import BatchLayout
 from tunebook.training.build import Parts, phase_schedule_of
@@ -213,7 +213,7 @@ def _proved(config: Config, parts: Parts, chosen: Precision) -> tuple[StateCompu
     size = config.runtime.per_device_eval_batch_size or BATCH
     size = min(size, ON_A_PROCESSOR) if device.type == "cpu" else size
     try:
-        with in_eval(parts.model):
+        with eval_mode(parts.model):
             batch = probe_batch(parts.splits.values(), collate, device)
             boundary, placeholders = _first_proved(parts, batch)
     except ODD as error:

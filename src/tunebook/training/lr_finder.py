@@ -19,7 +19,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from tunebook.errors import ConfigurationError, Problem, TrainingDiverged
 from tunebook.models.freezing import frozen_modules
-from tunebook.models.modes import modes_kept
+from tunebook.models.train_mode import preserved_modes
 from tunebook.models.plan import set_trained
 from tunebook.training.phase_schedule import TimedPhase
 from tunebook.training.processes import Processes
@@ -187,7 +187,7 @@ def _refuse(trainer: RecipeTrainer) -> None:
 def _as_found(trainer: RecipeTrainer) -> Iterator[None]:
     """Whatever happens in the block, trainer and model are afterwards as they were."""
     with (
-        modes_kept(trainer.plain_model),
+        preserved_modes(trainer.plain_model),
         _model_as_found(trainer.plain_model),
         _trainer_as_found(trainer),
         _random_numbers_as_found(),

@@ -22,7 +22,7 @@ from transformers.trainer_utils import seed_worker
 
 from tunebook.models.adaptation.parameter_names import is_factor
 from tunebook.models.freezing import frozen_modules, hold_frozen_in_eval
-from tunebook.models.kinds import norm_parameters
+from tunebook.models.parameter_kinds import norm_parameters
 from tunebook.training import mixing
 from tunebook.training.batches import EffectiveBatches
 from tunebook.training.callbacks import StepFacts
