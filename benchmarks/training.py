@@ -13,7 +13,7 @@ from transformers import TrainerCallback
 from tunebook.check import check
 from tunebook.config.compose import compose
 from tunebook.context import RunContext
-from tunebook.run import start
+from tunebook.session import Session
 from tunebook.setup import build_context
 from tunebook.training.backbone_cache import BackboneCache
 from tunebook.training.build import build_trainer
@@ -56,8 +56,8 @@ def loaded(overrides: list[str], folder: Path) -> Iterator[Callable[..., RunCont
     def load(*more: str) -> RunContext:
         said = [*overrides, *NOTHING_ASIDE, "runtime.precision=float32", *more, f"run.output_dir={folder / 'outputs'}"]
         config = check(compose(said))
-        with start(config, "a benchmark") as (directory, processes):
-            return build_context(config, "a benchmark", directory, processes)
+        with Session.start(config, "a benchmark") as session:
+            return build_context(session)
 
     try:
         yield load

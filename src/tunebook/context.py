@@ -13,6 +13,7 @@ from tunebook.data.sampling.base import Sampling
 from tunebook.models.adaptation.adapted import Adapted
 from tunebook.models.plan import FreezingPlan
 from tunebook.run_directory import RunDirectory
+from tunebook.session import Session
 from tunebook.tasks.base import Task
 from tunebook.training.batches import BatchLayout
 from tunebook.training.evaluation_loop import EvalSplit
@@ -28,10 +29,8 @@ class RunContext:
     """Everything that training, evaluation and reporting need.
 
     Args:
+        session: processes, directory and clock.
         config: checked, with the effective batch spelled out.
-        command: that a user would type for the run, for the records.
-        directory: of the run.
-        processes: that train together.
         layout: of the effective batch.
         task: what is learned.
         data: prepared rows.
@@ -50,10 +49,8 @@ class RunContext:
         label_noise: what was found of wrong labels, for the run directory; None: not looked for.
     """
 
+    session: Session
     config: Config
-    command: str
-    directory: RunDirectory
-    processes: Processes
     layout: BatchLayout
     task: Task
     data: PreparedData
@@ -72,8 +69,18 @@ class RunContext:
     label_noise: dict[str, Any] | None = None
 
     @property
+    def processes(self) -> Processes:
+        """That train together."""
+        return self.session.processes
+
+    @property
+    def directory(self) -> RunDirectory:
+        """Of the run."""
+        return self.session.directory
+
+    @property
     def main(self) -> bool:
-        """Whether this process writes and speaks."""
+        """Whether this process writes and logs."""
         return self.processes.main
 
     def collate(self, examples: list[dict[str, Any]]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from tunebook.reporting.summary import RetentionFigure
 from tunebook.reporting.tables import closing_table
 from tunebook.run_directory import RunDirectory, now
 from tunebook.run_summary import summarize
+from tunebook.session import Session
 from tunebook.setup import EVALUATED
 from tunebook.training.build import best_metric, eval_split, freezing_table
 from tunebook.training.evaluation_loop import EvalSplit, Gathered
@@ -132,7 +133,6 @@ def write(
     trainer: RecipeTrainer,
     results: dict[str, SplitResult],
     retained: list[RetentionFigure],
-    seconds: float,
 ) -> None:
     """Write everything into the run directory, mark the run finished, and report.
 
@@ -141,15 +141,15 @@ def write(
         trainer: after training.
         results: of `evaluate`.
         retained: figures of previous tasks, before and after.
-        seconds: that the run took, earlier tries included.
     """
+    seconds = context.session.seconds
     config, directory = context.config, context.directory
     metrics = {split: result.metrics for split, result in results.items()}
     before = {split: result.before_decision for split, result in results.items() if result.before_decision is not None}
     more: dict[str, Any] = {"without_thresholds": before} if before else {}
     more |= {"retention": retention_table.plain(retained)} if retained else {}
     files.write_json(directory.path / "metrics.json", {**metrics, **more, "best": _best(config, trainer)})
-    recipe = identity.frozen_recipe(config, context.precision.name, context.command, context.data.fingerprints)
+    recipe = identity.frozen_recipe(config, context.precision.name, context.session.command, context.data.fingerprints)
     files.write_text(directory.path / "recipe.yaml", recipe)
     for split, result in results.items():
         evaluated = result.gathered.evaluated(result.decision)
@@ -180,12 +180,13 @@ def _write_thresholds(context: RunContext, results: dict[str, SplitResult]) -> N
         logger.info("the threshold stays 0.5 for labels with fewer than %d validation rows: %s", LEAST_ROWS, few)
 
 
-def save_model(trainer: RecipeTrainer, folder: Path, main: bool) -> None:
+def save_model(context: RunContext, trainer: RecipeTrainer) -> None:
     """Write the model and its processor, whole or not at all; `pipeline(task, folder)` loads them.
 
     A model with an adapter is merged, and the adapter goes into the folder `adapter` next to it, as the recipe says.
     Every process calls this, as each may hold a part of the weights.
     """
+    folder, main = context.directory.model, context.main
     aside, adapter = folder.with_name(".model"), folder.with_name("adapter")
     if main:
         shutil.rmtree(aside, ignore_errors=True)
@@ -252,8 +253,9 @@ def report_stopped(stopped: Stopped, directory: RunDirectory) -> None:
     logger.info("the same command%s continues from there", without)
 
 
-def report_finished(config: Config, directory: RunDirectory, processes: Processes) -> dict[str, dict[str, float]]:
+def report_finished(session: Session) -> dict[str, dict[str, float]]:
     """Show the result of a run that had been finished before; its metrics by split."""
+    config, directory, processes = session.config, session.directory, session.processes
     metrics = files.read_json(directory.path / "metrics.json")
     shown = {split: values for split, values in metrics.items() if split in EVALUATED}
     if not processes.main:

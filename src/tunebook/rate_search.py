@@ -14,10 +14,10 @@ from tqdm import tqdm
 from tunebook.config.schema import Config
 from tunebook.reporting.lr_page import advice, write_sweep
 from tunebook.run_directory import RunDirectory
+from tunebook.session import Session, processes_of
 from tunebook.setup import build_context
 from tunebook.training import build
 from tunebook.training.lr_finder import Range, Sweep, find_lr
-from tunebook.training.processes import Processes
 from tunebook.training.signals import StopWish, listening
 
 logger = logging.getLogger("tunebook")
@@ -42,10 +42,10 @@ def search(config: Config, wanted: Range) -> tuple[Sweep, list[str]]:
         TunebookError: a mistake that the user can fix.
         Stopped: a signal has come.
     """
-    processes = Processes(bool(config.runtime.use_cpu), int(config.runtime.ddp_timeout or 1800))
+    processes = processes_of(config)
     with tempfile.TemporaryDirectory() as aside, _progress(wanted, processes.main) as tell:
         # What a run would write along the way goes with the folder.
-        context = build_context(config, "find_lr", RunDirectory(Path(aside)), processes)
+        context = build_context(Session(config, "find_lr", processes, RunDirectory(Path(aside))))
         trainer = build.build_trainer(context)
         stop = StopWish()
         with listening(stop):

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tqdm.contrib.logging import logging_redirect_tqdm
-
 from tunebook import callable_module, finish, retention
 from tunebook.config.schema import Config
 from tunebook.context import RunContext
-from tunebook.errors import TunebookError
-from tunebook.log import logging_to
-from tunebook.run_directory import RunDirectory, opened, path_of
+from tunebook.session import Session
 from tunebook.setup import audit_data, build_context
 from tunebook.training import build, checkpoints
 from tunebook.training.backbone_cache import enable_cache
-from tunebook.training.processes import Processes
 from tunebook.training.signals import Stopped, StopWish, listening
 from tunebook.training.trainer import RecipeTrainer
 
@@ -57,11 +50,10 @@ def run(config: Config, command: str = "tunebook.run(config)", callbacks: Sequen
         TunebookError: a mistake that the user can fix.
         SystemExit: a signal asked the run to stop; it has saved first.
     """
-    began = time.monotonic()
-    with start(config, command) as (directory, processes):
-        if directory.finished:
-            return RunResult(directory.path, finish.report_finished(config, directory, processes), trained=False)
-        context = build_context(config, command, directory, processes)
+    with Session.start(config, command) as session:
+        if session.directory.finished:
+            return RunResult(session.directory.path, finish.report_finished(session), trained=False)
+        context = build_context(session)
         audit = audit_data(context)
         previous = retention.before_training(context)
         cache = enable_cache(context)
@@ -69,37 +61,14 @@ def run(config: Config, command: str = "tunebook.run(config)", callbacks: Sequen
         trainer = build.build_trainer(context, cache, stop, callbacks)
         begin(context, trainer)
         finish.write_findings(context, audit)
-        train(context, trainer, stop, began)
+        train(context, trainer, stop)
         evaluated = finish.evaluate(context, trainer, cache)
         retained = retention.after_training(previous)
-        finish.save_model(trainer, directory.model, processes.main)
-        if processes.main:
-            finish.write(context, trainer, evaluated, retained, seconds_of(directory, began))
-        processes.wait()
-        return RunResult(directory.path, {split: result.metrics for split, result in evaluated.items()})
-
-
-@contextlib.contextmanager
-def start(config: Config, command: str) -> Iterator[tuple[RunDirectory, Processes]]:
-    """The processes of a run, its directory, opened and locked by the main one and known to all, and its log."""
-    processes = Processes(bool(config.runtime.use_cpu), int(config.runtime.ddp_timeout or 1800))
-    with contextlib.ExitStack() as stack:
-        directory: RunDirectory | None = None
-        problems = None
-        if processes.main:
-            try:
-                directory = stack.enter_context(opened(config, command, processes.count))
-            except TunebookError as error:
-                problems = error.problems
-                processes.from_main((problems, None))
-                raise
-        problems, record = processes.from_main((problems, directory.record if directory else None))
-        if problems:
-            raise TunebookError(problems)
-        directory = directory or RunDirectory(path_of(config), record)
-        log = stack.enter_context(logging_to(directory.path / "log.txt", processes.main))
-        stack.enter_context(logging_redirect_tqdm([log]))
-        yield directory, processes
+        finish.save_model(context, trainer)
+        if context.main:
+            finish.write(context, trainer, evaluated, retained)
+        context.processes.wait()
+        return RunResult(context.directory.path, {split: result.metrics for split, result in evaluated.items()})
 
 
 def begin(context: RunContext, trainer: RecipeTrainer) -> None:
@@ -117,32 +86,27 @@ def begin(context: RunContext, trainer: RecipeTrainer) -> None:
         context.directory.begin()
 
 
-def train(context: RunContext, trainer: RecipeTrainer, stop: StopWish, began: float) -> None:
+def train(context: RunContext, trainer: RecipeTrainer, stop: StopWish) -> None:
     """Train, from the newest whole checkpoint if there is one.
 
     Raises:
         SystemExit: a signal came; everything up to then is saved.
     """
-    directory, processes = context.directory, context.processes
+    directory = context.directory
     newest = None
-    if processes.main:
+    if context.main:
         directory.checkpoints.mkdir(parents=True, exist_ok=True)
         newest = checkpoints.newest_whole(directory.checkpoints)
         finish.report_checkpoint(directory, trainer, newest)
-    newest = processes.from_main(newest)
+    newest = context.processes.from_main(newest)
     with listening(stop):
         try:
             trainer.train(resume_from_checkpoint=str(newest) if newest else None)
         except Stopped as stopped:
-            if processes.main:
-                directory.update(status="stopped", seconds_before=seconds_of(directory, began))
+            if context.main:
+                directory.update(status="stopped", seconds_before=context.session.seconds)
                 finish.report_stopped(stopped, directory)
             raise SystemExit(stopped.exit_code) from None
-
-
-def seconds_of(directory: RunDirectory, began: float) -> float:
-    """Seconds of this try and of those before it."""
-    return float(directory.record.get("seconds_before", 0.0)) + time.monotonic() - began
 
 
 callable_module(__name__)

@@ -39,7 +39,7 @@ def summarize(
     return RunSummary(
         **_run(config, directory),
         **_sizes(context),
-        command=context.command,
+        command=context.session.command,
         task=config.task.name,
         pipeline=task.pipeline,
         auto_class=task.auto_class,

@@ -32,9 +32,9 @@ from tunebook.models.load import LoadedModel, load_model
 from tunebook.models.plan import FreezingPlan, plan_freezing, set_trained
 from tunebook.models.processor import set_padding
 from tunebook.models.quantized import require_gpu
-from tunebook.models.surgery import require_trained
+from tunebook.models.reinitialize import require_trained
 from tunebook.reporting.audit_page import audit_table
-from tunebook.run_directory import RunDirectory
+from tunebook.session import Session
 from tunebook.tasks.base import Task
 from tunebook.training.batches import BatchLayout, EffectiveBatches, batch_layout
 from tunebook.training.evaluation_loop import EvalSplit
@@ -42,7 +42,6 @@ from tunebook.training.loss import eval_loss_of, loss_of
 from tunebook.training.losses.base import Loss
 from tunebook.training.phase_schedule import PhaseSchedule, phase_schedule
 from tunebook.training.precision import Precision, resolve_precision
-from tunebook.training.processes import Processes
 from tunebook.training.rates import base_rate
 from tunebook.training.rows import TrainExamples, Varied
 
@@ -51,28 +50,26 @@ logger = logging.getLogger("tunebook")
 EVALUATED = ("validation", "test")
 
 
-def build_context(config: Config, command: str, directory: RunDirectory, processes: Processes) -> RunContext:
+def build_context(session: Session) -> RunContext:
     """Everything that a run is made of.
 
     Args:
-        config: checked.
-        command: that a user would type for the run.
-        directory: of the run, which keeps fingerprints and precision.
-        processes: that train together; the main one reads first.
+        session: its directory keeps fingerprints and precision; its main process reads first.
 
     Raises:
         DataError: the rows cannot be used, or are not those that the run began with.
         ModelError: the model does not fit the task.
         ConfigurationError: settings do not fit the data or the processes.
     """
-    layout = layout_of(config, processes.count)
-    config = with_effective_batch(config, layout)
+    processes = session.processes
+    layout = layout_of(session.config, processes.count)
+    config = with_effective_batch(session.config, layout)
     if processes.main:
         for sentence in notices(config):
             logger.warning("%s", sentence)
     task: Task = registry.load("task", config.task.name).Task(config.task.options)
-    data = load_data(config, task, directory, processes)
-    data, model, examples, label_noise = _encoded(config, task, data, directory, processes)
+    data = load_data(config, task, session)
+    data, model, examples, label_noise = _encoded(config, task, data, session)
     sampling, loss, eval_loss = sampling_and_losses(config, task, data, len(examples["train"]))
     freezing, adapted = _frozen(config, model)
     whole = model.loaded.model if adapted is None else adapted.model
@@ -80,10 +77,8 @@ def build_context(config: Config, command: str, directory: RunDirectory, process
     set_trained(whole, freezing.ever)
     whole.to(processes.state.device)
     return RunContext(
+        session=session,
         config=config,
-        command=command,
-        directory=directory,
-        processes=processes,
         layout=layout,
         task=task,
         data=data,
@@ -97,7 +92,7 @@ def build_context(config: Config, command: str, directory: RunDirectory, process
         eval_loss=eval_loss,
         freezing=freezing,
         phases=_phases(config, freezing, batches_of(config, sampling, layout, 0, examples["train"])),
-        precision=_precision(config, directory, processes),
+        precision=_precision(config, session),
         adapted=adapted,
         label_noise=label_noise,
     )
@@ -125,12 +120,13 @@ def with_effective_batch(config: Config, layout: BatchLayout) -> Config:
 # ---- data ----
 
 
-def load_data(config: Config, task: Task, directory: RunDirectory, processes: Processes) -> PreparedData:
+def load_data(config: Config, task: Task, session: Session) -> PreparedData:
     """Load, clean, split and check the rows; a run that is continued must find the same ones.
 
     Raises:
         DataError: the rows cannot be used, or are not those that the run began with.
     """
+    directory, processes = session.directory, session.processes
     with processes.main_first():
         data = rows_of(config, task)
     before = directory.record.get("data", {}).get("fingerprints")
@@ -244,9 +240,10 @@ class _Model:
 
 
 def _encoded(
-    config: Config, task: Task, data: PreparedData, directory: RunDirectory, processes: Processes
+    config: Config, task: Task, data: PreparedData, session: Session
 ) -> tuple[PreparedData, _Model, dict[str, datasets.Dataset], dict[str, Any] | None]:
     """The rows and their examples, after the search for wrong labels, which takes the model."""
+    directory, processes = session.directory, session.processes
     bits = getattr(config.adapter.options, "bits", None)
     if bits:
         require_gpu()
@@ -334,8 +331,9 @@ def _phases(config: Config, freezing: FreezingPlan, batches: EffectiveBatches) -
     return phase_schedule(freezing, per_epoch, math.ceil(epochs * per_epoch), base_rate(wanted))
 
 
-def _precision(config: Config, directory: RunDirectory, processes: Processes) -> Precision:
+def _precision(config: Config, session: Session) -> Precision:
     """The precision of the run: that of the interrupted run, else by the rule; the main process decides for all."""
+    directory, processes = session.directory, session.processes
     before = directory.record.get("precision")
     wanted = config.runtime.precision
     if before and wanted in {"auto", before["name"]}:

@@ -17,7 +17,7 @@ from tunebook.config.schema import FreezingConfig
 from tunebook.errors import FreezingError
 from tunebook.models.depth import find_depth
 from tunebook.models.freezing import frozen_modules, hold_frozen_in_eval
-from tunebook.models.kinds import norm_parameters
+from tunebook.models.parameter_kinds import norm_parameters
 from tunebook.models.plan import plan_freezing, set_trained
 
 SHIPPED = sorted((Path(__file__).parents[2] / "conf" / "freezing").rglob("*.yaml"))

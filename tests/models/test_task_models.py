@@ -17,8 +17,8 @@ from tunebook.config.model_groups import AdapterConfig, FreezingConfig
 from tunebook.errors import FreezingError, ModelError
 from tunebook.models.adaptation.insert import AdapterBase, insert_adapter
 from tunebook.models.depth import find_depth
-from tunebook.models.kinds import constant_parameters
 from tunebook.models.load import load_model
+from tunebook.models.parameter_kinds import constant_parameters
 from tunebook.models.plan import plan_freezing, set_trained
 from tunebook.models.processor import load_tokenizer, position_count
 

@@ -11,7 +11,7 @@ from transformers import TrainerCallback
 
 from tunebook.check import check
 from tunebook.config.compose import compose
-from tunebook.run import start
+from tunebook.session import Session
 from tunebook.setup import build_context
 from tunebook.training.build import build_trainer
 
@@ -29,12 +29,12 @@ class SaveGradients(TrainerCallback):
 
 def main(out: str, mode: str, overrides: list[str]) -> None:
     config = check(compose([*overrides, "runtime.precision=float32"]))
-    with start(config, "test") as (directory, processes):
-        context = build_context(config, "test", directory, processes)
+    with Session.start(config, "test") as session:
+        context = build_context(session)
         trainer = build_trainer(context)
         if mode == "plain":  # the loss of each micro-batch as a mean, as heads that ignore the count give it
             trainer.count_items = lambda batches, device: None
-        trainer.add_callback(SaveGradients(Path(out), processes.main))
+        trainer.add_callback(SaveGradients(Path(out), context.main))
         trainer.train()
 
 

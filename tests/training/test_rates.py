@@ -8,7 +8,7 @@ from tests import tiny
 from tests.training.rates_material import model_of, wanted
 from tunebook.errors import ConfigurationError, ModelError
 from tunebook.models.depth import find_depth
-from tunebook.models.kinds import norm_parameters
+from tunebook.models.parameter_kinds import norm_parameters
 from tunebook.training.rates import base_rate_now, parameter_groups, rate_lines, rate_range, rates_of, refuse_own_groups
 from tunebook.training.trainer import RecipeTrainer
 

@@ -1,6 +1,6 @@
 """A classifier on any backbone of transformers: pooling, then a linear layer or an MLP.
 
-A copy of this file is saved beside the weights of each such model, so it imports torch and transformers alone.
+A copy of this file is saved with the weights of each such model, so it imports torch and transformers only.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ OF_THE_BACKBONE = {
     "hidden_size", "image_size", "initializer_range", "max_position_embeddings", "num_attention_heads", "num_channels",
     "num_hidden_layers", "vocab_size",
 }  # fmt: skip
-"""What others look up in a model's configuration and only the backbone has."""
+"""Settings that other code reads from a model's configuration and only the backbone has."""
 
 
 class BackboneClassifierConfig(PreTrainedConfig):
-    """The backbone's own configuration, and what stands on it.
+    """The backbone's own configuration, and that of the head on it.
 
     Args:
         backbone: a configuration of transformers, or its settings with `model_type`.
         features: width of what is pooled.
         pooling: `first`, `mean`, `max` or `last` of the last hidden states, or `pooler`: the backbone's own output.
         poolings: that this backbone can have.
-        special_tokens: how many tokens in front stand for no place of the image (class token, registers).
+        special_tokens: how many first tokens are for no patch of the image (class token, registers).
         head_widths: of the hidden layers, from the backbone on; none: one linear layer.
-        head_dropout: share, in front of every linear layer.
+        head_dropout: share, before every linear layer.
         activation: after every hidden layer, by transformers' names.
         kwargs: of `PreTrainedConfig` (labels, problem_type).
     """
@@ -62,7 +62,7 @@ class BackboneClassifierConfig(PreTrainedConfig):
     ) -> None:
         backbone = kwargs.pop("trunk", backbone)  # its name in models that earlier versions saved
         built = AutoConfig.for_model(**backbone) if isinstance(backbone, dict) else backbone
-        self.backbone: Any = built  # None only in the empty configurations that transformers makes to compare with
+        self.backbone: Any = built  # None only in the empty configurations that transformers makes for comparison
         self.features = features
         self.pooling = pooling
         self.poolings = list(poolings)
@@ -89,17 +89,17 @@ class BackboneClassifierConfig(PreTrainedConfig):
 
 
 class BackboneClassifier(PreTrainedModel):
-    """What the two classes below share: the backbone, the head, and how they are put together.
+    """The base of the two classes below: a backbone and a head on its pooled states.
 
     Args:
         config: of the whole.
-        backbone: that is there already; None: built from `config.backbone`.
+        backbone: an existing one; None: built from `config.backbone`.
     """
 
     config_class = BackboneClassifierConfig
     base_model_prefix = "backbone"
     supports_gradient_checkpointing = True
-    # The backbone says what it supports; the head has no attention.
+    # What the backbone supports counts; the head has no attention.
     _supports_sdpa = _supports_flash_attn = _supports_flex_attn = _supports_attention_backend = True
 
     def __init__(self, config: BackboneClassifierConfig, backbone: PreTrainedModel | None = None) -> None:
@@ -128,26 +128,26 @@ class BackboneClassifier(PreTrainedModel):
     def set_input_embeddings(self, value: nn.Module) -> None:
         self.backbone.set_input_embeddings(value)
 
-    def answered(
+    def classify(
         self, mask: torch.Tensor | None, labels: torch.Tensor | None, inputs: dict[str, Any]
     ) -> dict[str, Any]:
-        """Logits, with a loss where there are labels, and what else the backbone gives.
+        """Logits, a loss where there are labels, and the backbone's hidden states and attentions.
 
         Args:
             mask: (rows, tokens), 1 for tokens that count; None: all do.
             labels: as `config.problem_type` has them.
             inputs: of the backbone.
         """
-        found = self.backbone(**inputs, return_dict=True)
-        pooled = pool(found, self.config.pooling, mask, self.config.special_tokens)
+        output = self.backbone(**inputs, return_dict=True)
+        pooled = pool(output, self.config.pooling, mask, self.config.special_tokens)
         logits = self.classifier(pooled)
         loss = None if labels is None else self.loss_function(labels, logits, self.config)
-        beside = {name: found.get(name) for name in ("hidden_states", "attentions")}
-        return {"loss": loss, "logits": logits, **beside}
+        states = {name: output.get(name) for name in ("hidden_states", "attentions")}
+        return {"loss": loss, "logits": logits, **states}
 
 
 class BackboneForSequenceClassification(BackboneClassifier):
-    """For texts: classes, several labels a text, or a number."""
+    """For texts: one label, several labels, or a number per text."""
 
     main_input_name = "input_ids"
 
@@ -161,12 +161,12 @@ class BackboneForSequenceClassification(BackboneClassifier):
     ) -> SequenceClassifierOutput | tuple[Any, ...]:
         """Logits of a batch; `kwargs` are further inputs of the backbone, such as token_type_ids."""
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask, **kwargs}
-        answer = SequenceClassifierOutput(**self.answered(attention_mask, labels, inputs))
-        return answer.to_tuple() if return_dict is False else answer
+        output = SequenceClassifierOutput(**self.classify(attention_mask, labels, inputs))
+        return output.to_tuple() if return_dict is False else output
 
 
 class BackboneForImageClassification(BackboneClassifier):
-    """For images: classes, or several labels an image."""
+    """For images: one label or several labels per image."""
 
     main_input_name = "pixel_values"
 
@@ -178,12 +178,12 @@ class BackboneForImageClassification(BackboneClassifier):
         **kwargs: Any,
     ) -> ImageClassifierOutput | tuple[Any, ...]:
         """Logits of a batch; `kwargs` are further inputs of the backbone."""
-        answer = ImageClassifierOutput(**self.answered(None, labels, {"pixel_values": pixel_values, **kwargs}))
-        return answer.to_tuple() if return_dict is False else answer
+        output = ImageClassifierOutput(**self.classify(None, labels, {"pixel_values": pixel_values, **kwargs}))
+        return output.to_tuple() if return_dict is False else output
 
 
 def backbone_settings(backbone: PreTrainedConfig, pooling: str) -> dict[str, bool]:
-    """Keeps a pooler that nothing would use out of the backbone, where its class lets that be said."""
+    """Arguments that leave an unused pooler out of the backbone, where its class has such an argument."""
     kinds: Any = MODEL_MAPPING[type(backbone)]
     kinds = kinds if isinstance(kinds, tuple) else (kinds,)
     known = all("add_pooling_layer" in inspect.signature(kind).parameters for kind in kinds)
@@ -191,7 +191,7 @@ def backbone_settings(backbone: PreTrainedConfig, pooling: str) -> dict[str, boo
 
 
 def mlp(features: int, widths: list[int], out: int, dropout: float, activation: str) -> nn.Sequential:
-    """Dropout and a linear layer, for each hidden layer and for the answer."""
+    """Dropout and a linear layer, for each hidden layer and for the logits."""
     parts: OrderedDict[str, nn.Module] = OrderedDict()
     for number, width in enumerate(widths):
         parts[f"dropout{number}"] = nn.Dropout(dropout)
@@ -203,22 +203,22 @@ def mlp(features: int, widths: list[int], out: int, dropout: float, activation: 
     return nn.Sequential(parts)
 
 
-def pool(found: Any, pooling: str, mask: torch.Tensor | None, special_tokens: int = 0) -> torch.Tensor:
-    """One vector a row.
+def pool(output: Any, pooling: str, mask: torch.Tensor | None, special_tokens: int = 0) -> torch.Tensor:
+    """One vector per row.
 
     Args:
-        found: a backbone's output; its last hidden states are (rows, tokens, features) or maps (rows, features, y, x).
+        output: of a backbone; its last hidden states are (rows, tokens, features) or maps (rows, features, y, x).
         pooling: as in `BackboneClassifierConfig`.
-        mask: (rows, tokens), 1 for tokens that count; columns in front of those of the hidden states are left out,
-            as a prefix that an adapter puts there has no hidden states.
-        special_tokens: in front, which mean and max leave out.
+        mask: (rows, tokens), 1 for tokens that count; columns before those of the hidden states are left out,
+            as an adapter's prefix has no hidden states.
+        special_tokens: how many first tokens mean and max leave out.
 
     Returns:
         (rows, features).
     """
     if pooling == "pooler":
-        return found["pooler_output"].flatten(1)
-    hidden = found["last_hidden_state"]
+        return output["pooler_output"].flatten(1)
+    hidden = output["last_hidden_state"]
     if hidden.dim() == 4:
         hidden = hidden.flatten(2).transpose(1, 2)
     rows, tokens, _ = hidden.shape
@@ -244,7 +244,7 @@ def register() -> None:
     AutoModelForImageClassification.register(BackboneClassifierConfig, BackboneForImageClassification, exist_ok=True)
 
 
-# What `save_pretrained` writes into config.json beside the copy of this file.
+# `save_pretrained` writes these into config.json, and a copy of this file next to it.
 BackboneClassifierConfig.register_for_auto_class()
 BackboneForSequenceClassification.register_for_auto_class("AutoModelForSequenceClassification")
 BackboneForImageClassification.register_for_auto_class("AutoModelForImageClassification")

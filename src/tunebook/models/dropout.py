@@ -1,4 +1,4 @@
-"""Sets the dropout shares of an architecture by its own names; knows nothing of weights."""
+"""Sets an architecture's dropout rates by its own names; knows nothing of weights."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from tunebook.errors import ModelError, Problem, did_you_mean
 from tunebook.models.classifier import BackboneClassifierConfig
 
 HEAD = "head_dropout"
-"""Of a head of ours."""
+"""The dropout of a head of ours."""
 TRIED = (0.125, 0.25)
 
 
 def set_dropout(
     config: PreTrainedConfig, shares: Mapping[str, float], auto: Any, own_head: bool = False
 ) -> float | None:
-    """Changes dropout shares in a configuration.
+    """Changes dropout rates in a configuration.
 
     Args:
         config: of the model; of a model of ours the backbone's is changed.
         shares: 0 to 1, by the names that the architecture has.
         auto: transformers' class that will load the model.
-        own_head: whether a head of ours will be put on, so that `head_dropout` is a name too.
+        own_head: whether a head of ours will be built, so that `head_dropout` is a name too.
 
     Returns:
-        The share of a head that is yet to come; None where it is not said.
+        The rate of a head that is built later; None: not stated.
 
     Raises:
-        ModelError: the architecture has no such dropout, or no part of the model takes it.
+        ModelError: the architecture has no such dropout, or no part of the model uses it.
     """
     if not shares:
         return None
@@ -44,10 +44,12 @@ def set_dropout(
     if ours or own_head:
         known[HEAD] = config.head_dropout if ours else None
     problems = {name: _unknown(name, backbone, known) for name in shares if name not in known}
-    idle = [name for name in shares if name in known and name != HEAD and not _taken(backbone, name, maker)]
-    effective = ", ".join(sorted(name for name in known if name == HEAD or (idle and _taken(backbone, name, maker))))
+    idle = [name for name in shares if name in known and name != HEAD and not _has_effect(backbone, name, maker)]
+    effective = ", ".join(
+        sorted(name for name in known if name == HEAD or (idle and _has_effect(backbone, name, maker)))
+    )
     problems |= {
-        name: f"no part of this model takes this share of {backbone.model_type}; use {effective}" for name in idle
+        name: f"no part of this model uses this rate of {backbone.model_type}; use {effective}" for name in idle
     }
     if problems:
         raise ModelError([Problem(f"model.dropout.{name}", message) for name, message in problems.items()])
@@ -60,7 +62,7 @@ def set_dropout(
 
 
 def dropouts(config: PreTrainedConfig) -> dict[str, float | None]:
-    """The settings of an architecture that are dropout shares, with their values; None: it takes another's."""
+    """The dropout rates of an architecture by their settings; None: the value of another one is used."""
     return {
         name: value
         for name, value in config.to_dict().items()
@@ -68,8 +70,8 @@ def dropouts(config: PreTrainedConfig) -> dict[str, float | None]:
     }
 
 
-def _taken(config: PreTrainedConfig, name: str, auto: Any) -> bool:
-    """Whether a model is another one with another share: some architectures name shares of heads for other tasks."""
+def _has_effect(config: PreTrainedConfig, name: str, auto: Any) -> bool:
+    """Whether a rate changes the model: some configurations have rates of heads for other tasks."""
     built = []
     for share in TRIED:
         changed = copy.deepcopy(config)
@@ -94,11 +96,11 @@ def _unknown(name: str, config: PreTrainedConfig, known: Mapping[str, float | No
     if not known:
         return f"{kind} has no dropout"
     shown = ", ".join(f"{own}={'null' if share is None else f'{share:g}'}" for own, share in sorted(known.items()))
-    null = " (null: as its other shares say)" if None in known.values() else ""
+    null = " (null: the value of another rate)" if None in known.values() else ""
     hint = did_you_mean(name, known)
     hint = hint + " " if hint.startswith("did you mean") else ""
     if name == HEAD:
         hint = "it is of a head of ours, which model.pooling or model.head_widths make. "
     elif hasattr(config, name):
-        hint = "that is no dropout share. "
+        hint = "that is no dropout rate. "
     return f"{kind} has no such dropout; {hint}It has {shown}{null}"

@@ -1,4 +1,4 @@
-"""What a model makes of rows before its head: one vector a row. Knows no task, no label and no file."""
+"""One feature vector per row, from a model without its head. Knows no task, no label and no file."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedModel
 
 from tunebook.errors import ModelError, Problem
-from tunebook.models.modes import in_eval
+from tunebook.models.train_mode import eval_mode
 
-BESIDE = {"labels", "row", "weight"}
-"""What a batch holds beside the model's inputs."""
+NOT_INPUTS = {"labels", "row", "weight"}
+"""Entries of a batch that are no inputs of the model."""
 
 MANY = 1000
 """Rows from which on a progress bar is worth its lines."""
@@ -30,31 +30,33 @@ def features(
     device: torch.device | str = "cpu",
     batch_size: int = 64,
 ) -> np.ndarray:
-    """One vector a row, from the model without its head, in evaluation mode.
+    """One vector per row, from the model without its head, in evaluation mode.
 
     Texts: the mean of the last hidden states over the tokens that the attention mask keeps. Images: the model's
     own pooled output where it has one, else the mean over places. The model, its mode, its device and the random
-    state are left as found.
+    state stay as they were.
 
     Args:
         model: with or without a head.
         rows: encoded; a column `length` puts rows of like length into one batch, which saves padding.
         collate: joins encoded rows into a batch of tensors.
         device: that computes.
-        batch_size: rows at once; it changes no more than the last digits.
+        batch_size: rows at once; it changes the last digits only.
 
     Returns:
         (rows, dims), float32, in the order of `rows`.
 
     Raises:
-        ModelError: the model gives neither hidden states nor a pooled output.
+        ModelError: the model has neither hidden states nor a pooled output.
     """
     order = np.arange(len(rows))
     if "length" in rows.column_names:
-        order = np.argsort(np.asarray(rows["length"]), kind="stable")[::-1]  # the longest first: memory fails early
-    found: list[np.ndarray] = []
+        order = np.argsort(np.asarray(rows["length"]), kind="stable")[
+            ::-1
+        ]  # the longest first, to run out of memory early
+    vectors: list[np.ndarray] = []
     with (
-        _held_still(model, torch.device(device)),
+        _eval_on(model, torch.device(device)),
         tqdm(total=len(rows), desc="Features", unit=" rows", disable=len(rows) <= MANY) as bar,
     ):
         for start in range(0, len(order), batch_size):
@@ -62,24 +64,24 @@ def features(
             batch = {
                 name: values.to(device)
                 for name, values in collate(rows.__getitems__(chosen)).items()
-                if name not in BESIDE
+                if name not in NOT_INPUTS
             }
-            found.append(_pooled(model.base_model, batch).float().cpu().numpy())
+            vectors.append(_pooled(model.base_model, batch).float().cpu().numpy())
             bar.update(len(chosen))
-    joined = np.concatenate(found)
+    joined = np.concatenate(vectors)
     placed = np.empty_like(joined)
     placed[order] = joined
     return placed
 
 
 @contextlib.contextmanager
-def _held_still(model: nn.Module, device: torch.device) -> Iterator[None]:
-    """In evaluation mode on a device, without gradients; then as it was before."""
+def _eval_on(model: nn.Module, device: torch.device) -> Iterator[None]:
+    """In evaluation mode on a device, without gradients; afterwards as before."""
     home = next(model.parameters()).device
-    # The run that follows must not depend on whether features were looked at.
+    # The run must not depend on whether features were computed.
     random = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
     try:
-        with torch.no_grad(), random, in_eval(model):
+        with torch.no_grad(), random, eval_mode(model):
             model.to(device)
             yield
     finally:
@@ -97,5 +99,5 @@ def _pooled(backbone: nn.Module, batch: Mapping[str, torch.Tensor]) -> torch.Ten
         return pooled.flatten(1)
     if hidden is not None:
         return hidden.mean(1) if hidden.dim() == 3 else hidden.flatten(2).mean(2)
-    message = f"{type(backbone).__name__} gives neither hidden states nor a pooled output, so there are no features"
+    message = f"{type(backbone).__name__} has neither hidden states nor a pooled output, so there are no features"
     raise ModelError(Problem("model", message))

@@ -1,4 +1,4 @@
-"""Applies freezing rules to a model and keeps frozen modules still; knows nothing of policies' options."""
+"""Applies freezing rules to a model and keeps frozen modules in evaluation mode; knows nothing of policies' options."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ class FreezingTable:
 
 
 def freeze(model: nn.Module, rules: Sequence[Rule]) -> FreezingTable:
-    """Sets `requires_grad` of every parameter, anew each time it is called.
+    """Sets `requires_grad` of every parameter, each time it is called.
 
     Args:
-        model: any module; tied parameters count once and answer to each of their names.
+        model: any module; tied parameters count once and match by each of their names.
         rules: in order; the first that matches a parameter decides.
 
     Returns:
@@ -91,7 +91,7 @@ def decide(
     """Which parameters train by these rules; the model stays as it is.
 
     Args:
-        model: any module; tied parameters count once and answer to each of their names.
+        model: any module; tied parameters count once and match by each of their names.
         rules: in order; the first that matches a parameter decides.
         fixed: names of parameters that do not train, whatever the rules say.
 
@@ -99,7 +99,7 @@ def decide(
         The names that train, and the table of what each rule decided.
 
     Raises:
-        FreezingError: a rule that must match something matches nothing, or a parameter that no rule is for.
+        FreezingError: a rule that must match something matches nothing, or no rule matches a parameter.
     """
     names = all_names(model)
     decided: dict[str, int] = {}
@@ -114,8 +114,8 @@ def decide(
     for number, rule in enumerate(rules):
         own = [parameters[name].numel() for name, by in decided.items() if by == number and name not in fixed]
         rows.append(FreezingRow(rule.name, rule.trainable, len(own), sum(own), sum(own) / total))
-    if held := [parameter.numel() for name, parameter in parameters.items() if name in fixed]:
-        rows.append(FreezingRow("never trained", False, len(held), sum(held), sum(held) / total))
+    if never := [parameter.numel() for name, parameter in parameters.items() if name in fixed]:
+        rows.append(FreezingRow("never trained", False, len(never), sum(never), sum(never) / total))
     trained = frozenset(name for name, number in decided.items() if rules[number].trainable and name not in fixed)
     return trained, FreezingTable(tuple(rows))
 
@@ -125,8 +125,8 @@ def frozen_modules(model: nn.Module) -> list[nn.Module]:
 
     A BatchNorm counts as frozen when its scale is.
 
-    A module without parameters counts as frozen where nothing in front of it trains and its neighbours, as their
-    parent names them, are frozen (GPT-2's dropout between embeddings and layers): it works on frozen states alone.
+    A module without parameters counts as frozen where nothing before it trains and its neighbours, in the order of
+    their parent's children, are frozen (GPT-2's dropout between embeddings and layers).
     """
     return [*_wholly_frozen(model), *_between_frozen(model)]
 
@@ -139,7 +139,7 @@ def _wholly_frozen(model: nn.Module) -> list[nn.Module]:
 
 
 def _keeps_statistics(module: nn.Module) -> bool:
-    """A BatchNorm whose scale is frozen, though its shift may train (BitFit): what it scales stays as it was."""
+    """A BatchNorm whose scale is frozen, though its shift may train (BitFit): its statistics stay too."""
     scale = module.weight if isinstance(module, nn.modules.batchnorm._BatchNorm) else None
     return scale is not None and not scale.requires_grad
 
@@ -163,14 +163,14 @@ def hold_frozen_in_eval(modules: Iterable[nn.Module]) -> None:
     `model.train()` undoes it, so call it after that and before each forward pass.
 
     Args:
-        modules: as `frozen_modules` found them.
+        modules: of `frozen_modules`.
     """
     for module in modules:
         module.eval()
 
 
 def all_names(model: nn.Module) -> dict[str, list[str]]:
-    """Each parameter's first name, with all its names; one of an adapter has that of the weight it stands for too."""
+    """Each parameter's first name, with all its names; an adapter's also has the name of the weight that it adapts."""
     by_identity: dict[int, list[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
         aliases = by_identity.setdefault(id(parameter), [])
@@ -186,7 +186,7 @@ def _check(rules: Sequence[Rule], names: dict[str, list[str]], decided: dict[str
     without = [name for name in names if name not in decided]
     if without:
         shown = ", ".join(without[:3]) + (", …" if len(without) > 3 else "")
-        message = f"no rule is for {len(without)} parameters ({shown}); add a last, default rule"
+        message = f"no rule matches {len(without)} parameters ({shown}); add a last, default rule"
         problems.append(Problem("", message))
     if problems:
         raise FreezingError(problems)
@@ -195,7 +195,7 @@ def _check(rules: Sequence[Rule], names: dict[str, list[str]], decided: dict[str
 def _why_nothing(rule: Rule, rules: Sequence[Rule], names: dict[str, list[str]], decided: dict[str, int]) -> str:
     taken = {rules[decided[name]].name for name, aliases in names.items() if rule.matches(aliases)}
     if taken:
-        return f"decides nothing: {', '.join(sorted(taken))} takes all that it matches; put it before that"
+        return f"decides nothing: {', '.join(sorted(taken))} matches them first; put this rule before it"
     return f"matches no parameter; nearest: {', '.join(nearest(rule.pattern or rule.name, names))}"
 
 

@@ -1,4 +1,4 @@
-"""Loads a model with a seeded, checked and stated head; knows nothing of tasks, data or the Trainer."""
+"""Loads a model, with a new head that follows from a seed, checked and reported; knows no tasks and no Trainer."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ import transformers
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from tunebook.errors import ModelError, Problem
-from tunebook.models import classifier, own_head, surgery
+from tunebook.models import build_classifier, classifier, reinitialize
+from tunebook.models.drop_layers import drop_layers
 from tunebook.models.dropout import set_dropout
-from tunebook.models.head import HeadReport, check_head, head_names, require_output_layer
+from tunebook.models.head_report import HeadReport, check_head, head_names, require_output_layer
 from tunebook.models.locate import Location, locate, reading
 from tunebook.models.quantized import in_4_bits
 from tunebook.models.settings import apply_settings, built_config, saved_config
@@ -58,7 +59,7 @@ def load_model(
     overrides: Mapping[str, Any] | None = None,
     bits: Literal[4] | None = None,
 ) -> LoadedModel:
-    """Loads or builds a model whose new parts depend on the seed alone: load, drop, draw layers, draw the head.
+    """Loads or builds a model whose new parts depend on the seed alone: load, drop layers, reinitialize, new head.
 
     Args:
         config_model: the group `model`.
@@ -66,7 +67,7 @@ def load_model(
         label_names: names in order of ids; empty for a model without labels.
         problem_type: `regression`, `single_label_classification`, `multi_label_classification` or None.
         seed: set right before the head is initialised.
-        overrides: further settings of the model's configuration, by the names it has.
+        overrides: further settings of the model's configuration, by their names in it.
         bits: of the weights of the backbone, which then cannot train themselves; None: as `config_model.dtype` says.
 
     Raises:
@@ -79,30 +80,28 @@ def load_model(
     config = built_config(config_model) if location is None else saved_config(location)
     auto = _auto_class(auto_class, config)
     saved_labels = [name for _, name in sorted((config.id2label or {}).items())]
-    own = own_head.is_wanted(config_model, config)
+    own = build_classifier.is_wanted(config_model, config)
     dropped, dropout = _changed(config, config_model, auto, own)
     apply_settings(config, label_names, problem_type, overrides or {})
     make = partial(_made, config_model, location, bits)
     transformers.set_seed(seed)
-    model, info = own_head.build(config_model, auto_class, auto, config, dropout, make) if own else make(auto, config)
+    model, info = (
+        build_classifier.build(config_model, auto_class, auto, config, dropout, make) if own else make(auto, config)
+    )
     declared = None if own else config_model.head
     if location is None:
         report = HeadReport(tuple(name for name, _ in model.named_parameters()), (), from_scratch=True)
     else:
-        new = {*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])}
-        report = check_head(model, new, declared, location.described)
-        if declared is None and auto_class in LANGUAGE_MODELS:
-            require_output_layer(model, report, location.described)
-        if info["unexpected_keys"]:
-            logger.debug("the checkpoint also holds, unused: %s", ", ".join(sorted(info["unexpected_keys"])))
+        report = _checked_head((model, info), auto_class, declared, location.described)
         if not report.new and _of_another_task(saved_labels, label_names):
-            new = surgery.renew_labels(model, auto, seed)
+            new = reinitialize.reinit_labels(model, auto, seed)
             report = check_head(model, new, None, location.described)
-            logger.info("the checkpoint's labels are %s, none of them is here: new ones begin", _named(saved_labels))
+            message = "the checkpoint's labels are %s, none of them is here: they are reinitialized"
+            logger.info(message, _named(saved_labels))
         _compare_labels(report, saved_labels, label_names)
-    reinitialized = surgery.reinit_layers(model, config_model.reinit_layers, seed)
+    reinitialized = reinitialize.reinit_layers(model, config_model.reinit_layers, seed)
     names = head_names(model, declared)
-    surgery.init_head(model, [name for name in report.new if name in names], config_model.init, seed)
+    reinitialize.init_head(model, [name for name in report.new if name in names], config_model.init, seed)
     report = replace(report, changes=_changes(config_model, dropped))
     logger.info(
         "%s from %s: %s",
@@ -113,17 +112,30 @@ def load_model(
     return LoadedModel(model, report, auto_class, reinitialized)
 
 
+def _checked_head(
+    loaded: build_classifier.Made, auto_class: str, declared: list[str] | None, described: str
+) -> HeadReport:
+    model, info = loaded
+    new = {*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])}
+    report = check_head(model, new, declared, described)
+    if declared is None and auto_class in LANGUAGE_MODELS:
+        require_output_layer(model, report, described)
+    if info["unexpected_keys"]:
+        logger.debug("the checkpoint also holds, unused: %s", ", ".join(sorted(info["unexpected_keys"])))
+    return report
+
+
 def _changed(config: PreTrainedConfig, config_model: ModelConfig, auto: Any, own: bool) -> tuple[str, float | None]:
-    """Puts what the group says of pooling, layers and dropout into a configuration; all its mistakes are told at once.
+    """Puts the group's pooling, layers and dropout into a configuration; all its errors are reported together.
 
     Returns:
-        What was done to the layers, and the dropout of a head that is yet to come.
+        What was done to the layers, and the dropout of a head that is built later.
     """
     problems: list[Problem] = []
     done: list[Any] = []
     for step in (
-        lambda: own_head.adjust(config_model, config),
-        lambda: surgery.drop_layers(config, config_model.drop_layers, auto),
+        lambda: build_classifier.adjust(config_model, config),
+        lambda: drop_layers(config, config_model.drop_layers, auto),
         lambda: set_dropout(config, config_model.dropout, auto, own),
     ):
         try:
@@ -137,13 +149,13 @@ def _changed(config: PreTrainedConfig, config_model: ModelConfig, auto: Any, own
 
 def _changes(config_model: ModelConfig, dropped: str) -> tuple[str, ...]:
     wanted = config_model
-    told = [
+    changes = [
         dropped,
         f"reinitialized: the top {_layers(wanted.reinit_layers)}" if wanted.reinit_layers else "",
-        f"the head is drawn by {wanted.init}" if wanted.init != "default" else "",
+        f"the head is initialized by {wanted.init}" if wanted.init != "default" else "",
         *(f"{name}={share:g}" for name, share in wanted.dropout.items()),
     ]
-    return tuple(words for words in told if words)
+    return tuple(words for words in changes if words)
 
 
 def _layers(count: int) -> str:
@@ -153,7 +165,7 @@ def _layers(count: int) -> str:
 def _auto_class(name: str, config: PreTrainedConfig) -> Any:
     auto = getattr(transformers, name)
     if isinstance(config, classifier.BackboneClassifierConfig):
-        _auto_class(name, config.backbone)  # a backbone of texts does not look at images
+        _auto_class(name, config.backbone)  # a text backbone takes no images
     if type(config) in auto._model_mapping:
         return auto
     fitting = [
@@ -174,8 +186,8 @@ def _made(
     auto: Any,
     config: PreTrainedConfig,
     **settings: Any,
-) -> own_head.Made:
-    """A model with transformers' loading info, whose keys it has for a model from scratch too."""
+) -> build_classifier.Made:
+    """A model with transformers' loading info; for a model from scratch with empty sets."""
     if location is None:
         model = _build(auto, config, config_model, settings)
         return model, {"missing_keys": set(), "mismatched_keys": set(), "unexpected_keys": set()}
@@ -216,7 +228,7 @@ def _attention(config_model: ModelConfig) -> dict[str, str]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps transformers' own table of missing keys back: the head is checked and stated here."""
+    """Hides transformers' own table of missing keys: the head is checked and reported here."""
     before = transformers.logging.get_verbosity()
     transformers.logging.set_verbosity_error()
     try:
@@ -226,7 +238,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _of_another_task(old: list[str], label_names: list[str]) -> bool:
-    """Whether labels have names and share none, however capitalised; transformers' own `LABEL_0` is no name."""
+    """Whether two lists of labels have no name in common, in any case of letters; `LABEL_0` is no name."""
     named = any(not re.fullmatch(r"LABEL_\d+", str(name)) for name in old)
     before, now = ({str(name).casefold() for name in names} for names in (old, label_names))
     return bool(now) and named and not before & now

@@ -1,4 +1,4 @@
-"""Finds where a model's files lie: a local folder, an installed package or the Hub; loads no weights."""
+"""Finds where a model's files are: a local folder, an installed package or the Hub; loads no weights."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NOT_REACHED = (hub_errors.LocalEntryNotFoundError, hub_errors.OfflineModeIsEnabl
 
 @dataclass(frozen=True)
 class Location:
-    """What to hand to `from_pretrained`.
+    """Arguments of `from_pretrained`.
 
     Args:
         name_or_path: a folder, or a Hub id.
@@ -45,7 +45,7 @@ class Location:
 
 
 def locate(config_model: ModelConfig) -> Location:
-    """Where the model's files are: a local folder that is named, else the package, else Hub or cache.
+    """Where the model's files are: a local folder if one is named, else the package, else Hub or cache.
 
     A local folder goes before the package, so that `model.name_or_path=./mine` means mine even in a group
     that names a package.
@@ -72,7 +72,7 @@ def locate(config_model: ModelConfig) -> Location:
 
 @contextmanager
 def reading(location: Location, what: str) -> Iterator[None]:
-    """Turns what the libraries raise while files are read into errors that say how to mend it.
+    """Turns what the libraries raise while files are read into errors that say how to fix it.
 
     Args:
         location: where the files are.
@@ -145,11 +145,11 @@ def _package_folder(package: ModelPackage) -> Path | None:
         message = f"the installed package {package.module} has no {wanted}; install it again"
         raise ModelError(Problem("model.package.folder", message))
     stat = weights.stat()
-    found = _sha256(str(weights), stat.st_size, stat.st_mtime_ns)
-    if found != package.sha256:
+    actual = _sha256(str(weights), stat.st_size, stat.st_mtime_ns)
+    if actual != package.sha256:
         message = (
             f"the weights in the installed package {package.module} are not the declared ones: "
-            f"SHA-256 {found}, declared {package.sha256}; install the declared version, or check the hash"
+            f"SHA-256 {actual}, declared {package.sha256}; install the declared version, or check the hash"
         )
         raise ModelError(Problem("model.package.sha256", message))
     return folder

@@ -12,7 +12,7 @@ from tunebook.config import registry
 from tunebook.errors import FreezingError, Problem
 from tunebook.models.depth import Depth, find_depth
 from tunebook.models.freezing import NOTHING, FreezingTable, decide
-from tunebook.models.kinds import constant_parameters, rules_in_front
+from tunebook.models.parameter_kinds import constant_parameters, rules_before_policy
 from tunebook.models.policies.base import Phase
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def plan_freezing(model: nn.Module, freezing: FreezingConfig, fixed: Collection[
     Args:
         model: with its head, and with its adapter where it has one.
         freezing: the group; its policy gives rules or phases.
-        fixed: names of parameters that never train, whatever the policy says (weights that an adapter stands for).
+        fixed: names of parameters that never train, whatever the policy says (weights under an adapter).
 
     Raises:
         FreezingError: the policy does not fit the model.
@@ -75,7 +75,7 @@ def plan_freezing(model: nn.Module, freezing: FreezingConfig, fixed: Collection[
         phases = policy.phases(depth, freezing.options)
     else:
         phases = [Phase("", policy.rules(depth, freezing.options))]
-    in_front = rules_in_front(model, freezing, depth)
+    in_front = rules_before_policy(model, freezing, depth)
     planned: list[PlannedPhase] = []
     problems: dict[Problem, None] = {}
     for phase in phases:
@@ -94,7 +94,7 @@ def plan_freezing(model: nn.Module, freezing: FreezingConfig, fixed: Collection[
 
 
 def _goes_on(before: PlannedPhase, phase: Phase, trained: frozenset[str]) -> bool:
-    """Whether a phase is nothing but more of the one before it."""
+    """Whether a phase only continues the one before it."""
     rates = (phase.learning_rate, phase.rate_share) == (before.phase.learning_rate, before.phase.rate_share)
     return trained == before.trained and rates and not phase.restarts
 
@@ -125,21 +125,21 @@ def where(
     if covered and len(wholly) == len(groups):
         return "everything"
     names = [group.name for group in groups]
-    told = [_runs(wholly, names)] if wholly else []
-    return "; ".join([*told, f"parts of {_runs(partly, names)}"] if partly else told)
+    parts = [_runs(wholly, names)] if wholly else []
+    return "; ".join([*parts, f"parts of {_runs(partly, names)}"] if partly else parts)
 
 
 def _runs(places: list[int], names: list[str]) -> str:
     """Neighbours in one: [0, 1, 2, 4] as 'embeddings to layer 1, layer 3'."""
-    told = []
+    parts = []
     starts = [at for at in places if at - 1 not in places]
     for start in starts:
         end = start
         while end + 1 in places and names[end + 1].startswith("layer"):
             end += 1
-        told.append(names[start] if end == start else f"{names[start]} to {names[end]}")
-        told += [names[end + 1]] if end + 1 in places else []
-    return ", ".join(told)
+        parts.append(names[start] if end == start else f"{names[start]} to {names[end]}")
+        parts += [names[end + 1]] if end + 1 in places else []
+    return ", ".join(parts)
 
 
 def set_trained(model: nn.Module, trained: Container[str]) -> None:

@@ -20,7 +20,7 @@ from tunebook.models.load import load_model
 
 SHOWN = 3
 _UNDER = ".base_layer."
-"""In the names of weights that have an adapter beside them."""
+"""In the names of weights under an adapter."""
 
 
 def under_previous_head(
@@ -55,7 +55,7 @@ def under_previous_head(
         message = f"its model lacks parts of its head: {', '.join(loaded.head_report.new[:SHOWN])}"
         raise ModelError(Problem(key, message))
     if different := differences(_backbone(previous), backbone):
-        message = f"its backbone is not of the form of this run's: {different}; start from its model, with "
+        message = f"its backbone differs from this run's: {different}; start from its model, with "
         message += f"model=auto model.name_or_path={folder}"
         raise ModelError(Problem(key, message))
     previous.requires_grad_(False)
@@ -66,13 +66,13 @@ def under_previous_head(
 
 
 def differences(previous: nn.Module, ours: nn.Module) -> str:
-    """What keeps two backbones from standing under one head, in words; empty if nothing does.
+    """Why two backbones cannot have the same head, in words; empty: they can.
 
-    A whole part that one of them alone has, such as a pooler behind the layers, is no difference.
+    A whole part that only one of them has, such as a pooler after the layers, is no difference.
 
     Args:
         previous: without an adapter.
-        ours: with its adapter's weights beside its own, or without.
+        ours: with or without its adapter's weights.
     """
     if type(previous) is not type(ours):
         return f"a {type(previous).__name__}, here {type(ours).__name__}"
@@ -80,11 +80,11 @@ def differences(previous: nn.Module, ours: nn.Module) -> str:
     parts = {name.split(".")[0] for name in own} & {name.split(".")[0] for name in theirs}
     only = {"it alone has": theirs.keys() - own.keys(), "this run's alone has": own.keys() - theirs.keys()}
     only = {words: {name for name in names if name.split(".")[0] in parts} for words, names in only.items()}
-    told = [f"{words} {_some(sorted(names))}" for words, names in only.items() if names]
+    parts = [f"{words} {_some(sorted(names))}" for words, names in only.items() if names]
     other = sorted(name for name in theirs.keys() & own.keys() if theirs[name] != own[name])
     if other:
-        told.append(f"{_some([f'{name} is {tuple(theirs[name])}, here {tuple(own[name])}' for name in other])}")
-    return "; ".join(told)
+        parts.append(f"{_some([f'{name} is {tuple(theirs[name])}, here {tuple(own[name])}' for name in other])}")
+    return "; ".join(parts)
 
 
 def _share(previous: PreTrainedModel, backbone: nn.Module) -> None:
@@ -98,7 +98,7 @@ def _share(previous: PreTrainedModel, backbone: nn.Module) -> None:
 
 
 def _shapes(backbone: nn.Module) -> dict[str, Size]:
-    """By the names without an adapter; what an adapter has beside a weight is left out."""
+    """By the names without an adapter; an adapter's own weights are left out."""
     named = backbone.state_dict()
     adapted = tuple(f"{name.split(_UNDER)[0]}." for name in named if _UNDER in name)
     return {

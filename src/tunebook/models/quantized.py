@@ -25,8 +25,7 @@ def require_gpu() -> None:
 def in_4_bits(auto: Any, config: PreTrainedConfig) -> dict[str, Any]:
     """Arguments of `from_pretrained`: NF4 with double quantization (Dettmers et al. 2023, arXiv 2305.14314).
 
-    What lies outside the backbone stays as it is: a head that is not in the checkpoint could not be quantized, and it
-    trains.
+    The head is not quantized: it may not be in the checkpoint, and it trains.
 
     Args:
         auto: transformers' class that will load the model.

@@ -131,7 +131,21 @@ class LabelOutputs:
 
     def panels(self, evaluated: Evaluated) -> list[Panel]:
         """Of the kind of label."""
-        return self.output.panels(evaluated)
+        import numpy as np
+
+        from tunebook.reporting.label_panels import Compared
+
+        compared = Compared(
+            split=evaluated.split,
+            rows=evaluated.rows,
+            references=np.asarray(evaluated.references),
+            predictions=self.output.decide(
+                evaluated.predictions, evaluated.decision.values if evaluated.decision else None
+            ),
+            names=evaluated.targets.names,
+            thresholds=evaluated.decision,
+        )
+        return self.output.panels(evaluated, compared)
 
 
 class LabelEvaluator:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import torch
 
     from tunebook.panels import Panel
+    from tunebook.reporting.label_panels import Compared
     from tunebook.tasks.base import Evaluated
 
 
@@ -80,20 +81,8 @@ class MultiLabelOutput:
         """A label in the form in which two can be averaged: 0 and 1 of each."""
         return [float(value) for value in label]
 
-    def panels(self, evaluated: Evaluated) -> list[Panel]:
+    def panels(self, evaluated: Evaluated, compared: Compared) -> list[Panel]:
         """Figures of each label, and the rows with the largest loss."""
-        import numpy as np
-
         from tunebook.reporting import label_panels
 
-        thresholds = evaluated.decision
-        decided = self.decide(evaluated.predictions, thresholds.values if thresholds else None)
-        return label_panels.multi_label(
-            evaluated.split,
-            evaluated.rows,
-            np.asarray(evaluated.references),
-            decided,
-            evaluated.targets.names,
-            evaluated.losses,
-            thresholds,
-        )
+        return label_panels.multi_label(compared, evaluated.losses)

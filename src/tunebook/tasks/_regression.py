@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import torch
 
     from tunebook.panels import Panel
+    from tunebook.reporting.label_panels import Compared
     from tunebook.tasks.base import Evaluated
 
 
@@ -59,11 +60,8 @@ class RegressionOutput:
         """A label in the form in which two can be averaged: itself."""
         return float(label)
 
-    def panels(self, evaluated: Evaluated) -> list[Panel]:
+    def panels(self, evaluated: Evaluated, compared: Compared) -> list[Panel]:
         """References against predictions, and the largest errors."""
-        import numpy as np
-
         from tunebook.reporting import label_panels
 
-        decided = self.decide(evaluated.predictions)
-        return label_panels.regression(evaluated.split, evaluated.rows, np.asarray(evaluated.references), decided)
+        return label_panels.regression(compared)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import torch
 
     from tunebook.panels import Panel
+    from tunebook.reporting.label_panels import Compared
     from tunebook.tasks.base import Evaluated
 
 
@@ -103,20 +104,8 @@ class SingleLabelOutput:
         """A label in the form in which two can be averaged: the share of each class."""
         return [float(at == label) for at in range(len(names))]
 
-    def panels(self, evaluated: Evaluated) -> list[Panel]:
+    def panels(self, evaluated: Evaluated, compared: Compared) -> list[Panel]:
         """Confusion matrix, figures of each label where there is a threshold, and the surest mistakes."""
-        import numpy as np
-
         from tunebook.reporting import label_panels
 
-        thresholds = evaluated.decision
-        decided = self.decide(evaluated.predictions, thresholds.values if thresholds else None)
-        return label_panels.single_label(
-            evaluated.split,
-            evaluated.rows,
-            np.asarray(evaluated.references),
-            decided,
-            evaluated.targets.names,
-            self.confidence(evaluated.predictions, decided),
-            thresholds,
-        )
+        return label_panels.single_label(compared, self.confidence(evaluated.predictions, compared.predictions))

@@ -23,7 +23,7 @@ from tunebook.models.cache.placeholders import Placeholders
 from tunebook.models.cache.replay import replayed_states
 from tunebook.models.cache.validation import nearly_equal, validate
 from tunebook.models.freezing import frozen_modules
-from tunebook.models.modes import in_eval
+from tunebook.models.train_mode import eval_mode
 from tunebook.training.backbone_states import States, cache_folder, run_on_all
 from tunebook.training.cached_rows import STATES, CachedRows, StatesCollator
 from tunebook.training.evaluation_loop import EvalSplit
@@ -177,7 +177,7 @@ def _validated(context: RunContext) -> tuple[StateComputer, Placeholders | None]
     size = context.config.runtime.per_device_eval_batch_size or BATCH
     size = min(size, BATCH_ON_CPU) if device.type == "cpu" else size
     try:
-        with in_eval(context.model):
+        with eval_mode(context.model):
             batch = probe_batch(context.encoded.values(), context.collate, device)
             boundary, placeholders = _first_valid(context, batch)
     except MODEL_ERRORS as error:

@@ -19,7 +19,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from tunebook.errors import ConfigurationError, Problem, TrainingDiverged
 from tunebook.models.freezing import frozen_modules
-from tunebook.models.modes import modes_kept
+from tunebook.models.train_mode import preserved_modes
 from tunebook.models.plan import set_trained
 from tunebook.training.phase_schedule import TimedPhase
 from tunebook.training.processes import Processes
@@ -183,7 +183,7 @@ def _refuse(trainer: RecipeTrainer) -> None:
 def _restored(trainer: RecipeTrainer) -> Iterator[None]:
     """After the block, also after an error, trainer and model are as before."""
     with (
-        modes_kept(trainer.plain_model),
+        preserved_modes(trainer.plain_model),
         _model_restored(trainer.plain_model),
         _trainer_restored(trainer),
         _random_numbers_restored(),

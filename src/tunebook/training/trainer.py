@@ -25,7 +25,7 @@ from tunebook.data.labels.base import Targets
 from tunebook.models.adaptation.adapted import Adapted
 from tunebook.models.adaptation.parameter_names import is_factor
 from tunebook.models.freezing import frozen_modules, hold_frozen_in_eval
-from tunebook.models.kinds import norm_parameters
+from tunebook.models.parameter_kinds import norm_parameters
 from tunebook.tasks.base import Task
 from tunebook.training import mixing
 from tunebook.training.batches import EffectiveBatches

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 
 from tunebook.errors import ModelError, Problem
 from tunebook.models.depth import backbone_settings
-from tunebook.models.modes import in_eval
+from tunebook.models.train_mode import eval_mode
 
 SHORT, SHORTER = 8, 5
 IMAGE_SIZE = 64
@@ -121,7 +121,7 @@ def _eval_with_random_head(adapted: nn.Module, plain: PreTrainedModel) -> Iterat
     head = [parameter for parameter in plain.parameters() if id(parameter) not in backbone]
     before = [parameter.detach().clone() for parameter in head]
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]), in_eval(adapted):
+        with torch.no_grad(), torch.random.fork_rng(devices=[]), eval_mode(adapted):
             torch.manual_seed(0)
             for parameter in head:
                 parameter.normal_()

@@ -1,17 +1,17 @@
-"""What a parameter was called before an adapter was put into its model; reads names only, imports no peft, no torch."""
+"""A parameter's name without an adapter in its model; reads names only, imports no peft, no torch."""
 
 from __future__ import annotations
 
 import re
 
-_AROUND = re.compile(r"\.(base_layer|original_module|modules_to_save\.default)(?=\.)")
-_BESIDE = re.compile(r"\.(lora_\w+|ia3_l)\.default(\.weight)?$")
+_WRAPPER = re.compile(r"\.(base_layer|original_module|modules_to_save\.default)(?=\.)")
+_ADAPTER = re.compile(r"\.(lora_\w+|ia3_l)\.default(\.weight)?$")
 
 _FACTOR = re.compile(r"\.(lora_magnitude_vector|ia3_l)\.default(\.weight)?$")
 
 
 def is_factor(name: str) -> bool:
-    """Whether a parameter multiplies, as a norm's scale does, so that decay to zero is not what it is for.
+    """Whether a parameter is a factor, as a norm's scale is, so that weight decay to zero is wrong for it.
 
     >>> is_factor("bert.encoder.layer.0.attention.self.key.ia3_l.default")
     True
@@ -20,7 +20,7 @@ def is_factor(name: str) -> bool:
 
 
 def plain_name(name: str) -> str:
-    """The name of the weight that a parameter is, or stands beside: so patterns mean the same with an adapter.
+    """The name of the weight that a parameter is, or adapts: so patterns mean the same with an adapter.
 
     >>> plain_name("bert.encoder.layer.0.attention.self.query.lora_A.default.weight")
     'bert.encoder.layer.0.attention.self.query.weight'
@@ -29,4 +29,4 @@ def plain_name(name: str) -> str:
     >>> plain_name("classifier.modules_to_save.default.dense.weight")
     'classifier.dense.weight'
     """
-    return _BESIDE.sub(".weight", _AROUND.sub("", name)).removeprefix("base_model.")
+    return _ADAPTER.sub(".weight", _WRAPPER.sub("", name)).removeprefix("base_model.")

@@ -1,4 +1,4 @@
-"""Chooses the modules of a model that get an adapter: what is asked for or usual, where the model would train."""
+"""Chooses the modules of a model that get an adapter: the named or usual ones, where the model would train."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def targets_of(
         method: module of the adapter method.
         adapter: the group.
         ever: names of the parameters that would train without an adapter.
-        saved: modules that train and are saved whole, and so need none.
+        saved: modules that train whole and need none.
 
     Raises:
-        ModelError: a name that the recipe gives is none of a module that can have an adapter, or nothing that can
-            have one trains.
+        ModelError: a name of the recipe is no module that can have an adapter, or no module that can have one
+            trains.
     """
     able = _able(model, depth, saved)
     wanted: list[str] | None = adapter.options.target_modules  # type: ignore[attr-defined]
@@ -51,9 +51,9 @@ def targets_of(
     else:
         _check(wanted, able, model)
         chosen = named(tuple(able), wanted)
-    found = {name: able[name] for name in chosen if f"{name}.weight" in ever}
-    if found:
-        return found
+    targets = {name: able[name] for name in chosen if f"{name}.weight" in ever}
+    if targets:
+        return targets
     parts = ", ".join(dict.fromkeys(name.rpartition(".")[2] for name in chosen))
     message = (
         f"{adapter.method} has nowhere to go: it would be in {parts or 'linear layers'}, and the freezing policy "
@@ -63,7 +63,7 @@ def targets_of(
 
 
 def _able(model: PreTrainedModel, depth: Depth, saved: Sequence[str]) -> dict[str, nn.Module]:
-    """The modules of the layers (of the backbone, where there are none) that every method knows how to stand beside."""
+    """The modules of the layers (of the backbone, if it has none) that every method can adapt."""
     groups = depth.layers or (depth.embeddings,)
     inside = {name for group in groups for name in group.parameter_names}
     return {

@@ -3,14 +3,14 @@
 An adapter method is a module `tunebook/models/adapters/NAME.py` (or an installed package's entry point
 `adapter.NAME`) with a pydantic `class Options` and
 
-- `STANDS`: `layers` for small weights beside those of single layers, which can be merged into them, or `input` for
-  vectors that the whole backbone reads beside the text, which cannot;
+- `STANDS`: `layers` for small weights added to those of single layers, which can be merged into them, or `input` for
+  vectors that the whole backbone reads with the text, which cannot;
 - `configuration(options, place) -> peft.PeftConfig`;
-- where it stands in layers, `usual_targets(model_type) -> list[str] | None`: module names that the method is usually
-  applied to in such a model; None: nobody has said, and every linear layer (else every convolution) is taken.
+- for `layers`, `usual_targets(model_type) -> list[str] | None`: module names that the method is usually
+  applied to in such a model; None: unknown, and every linear layer (else every convolution) is adapted.
 
-The options of one that stands in layers have `target_modules: list[str] | None`. What peft is asked for beyond the
-method's own options is the same for all of them and stands in `tunebook.models.adaptation.insert`.
+The options of a method for `layers` have `target_modules: list[str] | None`. What peft is asked for beyond the
+method's own options is the same for all of them and is in `tunebook.models.adaptation.insert`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Place:
 
     Args:
         shared: arguments that every `PeftConfig` takes: the task, the base model, the modules that are saved whole.
-        targets: dotted names of the modules that get an adapter; empty for a method that stands at the input.
+        targets: dotted names of the modules that get an adapter; empty for a method for the input.
         transposed: whether they keep their weights as (in, out), as GPT-2 does.
         model_type: of the backbone, as transformers names it.
         widths: of a token's embedding and of a layer's states; 0 for a model that reads no tokens.

@@ -18,7 +18,7 @@ STANDS = "layers"
 
 
 class Options(BaseOptions):
-    """By peft's own names (Liu et al. 2022, arXiv 2205.05638). It has so few numbers that it takes a high rate.
+    """By peft's own names (Liu et al. 2022, arXiv 2205.05638). With so few parameters it needs a high learning rate.
 
     Args:
         target_modules: ends of module names; None: what peft knows to be usual for the architecture, else every

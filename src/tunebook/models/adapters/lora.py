@@ -1,4 +1,4 @@
-"""LoRA and its kin: two small matrices beside each weight matrix, whose product is added to it. Knows no model."""
+"""LoRA and its variants: the product of two small matrices is added to each weight matrix. Knows no model."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Options(BaseOptions):
 
     Args:
         r: the rank: rows of the one matrix, columns of the other.
-        lora_alpha: the product counts times lora_alpha / r.
+        lora_alpha: the product is scaled by lora_alpha / r.
         lora_dropout: share of the inputs of the first matrix that are dropped while training.
         target_modules: ends of module names, e.g. `[query, value]`; None: what peft knows to be usual for the
             architecture, else every linear layer (else every convolution) of the backbone's layers.
-        use_dora: direction and length of each weight are trained apart (Liu et al. 2024, arXiv 2402.09353).
-        use_rslora: lora_alpha / sqrt(r) instead, for large ranks (Kalajdzievski 2023, arXiv 2312.03732).
+        use_dora: direction and length of each weight are trained separately (Liu et al. 2024, arXiv 2402.09353).
+        use_rslora: scaled by lora_alpha / sqrt(r), for large ranks (Kalajdzievski 2023, arXiv 2312.03732).
         bits: 4: the base model is loaded in 4 bits (QLoRA, Dettmers et al. 2023, arXiv 2305.14314); needs a GPU.
     """
 

@@ -22,7 +22,7 @@ class Options(BaseOptions):
     """By peft's own names (Li and Liang 2021, arXiv 2101.00190).
 
     Args:
-        num_virtual_tokens: places in front of the text that every layer can attend to.
+        num_virtual_tokens: positions before the text that every layer can attend to.
     """
 
     num_virtual_tokens: int = Field(default=20, ge=1)

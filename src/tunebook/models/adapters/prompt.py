@@ -21,7 +21,7 @@ class Options(BaseOptions):
 
     Args:
         num_virtual_tokens: learned tokens in front of the text.
-        prompt_tuning_init: what they start from: `random` numbers, or tokens drawn from the vocabulary.
+        prompt_tuning_init: initial values: `random` numbers, or random tokens of the vocabulary.
     """
 
     num_virtual_tokens: int = Field(default=20, ge=1)

@@ -17,8 +17,8 @@ from tunebook.models.cache.boundary import TOKENS, Boundary
 from tunebook.models.cache.not_cacheable import NotCacheable
 from tunebook.models.cache.replay import compute_states
 from tunebook.models.cache.states_file import StatesLayout, StatesWriter
-from tunebook.models.features import BESIDE, MANY
-from tunebook.models.modes import in_eval
+from tunebook.models.features import MANY, NOT_INPUTS
+from tunebook.models.train_mode import eval_mode
 
 PROBED = 6
 """Rows on which boundaries are searched and validated."""
@@ -51,7 +51,7 @@ class StateComputer:
     def states(self, rows: list[dict[str, Any]]) -> list[torch.Tensor]:
         """One tensor per encoded row: (tokens, …) where the boundary has states by token, else (…)."""
         inputs = inputs_of(rows, self.collate, self.device)
-        with torch.no_grad(), self.autocast(), in_eval(self.model):
+        with torch.no_grad(), self.autocast(), eval_mode(self.model):
             states = compute_states(self.model, self.boundary, inputs)
         if not self.boundary.by_token:
             return list(states)
@@ -64,7 +64,7 @@ class StateComputer:
 
 def inputs_of(rows: list[dict[str, Any]], collate: Collate, device: torch.device) -> dict[str, torch.Tensor]:
     """Inputs of a model for encoded rows."""
-    return {name: values.to(device) for name, values in collate(rows).items() if name not in BESIDE}
+    return {name: values.to(device) for name, values in collate(rows).items() if name not in NOT_INPUTS}
 
 
 def probe_batch(splits: Collection[Dataset], collate: Collate, device: torch.device) -> dict[str, torch.Tensor]:

@@ -13,7 +13,7 @@ from tunebook.models.cache.not_cacheable import NotCacheable
 from tunebook.models.cache.placeholders import Placeholders
 from tunebook.models.cache.replay import compute_states, replayed_states
 from tunebook.models.freezing import hold_frozen_in_eval
-from tunebook.models.modes import modes_kept
+from tunebook.models.train_mode import preserved_modes
 
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-6}
 """Largest difference of values relative to their size: other rows in a batch change last digits, a mistake far more."""
@@ -159,7 +159,7 @@ def _check_deterministic(model: nn.Module, boundary: Boundary, frozen: Sequence[
 
 @contextlib.contextmanager
 def _training(model: nn.Module, frozen: Sequence[nn.Module]) -> Iterator[None]:
-    with modes_kept(model):
+    with preserved_modes(model):
         model.train()
         hold_frozen_in_eval(frozen)
         yield

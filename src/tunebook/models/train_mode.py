@@ -1,4 +1,4 @@
-"""Training and evaluation mode of every module of a model, kept over a block."""
+"""Restores the training or evaluation mode of every module of a model after a block."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from torch import nn
 
 
 @contextlib.contextmanager
-def modes_kept(model: nn.Module) -> Iterator[None]:
-    """Whatever the block does, each module is afterwards in the mode it was in.
+def preserved_modes(model: nn.Module) -> Iterator[None]:
+    """After the block each module is in the mode that it had before.
 
     `model.train(mode)` would not do: frozen modules are in evaluation mode while their neighbours train.
     """
@@ -23,8 +23,8 @@ def modes_kept(model: nn.Module) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def in_eval(model: nn.Module) -> Iterator[None]:
-    """The block finds the model in evaluation mode; afterwards each module is in the mode it was in."""
-    with modes_kept(model):
+def eval_mode(model: nn.Module) -> Iterator[None]:
+    """In the block the model is in evaluation mode; afterwards each module has its former mode."""
+    with preserved_modes(model):
         model.eval()
         yield

@@ -12,8 +12,9 @@ from transformers import AutoConfig, AutoModel, BartConfig, SwinConfig
 
 from tests.tiny import FAMILIES, HEADS, LABELS, LAYERS, auto_class, model_config
 from tunebook.errors import ModelError
-from tunebook.models import surgery
+from tunebook.models import reinitialize
 from tunebook.models.depth import find_depth
+from tunebook.models.drop_layers import drop_layers
 from tunebook.models.load import load_model
 
 STACKED = ["bert", "roberta", "distilbert", "modernbert", "vit", "gpt2"]
@@ -113,7 +114,7 @@ SMALL = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2}
     ids=lambda config: config.model_type,
 )
 def test_settings_that_name_each_layer_follow(config):
-    assert surgery.drop_layers(config, 1, AutoModel) == "the top 1 of 3 layers are taken out"
+    assert drop_layers(config, 1, AutoModel) == "the top 1 of 3 layers are taken out"
     again = type(config).from_dict(config.to_dict())
     assert len(find_depth(AutoModel.from_config(again)).layers) == again.num_hidden_layers == 2
     assert getattr(again, "stage_names", ["stem", "stage1", "stage2"]) == ["stem", "stage1", "stage2"]
@@ -137,7 +138,7 @@ def test_at_least_one_layer_stays(moved, family):
 ], ids=lambda config: config.model_type)  # fmt: skip
 def test_layers_that_cannot_be_taken_out_are_refused(config):
     with pytest.raises(ModelError, match=rf"layers cannot be taken out of {config.model_type}; set it to 0"):
-        surgery.drop_layers(config, 1, AutoModel)
+        drop_layers(config, 1, AutoModel)
 
 
 # ---- drawing layers anew ----
@@ -145,7 +146,7 @@ def test_layers_that_cannot_be_taken_out_are_refused(config):
 
 @pytest.mark.parametrize("family", [*FAMILIES, "gpt2"])
 @pytest.mark.parametrize("count", [1, 2])
-def test_only_the_named_layers_are_drawn(moved, family, count):
+def test_only_the_named_layers_are_initialized(moved, family, count):
     before = load(moved(family), family).model
     loaded = load(moved(family), family, reinit_layers=count)
     parameters = {name for layer in find_depth(before).layers[-count:] for name in layer.parameter_names}
@@ -163,7 +164,7 @@ def test_the_pooler_counts_as_a_part_of_the_last_layer(moved):
 
 
 @pytest.mark.parametrize("family", [family for family in STACKED if family != "modernbert"])
-def test_they_are_drawn_as_the_architecture_does(moved, family):
+def test_they_are_initialized_as_the_architecture_does(moved, family):
     model = load(moved(family), family, reinit_layers=2).model
     by_name = dict(model.named_parameters())
     drawn = {name: by_name[name] for layer in find_depth(model).layers[-2:] for name in layer.parameter_names}
@@ -180,7 +181,7 @@ def test_they_are_drawn_as_the_architecture_does(moved, family):
             assert abs(parameter.mean().item()) < spread / 5
 
 
-def test_a_layer_is_drawn_alike_by_one_seed_whatever_else_is_asked_for(moved):
+def test_a_layer_is_initialized_alike_by_one_seed_whatever_else_is_asked_for(moved):
     def top(**settings):
         settings = {"reinit_layers": 1, **settings}
         model = load(moved("bert"), "bert", **settings).model
@@ -199,7 +200,7 @@ def test_a_layer_is_drawn_alike_by_one_seed_whatever_else_is_asked_for(moved):
     assert not torch.equal(reference, torch.zeros_like(reference))
 
 
-def test_nothing_else_notices_that_layers_were_drawn(moved):
+def test_nothing_else_notices_that_layers_were_reinitialized(moved):
     states = []
     for count in (0, 2):
         load(moved("bert"), "bert", reinit_layers=count)
@@ -220,17 +221,17 @@ def test_weights_that_the_architecture_does_not_draw_are_told(moved):
     model = load(moved("bert"), "bert").model
     model.bert.encoder.layer[-1].scale = nn.Parameter(torch.ones(3))
     with pytest.raises(ModelError, match=r"no initialisation of its own for bert\.encoder\.layer\.3\.scale"):
-        surgery.reinit_layers(model, 1, seed=1)
+        reinitialize.reinit_layers(model, 1, seed=1)
 
 
-def test_drawn_layers_must_train(moved):
+def test_reinitialized_layers_must_train(moved):
     loaded = load(moved("bert"), "bert", reinit_layers=1)
     names = {name for name, _ in loaded.model.named_parameters()}
-    surgery.require_trained(loaded.model, loaded.reinitialized, names)
+    reinitialize.require_trained(loaded.model, loaded.reinitialized, names)
     biases_frozen = {name for name in names if not name.endswith("bias")}
-    surgery.require_trained(loaded.model, loaded.reinitialized, biases_frozen)
-    with pytest.raises(ModelError, match=r"bert\.pooler\.dense\.weight anew, which stay frozen"):
-        surgery.require_trained(loaded.model, loaded.reinitialized, names - {"bert.pooler.dense.weight"})
+    reinitialize.require_trained(loaded.model, loaded.reinitialized, biases_frozen)
+    with pytest.raises(ModelError, match=r"bert\.pooler\.dense\.weight, which stay frozen"):
+        reinitialize.require_trained(loaded.model, loaded.reinitialized, names - {"bert.pooler.dense.weight"})
 
 
 # ---- drawing the head ----
@@ -238,7 +239,7 @@ def test_drawn_layers_must_train(moved):
 
 @pytest.mark.parametrize("family", [*FAMILIES, "gpt2"])
 @pytest.mark.parametrize("how", ["normal", "xavier", "kaiming", "zeros"])
-def test_a_new_head_is_drawn_as_asked_and_nothing_else_moves(saved, family, how):
+def test_a_new_head_is_initialized_as_asked_and_nothing_else_moves(saved, family, how):
     default = load(saved(family), family)
     drawn = load(saved(family), family, init=how)
     new = set(drawn.head_report.new)
@@ -264,17 +265,21 @@ def test_the_head_is_torchs_own_draw_and_follows_the_seed(saved):
     first, again, other = (load(saved("bert"), "bert", init="xavier", seed=seed).model for seed in (1, 1, 2))
     assert torch.equal(first.classifier.weight, again.classifier.weight)
     assert not torch.equal(first.classifier.weight, other.classifier.weight)
-    with surgery._seeded(1, "head"):
+    with reinitialize._seeded(1, "head"):
         expected = nn.init.xavier_uniform_(torch.empty(3, 32))
     assert torch.equal(first.classifier.weight, expected)
 
 
-def test_a_head_from_the_checkpoint_is_not_drawn_over(moved):
+def test_a_head_from_the_checkpoint_is_not_overwritten(moved):
     with pytest.raises(ModelError, match=r"model\.init +is zeros, but the whole head came from the checkpoint"):
         load(moved("bert"), "bert", init="zeros")
 
 
 def test_what_was_done_is_said(moved, said):
     load(moved("bert"), "bert", labels=["a", "b"], drop_layers=1, reinit_layers=1, init="zeros")
-    for words in ("the top 1 of 4 layers are taken out", "reinitialized: the top layer", "the head is drawn by zeros"):
+    for words in (
+        "the top 1 of 4 layers are taken out",
+        "reinitialized: the top layer",
+        "the head is initialized by zeros",
+    ):
         assert words in said()

@@ -1,6 +1,6 @@
-"""Puts a head of our own (`tunebook.models.classifier`) on a backbone: which pooling it can have, and how wide it is.
+"""Builds a `BackboneClassifier` on a loaded backbone: which pooling it can have, and how wide it is.
 
-Knows how models are loaded only as a function that is handed in.
+Loading itself is a function that the caller gives.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ CLASSES = {
 }
 """By the class that a task asks for."""
 DROPOUTS = ("classifier_dropout", "seq_classif_dropout", "hidden_dropout_prob")
-"""Where architectures say the dropout of their own heads; the first that has a value counts."""
-IN_FRONT = {"cls_token", "register_tokens", "distillation_token"}
+"""Settings of architectures for the dropout of their own heads; the first that has a value counts."""
+SPECIAL_TOKENS = {"cls_token", "register_tokens", "distillation_token"}
 PROBED_SIZE = 64
-"""Height and width of the image that looks through a backbone that takes any size."""
+"""Height and width of the image that a backbone for any size is tried with."""
 
 Made = tuple[PreTrainedModel, dict[str, Any]]
 Make = Callable[..., Made]
@@ -42,7 +42,7 @@ Make = Callable[..., Made]
 
 
 def is_wanted(wanted: ModelConfig, config: PreTrainedConfig) -> bool:
-    """Whether a head of ours is to be put on; not where the architecture's own has a setting for the pooling."""
+    """Whether the group asks for a head of ours; not where the architecture's own has a setting for the pooling."""
     if isinstance(config, BackboneClassifierConfig):
         return False
     return wanted.head_widths is not None or wanted.pooling not in {"default", *_native(config)}
@@ -51,18 +51,18 @@ def is_wanted(wanted: ModelConfig, config: PreTrainedConfig) -> bool:
 def build(
     wanted: ModelConfig, auto_class: str, auto: Any, config: PreTrainedConfig, dropout: float | None, make: Make
 ) -> Made:
-    """A backbone from where the model comes from, under a new head.
+    """A backbone, loaded or built by `make`, under a new head.
 
     Args:
         wanted: the group `model`.
-        auto_class: that the task asks for.
+        auto_class: the class that the task asks for.
         auto: the same, as transformers has it.
         config: of the backbone, with the labels.
-        dropout: of the head; None: as the architecture's own head has.
-        make: loads or builds.
+        dropout: of the head; None: that of the architecture's own head.
+        make: loads or builds a model.
 
     Raises:
-        ModelError: the architecture has no such pooling, or cannot stand under a head of ours.
+        ModelError: the architecture has no such pooling, or cannot have a head of ours.
     """
     if auto_class not in CLASSES or config.is_encoder_decoder or type(config) not in MODEL_MAPPING:
         what = f"a {config.model_type} model for {auto_class.removeprefix('AutoModelFor')}"
@@ -71,16 +71,16 @@ def build(
     own_pooler = wanted.pooling == "default" and _uses_pooler(auto, config)
     labels = {name: getattr(config, name) for name in ("id2label", "label2id", "problem_type")}
     if hasattr(config, "use_cache"):
-        config.use_cache = False  # which is for generating
+        config.use_cache = False  # it is for generation
     backbone, info = make(AutoModel, config, **backbone_settings(config, "pooler" if own_pooler else wanted.pooling))
     _require_backbone(backbone, info)
     text = CLASSES[auto_class] is BackboneForSequenceClassification
-    seen, causal = _look_through(backbone, text, _key(wanted))
+    output, causal = _run_once(backbone, text, _key(wanted))
     special = 0 if text else _special_tokens(backbone)
-    pooling = wanted.pooling if wanted.pooling != "default" else _own_pooling(config, seen, text, special, own_pooler)
-    allowed = _poolings(seen["last_hidden_state"].dim() == 4, text, causal, special)
+    pooling = wanted.pooling if wanted.pooling != "default" else _own_pooling(config, output, text, special, own_pooler)
+    allowed = _poolings(output["last_hidden_state"].dim() == 4, text, causal, special)
     _require_pooling(pooling, allowed, config.model_type)
-    hidden = seen["pooler_output"].flatten(1) if pooling == "pooler" else seen["last_hidden_state"]
+    hidden = output["pooler_output"].flatten(1) if pooling == "pooler" else output["last_hidden_state"]
     whole = BackboneClassifierConfig(
         backbone=config,
         features=hidden.shape[1 if hidden.dim() == 4 else -1],
@@ -91,14 +91,14 @@ def build(
         head_dropout=_own_dropout(config) if dropout is None else dropout,
         **labels,
     )
-    config.name_or_path = ""  # a path of this machine, which would be saved
+    config.name_or_path = ""  # a path on this machine that would be saved
     model = CLASSES[auto_class](whole, backbone)
     model.classifier.to(backbone.dtype)
     return model, {**info, "missing_keys": {f"classifier.{name}" for name in model.classifier.state_dict()}}
 
 
 def adjust(wanted: ModelConfig, config: PreTrainedConfig) -> None:
-    """Puts a pooling where the architecture's own head has a setting for it, or into a saved model of ours.
+    """Sets a pooling in the architecture's own setting for it, or in a saved model of ours.
 
     Raises:
         ModelError: it cannot have that pooling.
@@ -115,7 +115,7 @@ def adjust(wanted: ModelConfig, config: PreTrainedConfig) -> None:
 
 
 def _poolings(maps: bool, text: bool, causal: bool, special_tokens: int) -> list[str]:
-    """What can be pooled: of maps and images nothing that counts tokens, but a class token where there is one."""
+    """The poolings that fit: `first` of images only where there is a class token, `last` of texts only."""
     if text:
         return ["mean", "max", "last"] if causal else ["first", "mean", "max", "last"]
     return ["first", "mean", "max"] if special_tokens and not maps else ["mean", "max"]
@@ -123,7 +123,7 @@ def _poolings(maps: bool, text: bool, causal: bool, special_tokens: int) -> list
 
 def _require_pooling(pooling: str, allowed: list[str], kind: str) -> None:
     if pooling not in {*allowed, "pooler"}:
-        reason = f"{kind} has no {pooling} token that speaks for the whole {'text' if 'last' in allowed else 'image'}"
+        reason = f"{kind} has no {pooling} token that represents the whole {'text' if 'last' in allowed else 'image'}"
         raise ModelError(Problem("model.pooling", f"{reason}; use {' or '.join(allowed)}"))
 
 
@@ -138,9 +138,9 @@ def _key(wanted: ModelConfig) -> str:
 
 
 def _uses_pooler(auto: Any, config: PreTrainedConfig) -> bool:
-    """Whether the architecture's own classifier looks at the backbone's pooled output."""
+    """Whether the architecture's own classifier uses the backbone's pooled output."""
     if not backbone_settings(config, "pooler"):
-        return True  # it cannot be left out: where the backbone gives one, it is meant to be used
+        return True  # it cannot be left out: where the backbone has one, its own head uses it
     with torch.device("meta"):
         model = auto.from_config(copy.deepcopy(config), trust_remote_code=False)
     return getattr(model.base_model, "pooler", None) is not None
@@ -159,8 +159,8 @@ def _require_backbone(backbone: nn.Module, info: dict[str, Any]) -> None:
     raise ModelError(Problem("model.name_or_path", message))
 
 
-def _look_through(backbone: PreTrainedModel, text: bool, key: str) -> tuple[dict[str, torch.Tensor], bool]:
-    """What the backbone gives for small rows, and whether the first token of a text sees none of those behind it."""
+def _run_once(backbone: PreTrainedModel, text: bool, key: str) -> tuple[dict[str, torch.Tensor], bool]:
+    """The backbone's output for small rows, and whether the first token of a text is independent of later ones."""
     if text:
         ids = torch.tensor([[2, 2, 2, 2], [2, 2, 2, 3]])
         inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
@@ -173,36 +173,38 @@ def _look_through(backbone: PreTrainedModel, text: bool, key: str) -> tuple[dict
     mode = backbone.training
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         try:
-            found = backbone.eval()(**inputs, return_dict=True)
+            output = backbone.eval()(**inputs, return_dict=True)
         except (TypeError, ValueError, RuntimeError) as error:
             kind, given = type(backbone).__name__, " and ".join(inputs)
             message = f"{kind} cannot be run on {given} alone, so no head of ours fits: {error}"
             raise ModelError(Problem(key, message)) from error
         finally:
             backbone.train(mode)
-    hidden = found.get("last_hidden_state")
+    hidden = output.get("last_hidden_state")
     if hidden is None or hidden.dim() not in {3, 4}:
         message = (
             f"{type(backbone).__name__} gives no hidden states to pool; take model.pooling and model.head_widths out"
         )
         raise ModelError(Problem(key, message))
-    return dict(found), text and torch.allclose(*hidden[:, 0].float())
+    return dict(output), text and torch.allclose(*hidden[:, 0].float())
 
 
 def _special_tokens(backbone: nn.Module) -> int:
-    """How many tokens stand in front of those of an image's places."""
-    found = {name: parameter for name, parameter in backbone.named_parameters() if name.split(".")[-1] in IN_FRONT}
-    return sum(parameter.shape[1] for parameter in found.values() if parameter.dim() == 3)
+    """How many tokens come before those of an image's patches."""
+    tokens = {
+        name: parameter for name, parameter in backbone.named_parameters() if name.split(".")[-1] in SPECIAL_TOKENS
+    }
+    return sum(parameter.shape[1] for parameter in tokens.values() if parameter.dim() == 3)
 
 
 def _own_pooling(
-    config: PreTrainedConfig, seen: dict[str, torch.Tensor], text: bool, special_tokens: int, own_pooler: bool
+    config: PreTrainedConfig, output: dict[str, torch.Tensor], text: bool, special_tokens: int, own_pooler: bool
 ) -> str:
-    """What the architecture's own head looks at, as near as a pooling of ours comes to it."""
+    """The pooling of ours that is nearest to what the architecture's own head uses."""
     names = {"cls": "first", "bos": "first", "mean": "mean", "late": "mean"}
     if native := names.get(getattr(config, "classifier_pooling", "")):
         return native
-    if own_pooler and seen.get("pooler_output") is not None:
+    if own_pooler and output.get("pooler_output") is not None:
         return "pooler"
     if not text:
         return "first" if special_tokens else "mean"

@@ -1,4 +1,4 @@
-"""Which parameters of a model are norms, biases and embeddings, and the rules that put them in front of a policy's."""
+"""Which parameters are norms, biases, embeddings or constants, and the rules for them that come before a policy's."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def constant_parameters(model: nn.Module) -> frozenset[str]:
     return frozenset(name for name, parameter in model.named_parameters() if id(parameter) in found)
 
 
-def rules_in_front(model: nn.Module, freezing: FreezingConfig, depth: Depth) -> list[Rule]:
-    """The rules of `freezing.biases`, `norms` and `embeddings`, which stand above the policy's in every phase.
+def rules_before_policy(model: nn.Module, freezing: FreezingConfig, depth: Depth) -> list[Rule]:
+    """The rules of `freezing.biases`, `norms` and `embeddings`, which come before the policy's in every phase.
 
     Where two of them are for the same parameter the first in this order decides: a normalisation layer's bias is a
     bias, and one in the embeddings is not an embedding.
@@ -63,7 +63,7 @@ def rules_in_front(model: nn.Module, freezing: FreezingConfig, depth: Depth) -> 
         wanted = getattr(freezing, key)
         if wanted == "policy":
             continue
-        # A head has biases in nearly every model, and trains as a rule: what is asked for is the backbone's.
+        # Nearly every head has biases and trains anyway: the backbone's are meant.
         if not (names - head if wanted == "train" else names):
             message = f"the backbone of this model has no {key} to {wanted}; set it to policy"
             problems.append(Problem(f"freezing.{key}", message))
