@@ -117,7 +117,9 @@ def _targets(config: Config) -> list[Problem]:
         name = getattr(part, selector)
         takes = registry.load(kind, name).TARGETS
         if task.target_type not in takes:
-            fitting = [other for other in registry.names(kind) if task.target_type in registry.load(kind, other).TARGETS]
+            fitting = [
+                other for other in registry.names(kind) if task.target_type in registry.load(kind, other).TARGETS
+            ]
             what = " or ".join(target_words(target) for target in sorted(takes, key=target_order))
             message = f"{name} is for {what}; {config.task.name} has {target_words(task.target_type)}"
             message += f": use {listed(fitting)}" if fitting else f", which no {kind} is for"

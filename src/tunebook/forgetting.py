@@ -94,7 +94,7 @@ def before_training(
 def after_training(kept: list[Kept]) -> list[KeptFigure]:
     """Score them again, on the backbone as it is now, and compare; on every process together."""
     return [
-        KeptFigure(run=one.previous.run.said, split=split, metric=metric, before=before, after=after[split][metric])
+        KeptFigure(run=one.previous.run.folder, split=split, metric=metric, before=before, after=after[split][metric])
         for one in kept
         for after in [_figures(one.trainer, one.previous)]
         for split, metrics in one.before.items()
