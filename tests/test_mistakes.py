@@ -139,7 +139,7 @@ MISTAKES = {
     "defaults without override": recipe(f"{TOP}defaults:\n  - /model: minilm\n", "`- override /model: minilm`"),
     "defaults without slash": recipe(f"{TOP}defaults:\n  - override model: minilm\n", "`- override /model: minilm`"),
     "defaults as a mapping": recipe(f"{TOP}defaults:\n  override /model: minilm\n", "should be a list"),
-    "recipe in a recipe": recipe(f"{TOP}defaults:\n  - bert_sentiment\n", "stands alone"),
+    "recipe in a recipe": recipe(f"{TOP}defaults:\n  - bert_sentiment\n", "complete by itself"),
     "path in defaults": recipe(f"{TOP}defaults:\n  - override /model: ../../x\n", "no such option"),
     "empty file": recipe("", "is empty"),
     "header only": recipe(TOP, "sets nothing"),
@@ -147,7 +147,7 @@ MISTAKES = {
     "Python in YAML": recipe(f"{TOP}a: !!python/name:os.system\n", "is not YAML"),
     "not UTF-8": recipe(b"# \xff\xfe", "is not UTF-8"),
     "list at top": recipe(f"{TOP}- a\n", "should be a mapping of groups"),
-    "repeated key": recipe(f"{TOP}run:\n  name: a\n  name: b\n", "run.name", "mine.yaml:4", "stands twice"),
+    "repeated key": recipe(f"{TOP}run:\n  name: a\n  name: b\n", "run.name", "mine.yaml:4", "is set twice"),
     "unknown key": recipe(f"{TOP}# x\nhyperparameters:\n  lerning_rate: 3\n", "(mine.yaml:4)", "mean learning_rate?"),
     "name that climbs out": said("+recipe=sub/../../x", "cannot leave the recipe folders"),
     "link out of the folder": said(

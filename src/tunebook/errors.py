@@ -26,8 +26,8 @@ class Problem:
 
     Args:
         key: what is wrong, as the user wrote it (`hyperparameters.lerning_rate`, a file, a column).
-        message: what is the matter, what is allowed and how to mend it.
-        place: where it was said (`command line`, `recipes/mine.yaml:7`, `train.csv, row 12`), or "".
+        message: what is wrong, what is allowed and how to fix it.
+        place: where it is set (`command line`, `recipes/mine.yaml:7`, `train.csv, row 12`), or "".
     """
 
     key: str
@@ -36,7 +36,7 @@ class Problem:
 
 
 class TunebookError(Exception):
-    """A mistake that the user can mend. Carries every problem that was found, not just the first.
+    """A mistake that the user can fix. Carries every problem, not just the first one.
 
     Args:
         problems: the problems, or one sentence where no key applies.
@@ -46,7 +46,7 @@ class TunebookError(Exception):
     exit_code = 2
     subject = "this run"
     every_rank_speaks = False
-    """Whether it is told by the process that meets it, even if that is not the main one."""
+    """Whether it is printed by the process that meets it, even if that is not the main one."""
 
     def __init__(self, problems: Iterable[Problem] | Problem | str, subject: str | None = None):
         if isinstance(problems, str):
@@ -83,7 +83,7 @@ class ConfigurationError(TunebookError, ValueError):
 
 
 class DataError(TunebookError, ValueError):
-    """The data cannot be read or used as the recipe says."""
+    """The data cannot be read or used as the recipe asks."""
 
     subject = "the dataset"
 

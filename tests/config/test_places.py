@@ -47,7 +47,7 @@ def test_the_strongest_place_is_told(recipe):
 
 
 def test_parts_and_wholes_of_what_was_said():
-    places = Places(said=("dataset.split", "dataset.columns.text"))
+    places = Places(typed=("dataset.split", "dataset.columns.text"))
     assert places.of("dataset.split.validation") == "command line"
     assert places.of("dataset.columns") == "command line"
     assert places.of("dataset.columns.text='x'") == "command line"

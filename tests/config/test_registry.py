@@ -24,7 +24,7 @@ BODIES = {
     "adapter": OPTIONS + "STANDS = 'layers'\ndef configuration(options, place): pass\n",
     "regularization": OPTIONS + "def start(options, context): pass\n",
     "check": "def check(context): return None\n",
-    "metric": "GREATER_IS_BETTER = True\nTARGETS = {'single_label'}\ndef compute(predictions, references): return 1.0\n",
+    "metric": "GREATER_IS_BETTER = True\nTARGETS = {'single_label'}\ndef compute(predictions, references): return 1\n",
 }
 CHOSEN = {
     "task": ["task.name=mine"],

@@ -1,4 +1,4 @@
-"""The command line: checks a command whole before anything slow, then hands it to Hydra."""
+"""The command line: checks all of a command before anything slow, then hands it to Hydra."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ def typed_command(given: list[str]) -> str:
 
 
 def is_main_process() -> bool:
-    """Whether this process is the one that speaks, by what the launcher says."""
+    """Whether this process is the one that prints messages, by the launcher's RANK."""
     return int(os.environ.get("RANK", "0")) == 0
 
 
 class telling_mistakes:
-    """Prints a user's mistake without a traceback and ends with its exit code; only one rank speaks."""
+    """Prints a user's mistake without a traceback and ends with its exit code; only one rank prints."""
 
     def __enter__(self) -> None:
         return None
@@ -75,8 +75,8 @@ class telling_mistakes:
             raise SystemExit(error.exit_code) from None
         if isinstance(error, KeyboardInterrupt):
             if is_main_process():
-                said = "Interrupted. If the run had begun, the same command continues it from what is saved."
-                print(said, file=sys.stderr)
+                message = "Interrupted. If the run had begun, the same command continues it from what is saved."
+                print(message, file=sys.stderr)
             raise SystemExit(130) from None
 
 

@@ -29,7 +29,7 @@ class Composed:
 
     Args:
         content: plain nested containers.
-        places: where its keys were said.
+        places: where its keys are set.
         problems: with the arguments; the content was composed without those.
     """
 
@@ -42,7 +42,7 @@ def compose(arguments: list[str]) -> Composed:
     """Compose one configuration from command-line arguments (`["+recipe=bert_sentiment", "run.name=x"]`).
 
     Raises:
-        ConfigurationError: a recipe that is not fit, a broken reference.
+        ConfigurationError: a recipe that cannot be used, a broken reference.
     """
     read = overrides.read(arguments).without_sweeps()
     return compose_plain(read, list(read.plain))
@@ -52,9 +52,9 @@ def compose_plain(read: overrides.Arguments, plain: list[str]) -> Composed:
     """Compose from overrides that `overrides.read` has checked."""
     recipe_source.register()
     if read.recipe is not None:
-        found = recipe_file.problems(folders.find_recipe(read.recipe))
-        if found:
-            raise ConfigurationError([*read.problems, *found])
+        problems = recipe_file.problems(folders.find_recipe(read.recipe))
+        if problems:
+            raise ConfigurationError([*read.problems, *problems])
     with initialize_config_dir(str(folders.conf_folder().resolve()), version_base=VERSION_BASE):
         try:
             composed = hydra_compose("config", overrides=plain, return_hydra_config=True)
@@ -70,8 +70,8 @@ def plainly(composed: DictConfig, choices: dict[str, str], read: overrides.Argum
     """A composed DictConfig as plain containers, with the recipe's name filled in."""
     recipe = choices.get(overrides.RECIPE)
     try:
-        whole = {key: composed._get_node(key) for key in composed if key != "hydra"}
-        plain: Any = OmegaConf.to_container(OmegaConf.create(whole), resolve=True)
+        groups = {key: composed._get_node(key) for key in composed if key != "hydra"}
+        plain: Any = OmegaConf.to_container(OmegaConf.create(groups), resolve=True)
     except OmegaConfBaseException as error:
         raise ConfigurationError([*read.problems, _problem(error, read, choices)]) from error
     content = {str(key): value for key, value in dict(plain).items()}
@@ -90,13 +90,13 @@ def _recipe_name(recipe: str | None) -> str:
 
 
 def _problem(error: Exception, read: overrides.Arguments, choices: dict[str, str]) -> Problem:
-    """What Hydra or OmegaConf found, with the key and its place where it says so."""
+    """An error of Hydra or OmegaConf as a problem, with the key and its place where the error has them."""
     # Hydra adds advice ('to append use +key') that is wrong here, from the second line on.
-    said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    message = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
     key = str(getattr(error, "full_key", None) or "")
     path = folders.find_recipe(read.recipe) if read.recipe else None
     place = Places(read.keys, path, choices).of(key) if key else ""
     if isinstance(error, InterpolationKeyError):
-        missing = (re.findall(r"'([^']*)'", said) or [""])[0]
-        said = f"refers to {missing}, which is not there; write the value, or a key that is"
-    return Problem(key, said, place)
+        missing = (re.findall(r"'([^']*)'", message) or [""])[0]
+        message = f"refers to {missing}, which is not there; write the value, or a key that is"
+    return Problem(key, message, place)

@@ -1,4 +1,4 @@
-"""The typed form of the groups that say which rows are learned from: dataset, cleaning, sampling, augmentation."""
+"""The typed form of the groups that choose the training rows: dataset, cleaning, sampling, augmentation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class SplitConfig(Options):
             `columns.group` together, `time` puts the latest rows by `columns.time` into test and the ones before
             into validation, `random` regards nothing; `auto`: time or grouped where that column is named, else
             stratified where there are classes, else random.
-        k_fold: validation is one of so many equal parts of the training rows, instead of a share.
+        k_fold: validation is one of so many equal parts of the training rows, in place of a share.
         fold: which of them, counted from 0.
     """
 
@@ -42,14 +42,14 @@ class DatasetConfig(Options):
         source: a module of `tunebook.data.sources`.
         columns: role (text, label, …) to the source's column; `label` may be several 0/1 columns of a multi-label
             task. Beside the task's roles: `group`, `time`, `weight` and `paraphrase`, which the model never sees.
-        labels: names of the labels, in the order of their ids; or what stands in the data to its id or name
+        labels: names of the labels, in the order of their ids; or a value in the data to its id or name
             (`{pos: 1, neg: 0}`, `{1: negative, 2: negative, 5: positive}`).
-        label_separator: between the labels of a multi-label row that stand in one text.
+        label_separator: between the labels of a multi-label row that are one text.
         split: shares to carve.
-        per_class: so many training rows of each class, drawn by `split.seed` (few-shot); the others are left out.
+        per_class: so many training rows of each class, chosen by `split.seed` (few-shot); the others are left out.
         rows: rows per split that there should be; loading checks them.
         licence: of the data.
-        max_rows: at most so many rows of a split, drawn by `split.seed`, each class by its share.
+        max_rows: at most so many rows of a split, chosen by `split.seed`, each class by its share.
         streaming: false; rows are memory-mapped, whatever their number.
         fingerprints: SHA-256 of each split's content, in frozen recipes; other rows are refused.
     """
@@ -80,7 +80,7 @@ class DatasetConfig(Options):
     def _rows_lie_on_disk(cls, value: bool) -> bool:
         if value:
             raise ValueError(
-                "is not needed any more: rows of every source are kept on disk and mapped into memory, whatever their "
+                "is not needed any more: rows of every source are on disk and mapped into memory, whatever their "
                 "number; take it out"
             )
         return value
@@ -89,7 +89,7 @@ class DatasetConfig(Options):
     @classmethod
     def _each_split_has_its_own(cls, value: Any) -> Any:
         if isinstance(value, int) and not isinstance(value, bool):
-            raise ValueError(f"should say rows for each split, such as {{train: {value}}}")
+            raise ValueError(f"should give rows for each split, such as {{train: {value}}}")
         return value
 
 
@@ -99,18 +99,19 @@ Policy = Literal["ignore", "report", "drop", "error"]
 class CleaningConfig(Options):
     """What is looked for in the rows and what happens to a finding. Only training rows are ever dropped.
 
-    `ignore`: not looked for; `report`: told; `drop`: told and left out, into dropped.jsonl; `error`: the run stops.
+    `ignore`: not looked for; `report`: reported; `drop`: reported and left out, into dropped.jsonl; `error`: the run
+    stops.
 
     Args:
         whitespace: `strip` the ends of every text, or `collapse` each run of white space into one blank as well.
         unicode: normalisation form of every text.
         missing: rows without a text, an image or a label. With `report` a missing text counts as an empty one;
-            a missing label cannot be kept.
-        duplicates: the same input twice with the same label; the first one is kept.
-        near_duplicates: inputs that are alike (`similarity`), by MinHash (Broder 1997); the first one is kept.
+            a row without a label cannot stay.
+        duplicates: the same input again with the same label; the first one stays.
+        near_duplicates: inputs that are alike (`similarity`), by MinHash (Broder 1997); the first one stays.
         similarity: Jaccard similarity of two texts' shingles from which on they count as alike, in (0, 1].
         conflicts: the same input with different labels; `drop` leaves out all of its rows.
-        leaks: rows of training that stand in validation or test too, and rows of validation that stand in test.
+        leaks: training rows that are in validation or test too, and validation rows that are in test.
         near_leaks: likewise, for rows that are alike.
         label_noise: rows whose label is probably wrong, by confident learning (Northcutt et al. 2021) on features
             of the recipe's own frozen model; `weight` lets them count for less.

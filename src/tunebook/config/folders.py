@@ -1,4 +1,4 @@
-"""Where groups and recipes lie: beside the checkout, inside an installed wheel, or in the user's folders."""
+"""Where groups and recipes are: in the checkout, inside an installed wheel, or in the user's folders."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def recipe_folders() -> list[Path]:
     missing = [folder for folder in named if not folder.is_dir()]
     if missing:
         raise ConfigurationError(
-            [Problem(str(folder), "no such folder; mend or unset the variable", RECIPE_FOLDERS) for folder in missing]
+            [Problem(str(folder), "no such folder; fix or unset the variable", RECIPE_FOLDERS) for folder in missing]
         )
     return [*named, _project_folder("recipes")]
 

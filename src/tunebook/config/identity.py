@@ -79,7 +79,7 @@ def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
 
 
 def _flat(plain: dict[str, Any]) -> dict[str, Any]:
-    found = {}
+    flat = {}
     for group in SHAPING:
         stack = [(group, plain.get(group, {}))]
         while stack:
@@ -87,5 +87,5 @@ def _flat(plain: dict[str, Any]) -> dict[str, Any]:
             if isinstance(value, dict) and value:
                 stack += [(f"{key}.{name}", inner) for name, inner in value.items()]
             else:
-                found[key] = value
-    return found
+                flat[key] = value
+    return flat

@@ -42,7 +42,7 @@ def _group(model_schema: dict[str, Any], definitions: dict[str, Any]) -> dict[st
 
 
 def _nullable(value: dict[str, Any]) -> dict[str, Any]:
-    # Null stands for 'the default' in every recipe.
+    # Null means 'the default' in every recipe.
     value = {key: inner for key, inner in value.items() if key != "title"}
     description = {"description": value.pop("description")} if "description" in value else {}
     if "anyOf" in value and {"type": "null"} in value["anyOf"]:

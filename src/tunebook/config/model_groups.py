@@ -1,4 +1,4 @@
-"""The groups that say which model is trained and how it changes: model, freezing, adapter, regularization, evaluation.
+"""The groups of the model and how it changes: model, freezing, adapter, regularization, evaluation.
 
 Knows pydantic; neither Hydra nor the methods that `regularization` combines.
 """
@@ -35,21 +35,20 @@ class ModelConfig(Options):
         name_or_path: Hub id or local folder.
         revision: branch, tag or commit of a Hub id.
         package: an installed package that carries the same weights; used when it is there.
-        config: settings of `AutoConfig.for_model`, to train from scratch instead of `name_or_path`.
-        tokenizer: folder or Hub id of a tokenizer, for a model that has none saved (from scratch, as a rule).
+        config: settings of `AutoConfig.for_model`, to train from scratch, in place of `name_or_path`.
         processor: image processor settings, for a model that has none saved.
         head: module names of the head that is newly initialised, e.g. `[classifier]`; checked on loading.
         dtype: of the weights while training.
         attn_implementation: as in `from_pretrained` (`sdpa`, `eager`, …).
         drop_layers: how many of the top layers are taken out (Sajjad et al. 2020, arXiv 2004.03844).
         reinit_layers: how many of the top layers are reinitialized (Zhang et al. 2021, arXiv 2006.05987).
-        init: how the weights of the new head are drawn; `default`: as the architecture does.
+        init: how the weights of the new head are initialized; `default`: as the architecture does.
         dropout: settings of the architecture that are dropout shares, e.g. `{hidden_dropout_prob: 0.2}`, and
             `head_dropout` of a head that the next two make.
         pooling: what the head sees of the last hidden states; `default`: as the architecture does. Anything else puts
             a head of ours on the backbone, unless the architecture's own head has a setting for it.
         head_widths: hidden layers of an MLP head of ours, from the backbone on; `[]`: one linear layer; None: the
-            architecture's own head. `head` then says nothing, as all of a head of ours is new.
+            architecture's own head. `head` is then not used, as all of a head of ours is new.
     """
 
     name_or_path: str | None = None
@@ -82,9 +81,9 @@ class FreezingConfig(Options):
 
     Args:
         policy: gives the rules, or the phases with their rules.
-        norms: scales and shifts of normalisation layers: as the policy says, or all trained or frozen.
+        norms: scales and shifts of normalisation layers: as the policy decides, or all trained or frozen.
         biases: every parameter named bias (all trained with `policy: head_only` is BitFit, arXiv 2106.10199).
-        embeddings: what lies in front of the first layer.
+        embeddings: what is in front of the first layer.
         cache: compute the outputs of layers that stay frozen for the whole run once; `off`: in every epoch.
     """
 
@@ -99,13 +98,13 @@ class FreezingConfig(Options):
 class AdapterConfig(Options):
     """Small matrices that train in place of the weights (PEFT). `options` are the method's own.
 
-    Freezing says where and when a model changes, the adapter says how: it goes into the layers that the freezing
+    Freezing decides where and when a model changes, the adapter how: it goes into the layers that the freezing
     policy trains, and their own weights stay as they are.
 
     Args:
         method: none, lora, …
-        save: what the folder `model` holds: the adapter beside its base model's name, the weights with the
-            adapter merged into them, or the merged ones with the adapter in the folder `adapter` beside it.
+        save: what the folder `model` holds: the adapter with its base model's name, the weights with the
+            adapter merged into them, or the merged ones with the adapter in the folder `adapter` next to it.
     """
 
     method: str

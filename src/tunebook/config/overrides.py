@@ -1,7 +1,7 @@
-"""Reads the arguments of the command as Hydra does, tells every mistake in them, and makes them plain.
+"""Reads the arguments of the command as Hydra does, reports every mistake in them, and makes them plain.
 
 A plain `key=value` is turned into Hydra's forced form `++key=value`, so that any key that the schema knows
-can be set without its standing in conf/; the schema, not Hydra, then says which keys there are.
+can be set although conf/ does not have it; the schema, not Hydra, decides which keys there are.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tunebook.errors import ConfigurationError, Problem, did_you_mean
 RECIPE = "recipe"
 
 REPLACED = {"dataset.labels"}
-"""Keys that take a list or a mapping; OmegaConf would merge a mapping into the list that stands there, and fails."""
+"""Keys that take a list or a mapping; OmegaConf would merge a mapping into the list that is there, and fails."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,14 @@ class Arguments:
         swept = [text for text in self.plain if is_swept(text)]
         if not swept:
             return self
-        kept = tuple(text for text in self.plain if text not in swept)
+        single = tuple(text for text in self.plain if text not in swept)
         message = "has several values: add --multirun (-m) to run each, or put a text with commas in quotes"
-        found = [Problem(text.lstrip("+"), message, COMMAND_LINE) for text in swept]
-        return replace(self, plain=kept, problems=(*self.problems, *found))
+        problems = [Problem(text.lstrip("+"), message, COMMAND_LINE) for text in swept]
+        return replace(self, plain=single, problems=(*self.problems, *problems))
 
 
 def read(arguments: list[str]) -> Arguments:
-    """Check the arguments of a command; what cannot be used is told in `problems`."""
+    """Check the arguments of a command; what cannot be used is in `problems`."""
     parser = OverridesParser.create()
     problems: list[Problem] = []
     plain, keys, recipe = [], [], None
@@ -62,9 +62,8 @@ def read(arguments: list[str]) -> Arguments:
         except HydraException:
             problems.append(Problem(argument, _unreadable(argument), COMMAND_LINE))
             continue
-        found = _problems(argument, override)
-        problems += found
-        if found:
+        if wrong := _problems(argument, override):
+            problems += wrong
             continue
         if _is_group(override):
             plain.append(argument)

@@ -1,4 +1,4 @@
-"""Where a key was said: on the command line, in which line of the recipe, or in which file under conf/."""
+"""Where a key is set: on the command line, in which line of the recipe, or in which file under conf/."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Places:
     """Looks up the place of a dotted key.
 
     Args:
-        said: keys set on the command line.
+        typed: keys set on the command line.
         recipe: the recipe's file, if there is one.
         choices: group -> option, as composed.
     """
 
-    said: tuple[str, ...] = ()
+    typed: tuple[str, ...] = ()
     recipe: Path | None = None
     choices: dict[str, str] | None = None
 
@@ -34,7 +34,7 @@ class Places:
         A problem may show the value with the key (`dataset.columns.text='review'`).
         """
         key = key.split("=")[0]
-        if any(key == said or key.startswith(f"{said}.") or said.startswith(f"{key}.") for said in self.said):
+        if any(key == one or key.startswith(f"{one}.") or one.startswith(f"{key}.") for one in self.typed):
             return COMMAND_LINE
         if self.recipe:
             line = line_of(self.recipe, key)

@@ -1,4 +1,4 @@
-"""Reads what a finished run says of its task and its data, so that another run can replay or score it.
+"""Reads what a finished run records of its task and its data, so that another run can replay or score it.
 
 Knows the run's folder (recipe.yaml, run.json, model/) and typed groups; nothing of torch, models or rows.
 """
@@ -19,15 +19,15 @@ from tunebook.config.schema import Config
 from tunebook.errors import ConfigurationError, Problem, did_you_mean
 
 GROUPS = ("task", "dataset", "cleaning", "augmentation", "loss", "hyperparameters")
-"""What another run needs of it; its model lies in the folder, and how it was trained no longer matters."""
+"""What another run needs of it; its model is in the folder, and how it was trained no longer matters."""
 
 
 @dataclass(frozen=True)
 class PreviousRun:
-    """A finished run, as its folder says.
+    """A finished run, as its folder records it.
 
     Args:
-        said: the folder, as the user wrote it.
+        folder: the folder, as the user wrote it.
         path: of the folder.
         config: its groups `GROUPS`; the others are None.
         fingerprints: of its rows, by split.
@@ -36,7 +36,7 @@ class PreviousRun:
         name: of the run.
     """
 
-    said: str
+    folder: str
     path: Path
     config: Config
     fingerprints: dict[str, str]
@@ -55,36 +55,36 @@ class PreviousRun:
         return f"{self.recipe}/{self.name}"
 
 
-def read(said: str, key: str) -> PreviousRun:
+def read(folder: str, key: str) -> PreviousRun:
     """The run in a folder.
 
     Args:
-        said: the folder, as the user wrote it.
+        folder: the folder, as the user wrote it.
         key: that names it, for messages.
 
     Raises:
         ConfigurationError: the folder is not one of a finished run, or its recipe cannot be used here.
     """
-    path = Path(said).expanduser()
-    if wrong := _not_a_run(path, said):
+    path = Path(folder).expanduser()
+    if wrong := _not_a_run(path, folder):
         raise ConfigurationError(Problem(key, wrong))
     record = json.loads((path / "run.json").read_text(encoding="utf-8"))
     if record.get("status") != "finished":
-        message = f"the run in {said} has not finished (it is {record.get('status')}); repeat its command, then this"
+        message = f"the run in {folder} has not finished (it is {record.get('status')}); repeat its command, then this"
         raise ConfigurationError(Problem(key, message))
     parts, problems = _groups(path / "recipe.yaml")
     if problems:
         place = shown(path / "recipe.yaml")
         raise ConfigurationError([Problem(key, f"{p.key} in its recipe {p.message}", place) for p in problems])
     cwd = Path(record.get("working_folder", "."))
-    said_of_run = record.get("configuration", {}).get("run", {})
+    run = record.get("configuration", {}).get("run", {})
     return PreviousRun(
-        said=said,
+        folder=folder,
         path=path,
         config=Config.model_construct(**parts),
         fingerprints=record.get("data", {}).get("fingerprints", {}),
         cwd=cwd if cwd.is_dir() else Path.cwd(),
-        recipe=said_of_run.get("recipe", path.parent.name),
+        recipe=run.get("recipe", path.parent.name),
         name=path.name,
     )
 
@@ -96,21 +96,21 @@ def named_in(config: Config) -> list[tuple[str, str]]:
     return found + ([("regularization.replay.run", replay.run)] if replay else [])
 
 
-def _not_a_run(path: Path, said: str) -> str:
+def _not_a_run(path: Path, folder: str) -> str:
     """What is wrong with a folder that is not a finished run's; empty if nothing is."""
     if not path.is_dir():
-        beside = _folders(path.parent) if path.parent.is_dir() else []
-        hint = did_you_mean(path.name, beside).replace("allowed:", f"{path.parent} has:")
-        return f"there is no folder {said}" + (f"; {hint}" if beside else "")
+        near = _folders(path.parent) if path.parent.is_dir() else []
+        hint = did_you_mean(path.name, near).replace("allowed:", f"{path.parent} has:")
+        return f"there is no folder {folder}" + (f"; {hint}" if near else "")
     if (path / "config.json").is_file() and (path.parent / "recipe.yaml").is_file():
-        return f"{said} is the model of a run; name the run's own folder, {path.parent}"
+        return f"{folder} is the model of a run; name the run's own folder, {path.parent}"
     lacking = [name for name in ("run.json", "recipe.yaml", "model") if not (path / name).exists()]
     if "run.json" in lacking:
         runs = [name for name in _folders(path) if (path / name / "run.json").is_file()]
         inside = f"; it holds runs: {', '.join(runs[:8])}" if runs else ""
-        return f"{said} is not the folder of a finished run, which holds run.json, recipe.yaml and model{inside}"
+        return f"{folder} is not the folder of a finished run, which holds run.json, recipe.yaml and model{inside}"
     if lacking and json.loads((path / "run.json").read_text(encoding="utf-8")).get("status") == "finished":
-        return f"{said} lacks {' and '.join(lacking)}, which a finished run has"
+        return f"{folder} lacks {' and '.join(lacking)}, which a finished run has"
     return ""
 
 
@@ -119,7 +119,7 @@ def _folders(path: Path) -> list[str]:
 
 
 def _groups(recipe: Path) -> tuple[dict[str, Any], list[Problem]]:
-    """The typed groups of a frozen recipe, which spells every setting out, and what is wrong with them."""
+    """The typed groups of a frozen recipe, which has every setting, and what is wrong with them."""
     try:
         content = yaml.safe_load(recipe.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -43,12 +43,12 @@ def header(path: Path) -> Header:
         text = line.lstrip("#").strip()
         if not text.startswith(("@", "yaml-language-server")):
             lines.append(text)
-    whole = "\n".join(lines).strip()
-    return Header(purpose=whole.split("\n\n")[0].replace("\n", " ").split(". ")[0].rstrip("."), text=whole)
+    text = "\n".join(lines).strip()
+    return Header(purpose=text.split("\n\n")[0].replace("\n", " ").split(". ")[0].rstrip("."), text=text)
 
 
 def problems(path: Path) -> list[Problem]:
-    """Everything that makes a recipe file unfit to be composed."""
+    """Everything for which a recipe file cannot be composed."""
     place = shown(path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -63,14 +63,14 @@ def problems(path: Path) -> list[Problem]:
         mark = getattr(error, "problem_mark", None)
         where = f"{place}:{mark.line + 1}" if mark else place
         return [Problem("recipe", f"is not YAML: {getattr(error, 'problem', error)}", where)]
-    found = _package_problems(text, place)
+    problems = _package_problems(text, place)
     if content is None and not text.strip():
         return [Problem("recipe", f"is empty: it should begin with '{PACKAGE_LINE}' and set what differs", place)]
     if content is None:
-        return [*found, Problem("recipe", "sets nothing: it should set what differs from the defaults", place)]
+        return [*problems, Problem("recipe", "sets nothing: it should set what differs from the defaults", place)]
     if not isinstance(content, dict):
-        return [*found, Problem("recipe", "should be a mapping of groups, such as `model:` …", place)]
-    return [*found, *_repeated(node, place), *_forbidden(node, place), *_defaults(node, place)]
+        return [*problems, Problem("recipe", "should be a mapping of groups, such as `model:` …", place)]
+    return [*problems, *_repeated(node, place), *_forbidden(node, place), *_defaults(node, place)]
 
 
 def _package_problems(text: str, place: str) -> list[Problem]:
@@ -88,36 +88,36 @@ def _package_problems(text: str, place: str) -> list[Problem]:
 
 def _repeated(node: Any, place: str) -> list[Problem]:
     # PyYAML keeps the last of two equal keys without a word.
-    found, seen = [], set()
+    problems, seen = [], set()
     for path, _, line in _walk(node):
         if path in seen:
-            found.append(Problem(path, "stands twice; keep one", f"{place}:{line}"))
+            problems.append(Problem(path, "is set twice; keep one", f"{place}:{line}"))
         seen.add(path)
-    return found
+    return problems
 
 
 def _forbidden(node: Any, place: str) -> list[Problem]:
-    found = []
+    problems = []
     for path, value, line in _walk(node):
         where = f"{place}:{line}"
         key = path.rsplit(".", 1)[-1]
         if key == "_target_":
             reason = "a recipe is data and never names code to run; take the line out"
-            found.append(Problem(path, reason + " (own tasks and metrics come from an installed plugin)", where))
+            problems.append(Problem(path, reason + " (own tasks and metrics come from an installed plugin)", where))
         if key == "trust_remote_code":
             reason = "running a recipe never executes code from elsewhere; take the line out"
-            found.append(Problem(path, reason, where))
+            problems.append(Problem(path, reason, where))
         if path == "run.overwrite" and str(value.value).lower() != "false":
-            found.append(Problem(path, "deletes a run: give it on the command line, where it is needed once", where))
+            problems.append(Problem(path, "deletes a run: give it on the command line, where it is needed once", where))
         if path == "hydra":
-            found.append(Problem(path, "a recipe cannot configure Hydra itself; take the block out", where))
+            problems.append(Problem(path, "a recipe cannot configure Hydra itself; take the block out", where))
         if isinstance(value, yaml.ScalarNode) and (match := _RESOLVER.search(value.value)):
             # A stranger's recipe could so read environment variables, tokens among them, and send them on.
             reason = (
                 f"{match[0]}…}} would look something up on this machine: write the value, or give it as an override"
             )
-            found.append(Problem(path, reason, where))
-    return found
+            problems.append(Problem(path, reason, where))
+    return problems
 
 
 def _defaults(node: Any, place: str) -> list[Problem]:
@@ -127,7 +127,7 @@ def _defaults(node: Any, place: str) -> list[Problem]:
     where = f"{place}:{line}"
     if not isinstance(defaults, yaml.SequenceNode):
         return [Problem("defaults", "should be a list of lines such as `- override /model: bert_base`", where)]
-    found = []
+    problems = []
     for entry in defaults.value:
         where = f"{place}:{entry.start_mark.line + 1}"
         if isinstance(entry, yaml.ScalarNode):
@@ -140,8 +140,8 @@ def _defaults(node: Any, place: str) -> list[Problem]:
         else:
             key, message = "defaults", "each line names one group: `- override /model: bert_base`"
         if message:
-            found.append(Problem(f"defaults: {key}" if key != "defaults" else key, message, where))
-    return found
+            problems.append(Problem(f"defaults: {key}" if key != "defaults" else key, message, where))
+    return problems
 
 
 def _base_problem(name: str) -> str:
@@ -150,7 +150,7 @@ def _base_problem(name: str) -> str:
         return ""
     if name.split()[-1:] and name.split()[-1].lstrip("/").startswith("hydra"):
         return "a recipe cannot configure Hydra itself; take the line out"
-    return "a recipe stands alone: it overrides groups (`- override /model: bert_base`) and no other recipe"
+    return "a recipe is complete by itself: it overrides groups (`- override /model: bert_base`) and no other recipe"
 
 
 def _override_problem(name: str, option: Any) -> str:

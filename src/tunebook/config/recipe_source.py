@@ -29,9 +29,8 @@ class RecipeSource(ConfigSource):
 
     def load_config(self, config_path: str) -> ConfigResult:
         path = folders.find_recipe(_name(config_path))
-        found = recipe_file.problems(path)
-        if found:
-            raise ConfigurationError(found, "this recipe")
+        if problems := recipe_file.problems(path):
+            raise ConfigurationError(problems, "this recipe")
         text = path.read_text(encoding="utf-8")
         return ConfigResult(
             config=OmegaConf.create(text),
@@ -65,9 +64,9 @@ class RecipeSource(ConfigSource):
             return [GROUP] if results_filter in {None, ObjectType.GROUP} else []
         prefix = "" if config_path == GROUP else f"{_name(config_path)}/"
         below = [name.removeprefix(prefix) for name in folders.recipe_names() if name.startswith(prefix)]
-        found = [name for name in below if "/" not in name and results_filter in {None, ObjectType.CONFIG}]
-        found += [name.split("/")[0] for name in below if "/" in name and results_filter in {None, ObjectType.GROUP}]
-        return sorted(set(found))
+        names = [name for name in below if "/" not in name and results_filter in {None, ObjectType.CONFIG}]
+        names += [name.split("/")[0] for name in below if "/" in name and results_filter in {None, ObjectType.GROUP}]
+        return sorted(set(names))
 
 
 class RecipeSearchPath(SearchPathPlugin):

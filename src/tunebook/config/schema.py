@@ -1,4 +1,4 @@
-"""The typed form of a configuration: what each group may say. Knows pydantic and the registry, not Hydra."""
+"""The typed form of a configuration: what each group may hold. Knows pydantic and the registry, not Hydra."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class LossConfig(Options):
 
 
 class RunConfig(Options):
-    """Where the run lies.
+    """Where the run is.
 
     Args:
         name: of the run directory; default: seed and a short hash of the configuration.
@@ -204,7 +204,7 @@ def model_of(group: str) -> type[Options]:
 
 
 class Config(Options):
-    """A whole, checked configuration."""
+    """A complete, checked configuration."""
 
     task: TaskConfig
     model: ModelConfig
@@ -223,6 +223,6 @@ class Config(Options):
 
     def training_arguments(self) -> dict[str, Any]:
         """The fields of `TrainingArguments` that the recipe sets, without Tunebook's own."""
-        said = self.hyperparameters.model_dump(exclude_none=True, exclude_unset=True)
-        said |= self.runtime.model_dump(exclude_none=True, exclude_unset=True)
-        return {name: value for name, value in said.items() if name in training_fields()}
+        given = self.hyperparameters.model_dump(exclude_none=True, exclude_unset=True)
+        given |= self.runtime.model_dump(exclude_none=True, exclude_unset=True)
+        return {name: value for name, value in given.items() if name in training_fields()}

@@ -117,7 +117,7 @@ RENAMED: dict[str, str] = {
     "no_cuda": "renamed in transformers 5: use runtime.use_cpu",
     "tokenizer": "renamed in transformers 5; the model group loads the tokenizer",
     "overwrite_output_dir": "gone in transformers 5: use run.overwrite=true",
-    "logging_dir": "gone in transformers 5: everything lies in the run directory",
+    "logging_dir": "gone in transformers 5: everything is in the run directory",
     "save_safetensors": "gone in transformers 5: weights are always saved as safetensors",
     "per_gpu_train_batch_size": "gone: use hyperparameters.per_device_train_batch_size",
     "per_gpu_eval_batch_size": "gone: use runtime.per_device_eval_batch_size",
@@ -133,7 +133,7 @@ RENAMED: dict[str, str] = {
     "split_batches": "gone in transformers 5: use hyperparameters.effective_batch_size",
     "include_tokens_per_second": "gone in transformers 5: use runtime.include_num_input_tokens_seen",
     "include_inputs_for_metrics": "gone in transformers 5; the task decides what metrics see",
-    "use_mps_device": "gone in transformers 5: the device is found by itself",
+    "use_mps_device": "gone in transformers 5: the device is chosen by itself",
     "past_index": "gone in transformers 5",
 }
 
@@ -171,7 +171,7 @@ def group_of(name: str) -> str | None:
 
 
 def transformers_folder() -> Path:
-    """Where the installed transformers lies.
+    """Where the installed transformers is.
 
     Raises:
         ModuleNotFoundError: it is not installed.
@@ -184,12 +184,12 @@ def transformers_folder() -> Path:
 
 def _enums(source: Path) -> dict[str, tuple[str, ...]]:
     """String enums of a module: class name -> values."""
-    found = {}
+    enums = {}
     for node in ast.parse(source.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ClassDef) and any("Enum" in ast.unparse(base) for base in node.bases):
             values = [n.value for n in node.body if isinstance(n, ast.Assign)]
-            found[node.name] = tuple(str(v.value) for v in values if isinstance(v, ast.Constant))
-    return found
+            enums[node.name] = tuple(str(v.value) for v in values if isinstance(v, ast.Constant))
+    return enums
 
 
 def _field_type(annotation: ast.expr, enums: dict[str, tuple[str, ...]]) -> Any:

@@ -1,4 +1,4 @@
-"""What a user should know of settings of training that overlap, though they can be run. Knows the configuration alone."""
+"""What a user should know of settings that overlap, though they can be run. Knows the configuration alone."""
 
 from __future__ import annotations
 
