@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 TARGET = 1.2
 ROOT = Path(__file__).parents[1]
@@ -55,7 +56,7 @@ def _status(name: str) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
 
-def measure(folder: Path) -> dict[str, float]:
+def measure(folder: Path) -> dict[str, Any]:
     """Prepare the rows in a folder; peaks in KiB and seconds of CPU."""
     import logging
 
@@ -92,7 +93,7 @@ def measure(folder: Path) -> dict[str, float]:
     }
 
 
-def _arguments() -> tuple:
+def _arguments() -> tuple[Any, ...]:
     return ({"text": True, "label": True},)
 
 

@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 from tunebook.config.data_groups import AUXILIARY
 from tunebook.data import chunks
 from tunebook.data.columns import ROW
+from tunebook.data.reading.storage import scratch_array
 
 logger = logging.getLogger("tunebook")
 
@@ -45,22 +46,24 @@ def inputs(split: Dataset, targets: Collection[str]) -> np.ndarray:
                 parts = [part for frame, value in zip(frames, row, strict=True) for part in (frame, _sized(value))]
                 yield hashlib.sha256(b"".join(parts)).digest()
 
+    found = scratch_array((len(split), 32), np.dtype(np.uint8))
     if not roles:
-        return _stacked([hashlib.sha256().digest()] * len(split))
-    return np.concatenate([_stacked(part) for part in _batched(digests(), chunks.ROWS)] or [_stacked([])])
+        found[:] = _stacked([hashlib.sha256().digest()])
+        return found
+    for first, part in enumerate(_batched(digests(), chunks.ROWS)):
+        found[first * chunks.ROWS : (first + 1) * chunks.ROWS] = _stacked(part)
+    return found
 
 
 def targets_of(split: Dataset, targets: Collection[str]) -> np.ndarray:
-    """Each row's targets in a form that can be compared, (rows, 2), uint64; all 0 where there are none.
+    """Each row's targets in a form that can be compared, (rows, 1 or 2), uint64; all 0 where there are none.
 
     Equal within a split only, as classes count by their ids.
     """
     roles = sorted(set(targets) & set(split.column_names))
-    found = np.zeros((len(split), 2), dtype=np.uint64)
     if len(roles) == 1 and isinstance(split.features[roles[0]], ClassLabel):
-        found[:, 0] = chunks.column(split, roles[0]).astype(np.int64).view(np.uint64)
-        return found
-    first = 0
+        return chunks.column(split, roles[0]).astype(np.int64).view(np.uint64)[:, None]
+    found, first = np.zeros((len(split), 2), dtype=np.uint64), 0
     for columns in _columns(split, roles) if roles else ():
         rows = [hashlib.sha256(_canonical(list(row))).digest()[:16] for row in zip(*columns, strict=True)]
         found[first : first + len(rows)] = np.frombuffer(b"".join(rows), dtype=np.uint64).reshape(-1, 2)
@@ -73,21 +76,22 @@ def keys_of(digests: np.ndarray) -> np.ndarray:
     return digests.view(np.uint64)[:, :2]
 
 
-def first_equal(keys: np.ndarray) -> np.ndarray:
+def first_equal(*keys: np.ndarray) -> np.ndarray:
     """The position of the first row with the same key, (rows,), int64; its own where it is the first.
 
     Args:
-        keys: (rows, columns), uint64.
+        keys: each (rows, columns), uint64; a row's key is all of its columns.
     """
-    order = np.lexsort(keys.T[::-1])  # stable, so the first of equal rows comes first
-    new = np.ones(len(keys), dtype=bool)
+    columns = [column for part in keys for column in part.T]
+    order = np.lexsort(columns[::-1])  # stable, so the first of equal rows comes first
+    new = np.ones(len(order), dtype=bool)
     new[1:] = False
-    for column in keys.T:
+    for column in columns:
         ordered = column[order]
         new[1:] |= ordered[1:] != ordered[:-1]
     begins = np.flatnonzero(new)
-    first = np.empty(len(keys), dtype=np.int64)
-    first[order] = np.repeat(order[begins], np.diff(begins, append=len(keys)))
+    first = np.empty(len(order), dtype=np.int64)
+    first[order] = np.repeat(order[begins], np.diff(begins, append=len(order)))
     return first
 
 
@@ -119,7 +123,7 @@ def of(split: Dataset, digests: np.ndarray, targets: Collection[str], names: Seq
             for value in row[len(roles) :]:
                 total.update(_framed(repr(value).encode()))
     if not (roles or others):
-        total.update(digests)
+        total.update(digests.tobytes())
     return total.hexdigest()
 
 

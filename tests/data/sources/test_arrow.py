@@ -96,7 +96,7 @@ def test_folders_without_their_papers(saved, name):
     [
         ({}, "give either dataset.path or dataset.train"),
         ({"path": "mine", "train": "mine/train"}, "give either dataset.path or dataset.train"),
-        ({"test": "mine/dev"}, "must be given beside"),
+        ({"test": "mine/dev"}, "must be given with"),
         ({"path": "mien"}, "did you mean mine?"),
         ({"path": "mine", "splits": {"train": "trian"}}, "mine has no split 'trian'; did you mean train?"),
         ({"path": "mine", "splits": {"dev": "dev"}}, "unknown split; allowed: test, train, validation"),
@@ -119,7 +119,7 @@ def test_missing_folders_are_missing_files(saved):
 def test_no_split_of_our_names(saved):
     shutil.rmtree(saved / "train")
     (saved / "dataset_dict.json").write_text(json.dumps({"splits": ["dev"]}))
-    assert "must be said; mine has: dev" in refusal(saved, path="mine")
+    assert "must be given; mine has: dev" in refusal(saved, path="mine")
 
 
 def test_no_rows(saved):

@@ -119,7 +119,7 @@ def test_splits_by_their_own_names(monkeypatch):
     monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: DatasetDict(train=part, extra=part, test=part))
     assert list(load(path="a/b")) == ["train", "test"]
     monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: DatasetDict(all=part))
-    with pytest.raises(DataError, match="must be said; a/b has: all"):
+    with pytest.raises(DataError, match="must be given; a/b has: all"):
         load(path="a/b")
 
 

@@ -36,7 +36,7 @@ def apply_policies(splits: DatasetDict, cleaning: CleaningConfig, contents: Cont
 
 def _duplicates(splits: DatasetDict, name: str, contents: Contents) -> AffectedRows:
     split = splits[name]
-    first = first_equal(np.hstack([contents.keys(name, split), targets_of(split, contents.targets)]))
+    first = first_equal(contents.keys(name, split), targets_of(split, contents.targets))
     positions = np.flatnonzero(first != np.arange(len(first)))
     words = f"{_verb('repeat', positions)} an earlier one"
     return AffectedRows(name, positions, "duplicates", words, partners_of(split, name, first[positions]))
@@ -47,7 +47,7 @@ def _conflicts(splits: DatasetDict, name: str, contents: Contents) -> AffectedRo
     keys = contents.keys(name, split)
     first = first_equal(keys)
     # The first row with the same input and target is the first one with the input, unless their targets differ.
-    differs = first_equal(np.hstack([keys, targets_of(split, contents.targets)])) != first
+    differs = first_equal(keys, targets_of(split, contents.targets)) != first
     other = np.full(len(first), -1)
     against = np.flatnonzero(differs)[::-1]
     other[first[against]] = against  # of several, the last one written counts: the earliest row

@@ -51,19 +51,19 @@ def find_files(key: str, said: str | Sequence[str], cwd: Path) -> tuple[list[Pat
     return files, problems
 
 
-def format_of(key: str, file: Path, said: str) -> tuple[str, list[Problem]]:
-    """The format of a file by its ending, unless one is said."""
-    if said != "auto":
-        return said, []
+def format_of(key: str, file: Path, stated_format: str) -> tuple[str, list[Problem]]:
+    """The format of a file by its ending, unless one is stated."""
+    if stated_format != "auto":
+        return stated_format, []
     known = ENDINGS.get(file.suffix.lower())
     if known:
         return known, []
     ending = f"ending {file.suffix!r}" if file.suffix else "a name without an ending"
     allowed = ", ".join(ENDINGS)
     stated = "say dataset.format=csv, tsv, json or parquet"
-    mend = OTHERS.get(file.suffix.lower())
-    mend = f"{mend}, or {stated} if the ending is wrong" if mend else stated
-    message = f"{file.name} has {ending}; known are {allowed}. {mend[0].upper()}{mend[1:]}"
+    fix = OTHERS.get(file.suffix.lower())
+    fix = f"{fix}, or {stated} if the ending is wrong" if fix else stated
+    message = f"{file.name} has {ending}; known are {allowed}. {fix[0].upper()}{fix[1:]}"
     return "", [Problem(key, message)]
 
 
@@ -79,7 +79,7 @@ def missing(key: str, path: Path) -> Problem:
             return Problem(key, f"{path.name}: there is no folder {parent}")
         names = [entry.name for entry in parent.iterdir() if not entry.name.startswith(".")]
     except OSError as error:
-        return Problem(key, f"{path.name[:80]} cannot be looked at: {error.strerror}")
+        return Problem(key, f"{path.name[:80]} cannot be opened: {error.strerror}")
     hint = did_you_mean(path.name, names) if names else "the folder is empty"
     hint = hint.replace("allowed:", "it has:")
     return Problem(key, f"there is no {path.name} in {parent}; {hint}")

@@ -13,7 +13,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tunebook.data.reading.paths import END_OF_STREAM, ends_with
 from tunebook.errors import DataError, Problem
@@ -134,7 +134,8 @@ def _write(file: Path, scratch: Path, chunks: Iterable[pyarrow.Table], change: C
     import pyarrow
 
     parts: list[Path] = []
-    schema, writer = None, None
+    schema: Any = None
+    writer: Any = None
     with contextlib.ExitStack() as opened:
         for chunk in chunks:
             common = chunk.schema if schema is None else _common(schema, chunk.schema)

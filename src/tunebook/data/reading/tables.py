@@ -45,7 +45,7 @@ class TextColumns:
 def _typed(table: pyarrow.Table, kinds: dict[str, type | None]) -> pyarrow.Table:
     import pyarrow
 
-    types = {int: pyarrow.int64(), float: pyarrow.float64(), None: pyarrow.null()}
+    types: dict[type | None, Any] = {int: pyarrow.int64(), float: pyarrow.float64(), None: pyarrow.null()}
     for name, kind in kinds.items():
         cells = numbers(table.column(name).to_pylist(), kind) if kind else [None] * len(table)
         at = table.column_names.index(name)

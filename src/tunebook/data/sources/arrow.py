@@ -7,15 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunebook.data.columns import absent
-from tunebook.data.reading.paths import is_file, is_folder, missing
+from tunebook.data.reading.paths import END_OF_STREAM, ends_with, is_file, is_folder, missing
 from tunebook.data.sources.base import SPLITS, LoadContext, SourceOptions
 from tunebook.errors import DataError, DataFileMissing, Problem, did_you_mean
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
-
-END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
-"""The last bytes of a whole Arrow stream. Without them it may end behind any batch, and nobody would notice."""
 
 
 class Options(SourceOptions):
@@ -93,7 +90,7 @@ def _folders(options: Options, context: LoadContext) -> tuple[dict[str, Path], l
     if bool(said) == bool(options.path):
         return {}, [Problem("dataset.path", "give either dataset.path or dataset.train (and validation, test)")]
     if said and "train" not in said:
-        return {}, [Problem("dataset.train", "must be given beside dataset.validation and dataset.test")]
+        return {}, [Problem("dataset.train", "must be given with dataset.validation and dataset.test")]
     if said and options.splits:
         return {}, [Problem("dataset.splits", "names splits of dataset.path; with dataset.train take it out")]
     if said:
@@ -120,7 +117,7 @@ def _splits_in(root: Path, options: Options) -> tuple[dict[str, Path], list[Prob
     ]
     names = options.splits or {split: split for split in SPLITS if split in there}
     if not names:
-        problems.append(Problem("dataset.splits", f"must be said; {root.name} has: {', '.join(there)}"))
+        problems.append(Problem("dataset.splits", f"must be given; {root.name} has: {', '.join(there)}"))
     problems += [
         Problem(f"dataset.splits.{ours}", f"{root.name} has no split {theirs!r}; {did_you_mean(theirs, there)}")
         for ours, theirs in names.items()
@@ -158,17 +155,15 @@ def _check_whole(folder: Path) -> None:
         file = folder / name
         if not is_file(file):
             problems.append(Problem(f"{folder.name}/{name}", f"is missing; state.json names {len(names)} files"))
-        elif _ending(file) != END:
+        elif not _is_whole(file):
             problems.append(Problem(f"{folder.name}/{name}", "is cut short: the end of an Arrow stream is missing"))
     if problems:
         raise DataError(problems)
 
 
-def _ending(file: Path) -> bytes:
+def _is_whole(file: Path) -> bool:
     try:
-        with file.open("rb") as stream:
-            stream.seek(max(0, file.stat().st_size - len(END)))
-            return stream.read()
+        return ends_with(file, END_OF_STREAM)
     except OSError as error:
         raise DataError(Problem(f"{file.parent.name}/{file.name}", f"cannot be read: {error.strerror}")) from None
 

@@ -1,4 +1,4 @@
-"""What every source shares: the base of its options and what it is told beside them. Knows no one source.
+"""What every source shares: the base of its options and what it is given with them. Knows no one source.
 
 A source file `tunebook/data/sources/NAME.py` holds `Options` and `load(options, context) -> DatasetDict`. It may
 also hold `preflight(options, context) -> list[Problem]`, which is cheap and imports neither torch nor datasets,
@@ -21,11 +21,11 @@ class SourceOptions(Options):
 
 @dataclass(frozen=True)
 class LoadContext:
-    """What a source is told beside its options.
+    """What a source is given with its options.
 
     Args:
         roles: role (text, label, …) to the source's column, as the recipe says or by the role's own name; to several
-            where the label stands in one column each.
+            where the labels are in one column each.
         required: the roles that must be there.
         cwd: the folder that relative paths start from.
     """

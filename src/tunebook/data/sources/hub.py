@@ -72,7 +72,7 @@ def load(options: Options, context: LoadContext) -> DatasetDict:
         if theirs not in found
     ]
     if not names:
-        missing = [Problem("dataset.splits", f"must be said; {options.path} has: {', '.join(found)}")]
+        missing = [Problem("dataset.splits", f"must be given; {options.path} has: {', '.join(found)}")]
     if missing:
         raise DataError(missing)
     splits: dict[str, Dataset] = {ours: found[theirs] for ours, theirs in names.items()}

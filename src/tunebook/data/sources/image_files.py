@@ -191,12 +191,11 @@ def _byte_problems(split: Dataset, column: str, where: str) -> list[Problem]:
     with _progress(split) as bar:
         for first, images in chunks.values(split, column, chunks.FILE_ROWS):
             for row, image in enumerate(images, start=first):
-                held = (
-                    image if image is None or isinstance(image, bytes) else image["bytes"] or Path(image["path"] or "")
-                )
-                if held is not None and (why := _not_readable(held)):
-                    name = "image" if isinstance(image, bytes) else image["path"] or "image"
-                    wrong.append((row, name, why))
+                if image is None:
+                    continue
+                content, path = (image, None) if isinstance(image, bytes) else (image["bytes"], image["path"])
+                if why := _not_readable(Path(path or "") if content is None else content):
+                    wrong.append((row, path or "image", why))
             bar.update(len(images))
     return _problems(wrong, len(split), where)
 

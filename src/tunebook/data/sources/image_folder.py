@@ -1,4 +1,8 @@
-"""Images in folders, one folder a class. Knows files and PIL; the rest of Tunebook sees a table of images."""
+"""Images in folders, one folder a class. Knows files and PIL; the rest of Tunebook sees a table of images.
+
+Folders are listed here, as `load_dataset("imagefolder")` takes images at any depth and leaves labels out without a
+word where images are at two depths or in one class only.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +82,7 @@ def load(options: Options, context: LoadContext) -> DatasetDict:
     if problems:
         raise (DataFileMissing if gone else DataError)(problems)
     named = {split: _classes(folder) for split, folder in folders.items()}
-    _tell_left_out(list(folders.values()))
+    _log_left_out(list(folders.values()))
     _check_images([file for classes in named.values() for files in classes.values() for file in files])
     features = Features({"image": Image(), "label": Value("string")})
     splits = {}
@@ -94,7 +98,7 @@ def _folders(options: Options, context: LoadContext) -> tuple[dict[str, Path], l
     if bool(said) == bool(options.path):
         return {}, [Problem("dataset.path", "give either dataset.path or dataset.train (and validation, test)")]
     if said and "train" not in said:
-        return {}, [Problem("dataset.train", "must be given beside dataset.validation and dataset.test")]
+        return {}, [Problem("dataset.train", "must be given with dataset.validation and dataset.test")]
     if said:
         folders = {split: context.cwd / Path(name).expanduser() for split, name in said.items()}
         return folders, [
@@ -108,7 +112,7 @@ def _folders(options: Options, context: LoadContext) -> tuple[dict[str, Path], l
 
 
 def _closed(folder: Path) -> list[Problem]:
-    """Folders that may not be looked into, at any depth: what is in them would be left out without a word."""
+    """Folders that may not be opened, at any depth: what is in them would be left out without a word."""
     found: list[OSError] = []
     for _ in os.walk(folder, onerror=found.append):
         pass
@@ -151,7 +155,7 @@ def _layout_problems(folder: Path, classes: dict[str, list[Path]], nested: bool)
     if not folder.is_dir():
         return []
     if not classes:
-        return [Problem(str(folder), "has no class folders; images lie in one folder a class")]
+        return [Problem(str(folder), "has no class folders; images belong in one folder a class")]
     empty = [name for name, files in classes.items() if not files]
     loose = sum(_is_image(file) for file in folder.iterdir())
     deep = [file for files in classes.values() for file in files if file.parent.parent != folder]
@@ -171,8 +175,8 @@ def _layout_problems(folder: Path, classes: dict[str, list[Path]], nested: bool)
     return problems
 
 
-def _tell_left_out(folders: list[Path]) -> None:
-    """Files in class folders that are no images by their ending are no rows, which should not go unsaid."""
+def _log_left_out(folders: list[Path]) -> None:
+    """Files in class folders that are no images by their ending are no rows, which is logged."""
     others = Counter(
         file.suffix.lower() or "no ending"
         for folder in folders
