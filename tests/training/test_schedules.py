@@ -14,6 +14,7 @@ from tunebook.config.schema import Scheduler
 from tunebook.errors import ConfigurationError
 from tunebook.models.policies.base import Phase
 from tunebook.training.phase_schedule import PhaseSchedule, TimedPhase
+from tunebook.training.schedule_options import BY_METRIC
 from tunebook.training.schedules import ScheduledLR, ScheduleSettings, lr_schedule_of, one_cycle, slanted_triangular
 
 BASE = 1e-3
