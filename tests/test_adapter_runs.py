@@ -146,7 +146,7 @@ def test_a_checkpoint_without_a_weight_of_the_adapter_is_no_start(overrides, tmp
     held.pop(next(name for name in held if "lora_A" in name))
     save_file(held, folder / LORA)
     monkeypatch.setattr(checkpoints, "problems", lambda folder: [])
-    with pytest.raises(RunDirectoryError, match="lacks, or has beyond this adapter: .*lora_A"):
+    with pytest.raises(RunDirectoryError, match="does not fit this adapter: .*lora_A"):
         go(tmp_path, *overrides, "adapter=lora")
 
 

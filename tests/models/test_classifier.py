@@ -359,10 +359,10 @@ def test_without_tunebook_it_loads_with_its_own_code_or_not_at_all(saved, tmp_pa
 @pytest.mark.parametrize(
     ("family", "pooling", "said"),
     [
-        ("vit", "last", "vit has no last token that speaks for the whole image; use first or mean or max"),
-        ("resnet", "first", "resnet has no first token that speaks for the whole image; use mean or max"),
+        ("vit", "last", "vit has no last token that represents the whole image; use first or mean or max"),
+        ("resnet", "first", "resnet has no first token that represents the whole image; use mean or max"),
         ("resnet", "last", "use mean or max"),
-        ("gpt2", "first", "gpt2 has no first token that speaks for the whole text; use mean or max or last"),
+        ("gpt2", "first", "gpt2 has no first token that represents the whole text; use mean or max or last"),
     ],
 )
 def test_a_pooling_that_the_architecture_has_nothing_for(saved, family, pooling, said):

@@ -53,12 +53,12 @@ def test_a_typo_is_told_with_what_there_is(saved):
     told = refused(saved, "bert", dropout={"hiden_dropout_prob": 0.2})["model.dropout.hiden_dropout_prob"]
     assert "did you mean hidden_dropout_prob?" in told
     assert "It has attention_probs_dropout_prob=0.1, classifier_dropout=null, hidden_dropout_prob=0.1" in told
-    assert "null: as its other shares say" in told
+    assert "null: the value of another rate" in told
 
 
 def test_a_setting_that_is_no_share_is_not_changed(saved):
     assert (
-        "that is no dropout share" in refused(saved, "bert", dropout={"hidden_size": 0.5})["model.dropout.hidden_size"]
+        "that is no dropout rate" in refused(saved, "bert", dropout={"hidden_size": 0.5})["model.dropout.hidden_size"]
     )
 
 
@@ -67,7 +67,7 @@ def test_a_setting_that_is_no_share_is_not_changed(saved):
 )
 def test_a_share_for_another_task_would_do_nothing(saved, family, name):
     told = refused(saved, family, dropout={name: 0.2})[f"model.dropout.{name}"]
-    assert "no part of this model takes this share" in told or "has no such dropout" in told
+    assert "no part of this model uses this rate" in told or "has no such dropout" in told
 
 
 def test_an_architecture_without_dropout_says_so(saved):

@@ -41,8 +41,8 @@ class BackboneClassifierConfig(PreTrainedConfig):
         special_tokens: how many first tokens are for no patch of the image (class token, registers).
         head_widths: of the hidden layers, from the backbone on; none: one linear layer.
         head_dropout: share, before every linear layer.
-        activation: after every hidden layer, by transformers' names.
-        kwargs: of `PreTrainedConfig` (labels, problem_type).
+        kwargs: `activation` after every hidden layer, by transformers' names, default `gelu`; and what
+            `PreTrainedConfig` takes (labels, problem_type).
     """
 
     model_type = "tunebook_classifier"
@@ -57,7 +57,6 @@ class BackboneClassifierConfig(PreTrainedConfig):
         special_tokens: int = 0,
         head_widths: list[int] | tuple[int, ...] = (),
         head_dropout: float = 0.0,
-        activation: str = "gelu",
         **kwargs: Any,
     ) -> None:
         backbone = kwargs.pop("trunk", backbone)  # its name in models that earlier versions saved
@@ -69,7 +68,7 @@ class BackboneClassifierConfig(PreTrainedConfig):
         self.special_tokens = special_tokens
         self.head_widths = list(head_widths)
         self.head_dropout = head_dropout
-        self.activation = activation
+        self.activation = kwargs.pop("activation", "gelu")
         super().__init__(**kwargs)
 
     def __getattr__(self, name: str) -> Any:
