@@ -40,17 +40,14 @@ def tags_of_spans(spans: Sequence[Span], offsets: Any, policy: str = "widen") ->
     misaligned = []
     taken = -1
     for span in spans:
-        touched = [
-            at
-            for at, (start, end) in enumerate(offsets)
-            if max(start, span["start"]) < min(end, span["end"]) and at > taken
-        ]
+        touched = [at for at, (start, end) in enumerate(offsets) if max(start, span["start"]) < min(end, span["end"])]
         exact = touched and offsets[touched[0]][0] >= span["start"] and offsets[touched[-1]][1] <= span["end"]
         if not exact:
             misaligned.append(span)
-        if touched and (exact or policy == "widen"):
-            tags[touched[0] : touched[-1] + 1] = [f"B-{span['label']}"] + [f"I-{span['label']}"] * (len(touched) - 1)
-            taken = touched[-1]
+        own = [at for at in touched if at > taken]
+        if own and (exact or policy == "widen"):
+            tags[own[0] : own[-1] + 1] = [f"B-{span['label']}"] + [f"I-{span['label']}"] * (len(own) - 1)
+            taken = own[-1]
     return tags, misaligned
 
 

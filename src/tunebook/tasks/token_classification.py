@@ -105,9 +105,8 @@ class Task:
             message = "has a slow tokenizer, which cannot say which token is of which word; take another model"
             raise ModelError(Problem("model.name_or_path", message))
         processor.padding_side = "right"
-        before = getattr(processor.backend_tokenizer, "pre_tokenizer", None)
-        if self.options.form == "words" and hasattr(before, "add_prefix_space"):
-            before.add_prefix_space = processor.add_prefix_space = True
+        if self.options.form == "words":
+            _blank_before_words(processor)
         return processor
 
     def encode(self, rows: dict[str, list[Any]], processor: Any, model: Any, targets: Targets) -> dict[str, list[Any]]:
@@ -300,6 +299,13 @@ class Task:
             return whole, predicted, None
         policy = "drop" if self.options.misaligned == "drop" else "widen"
         return whole, predicted, _entities.tags_of_spans(reference["spans"], whole[:, 1:3], policy)[0]
+
+
+def _blank_before_words(processor: Any) -> None:
+    """A tokenizer of bytes (RoBERTa's) knows the words of a list as words only with a blank before each."""
+    splitter = processor.backend_tokenizer.pre_tokenizer
+    if hasattr(splitter, "add_prefix_space"):
+        splitter.add_prefix_space = processor.add_prefix_space = True
 
 
 def _special_tokens(processor: Any) -> tuple[list[int], list[int]]:
