@@ -70,7 +70,7 @@ def predicted_rows(task, processor, size, **columns):
 
 # ---- words and tokens ----
 
-TRICKY = ["hello", "\u200b", " ", "unbelievable", "film's", "", "🙂x", "a-b"]
+TRICKY = ["hello", "\u200b", " ", "boredom", "film's", "", "🙂x", "a-b"]
 
 
 @pytest.mark.parametrize("subtokens", ["first", "all"])
@@ -126,7 +126,7 @@ def test_a_tokenizer_of_bytes_puts_a_blank_before_every_word():
 
 # ---- spans ----
 
-TEXT = "the food in hollywood was fine"
+TEXT = "the food in greatness was fine"
 
 
 def span(start, end, label="LOC"):
@@ -206,7 +206,7 @@ def test_tags_are_the_same_with_and_without_windows(processor):
     random = np.random.default_rng(0)
     vocabulary = " ".join(tiny.SENTENCES).split()
     tokens = [random.choice(vocabulary, size=size).tolist() for size in (18, 3, 15)]
-    tokens[2][4:4] = ["unbelievable" * 5, " "]  # a word longer than a window, and one of no token
+    tokens[2][4:4] = ["badly" * 5, " "]  # a word longer than a window, and one of no token
     tags = [[O] * len(words) for words in tokens]
     whole = Task(Options(max_length=512))
     windowed = Task(Options(max_length=12, stride=4))
@@ -257,8 +257,8 @@ def test_without_weights_it_is_the_loss_of_transformers(folder, processor):
     batch = task.collate(examples, processor)
     with torch.no_grad():
         loss = task.loss(task.forward(model, batch), batch, cross_entropy.Loss(cross_entropy.Options(), None, 0.0))
-    inputs = {name: batch[name] for name in ("input_ids", "attention_mask", "labels")}
-    assert float(loss.total / loss.count) == pytest.approx(float(model(**inputs).loss), rel=1e-5)
+        theirs = model(**{name: batch[name] for name in ("input_ids", "attention_mask", "labels")}).loss
+    assert float(loss.total / loss.count) == pytest.approx(float(theirs), rel=1e-5)
 
 
 @pytest.mark.parametrize(("padding", "width"), [("longest", 5), ("max_length", 16)])
