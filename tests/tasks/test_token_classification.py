@@ -213,7 +213,9 @@ def test_tags_are_the_same_with_and_without_windows(processor):
     assert len(examples_of(windowed, processor, tokens=tokens, tags=tags)) > 3
     expected = predicted_rows(whole, processor, 1, tokens=tokens, tags=tags)
     for size in (1, 4):
-        for one, other in zip(predicted_rows(windowed, processor, size, tokens=tokens, tags=tags), expected, strict=True):
+        for one, other in zip(
+            predicted_rows(windowed, processor, size, tokens=tokens, tags=tags), expected, strict=True
+        ):
             np.testing.assert_array_equal(one[:, :4], other[:, :4])
             np.testing.assert_allclose(one[:, 4], other[:, 4])
 
@@ -322,7 +324,9 @@ def test_the_panel_shows_seqevals_figures_of_each_type_and_the_worst_rows():
     (panel,) = task.panels(evaluated)
     report = seqeval.classification_report(labelled, predicted, output_dict=True, zero_division=0)
     figures = ("precision", "recall", "f1-score")
-    expected = [[kind, *(round(report[kind][one], 3) for one in figures), report[kind]["support"]] for kind in ("LOC", "PER")]
+    expected = [
+        [kind, *(round(report[kind][one], 3) for one in figures), report[kind]["support"]] for kind in ("LOC", "PER")
+    ]
     assert panel.tables[0].rows == expected
     kinds = dict(panel.tables[1].rows)
     assert sum(kinds.values()) - kinds["invented"] == report["micro avg"]["support"]
@@ -346,9 +350,7 @@ def test_kinds_of_errors():
 def test_a_record_of_words_names_entities_with_place_text_and_score():
     task = task_of()
     reference = {"tokens": ["Ada", "Byron", "in", "Rome"], "tags": [B_PER, I_PER, O, B_LOC]}
-    prediction = np.array(
-        [[0, 0, 1, B_PER, 0.9], [1, 1, 2, I_PER, 0.7], [2, 2, 3, O, 0.9], [3, 3, 4, B_PER, 0.6]]
-    )
+    prediction = np.array([[0, 0, 1, B_PER, 0.9], [1, 1, 2, I_PER, 0.7], [2, 2, 3, O, 0.9], [3, 3, 4, B_PER, 0.6]])
     assert task.record(prediction, reference, TARGETS) == {
         "label_entities": [
             {"type": "PER", "start": 0, "end": 2, "text": "Ada Byron"},
@@ -391,7 +393,9 @@ def test_a_pipeline_finds_the_same_entities(folder, processor, max_length):
     if max_length == 14:
         assert len(examples) > 1
         return
-    served = pipeline("token-classification", model=model, tokenizer=processor, aggregation_strategy="simple", device=-1)
+    served = pipeline(
+        "token-classification", model=model, tokenizer=processor, aggregation_strategy="simple", device=-1
+    )
     ours = [(one["type"], one["start"], one["end"]) for one in record["entities"]]
     assert ours == [(one["entity_group"], one["start"], one["end"]) for one in served(text)]
     assert ours

@@ -17,7 +17,6 @@ from tunebook.panels import Example, Panel, Row, Table
 if TYPE_CHECKING:
     import numpy as np
 
-    from tunebook.data.labels.base import Targets
     from tunebook.data.labels.token_labels import Span
     from tunebook.evaluation.metrics import Metrics
     from tunebook.tasks.base import Evaluated
@@ -149,7 +148,9 @@ def _shown(entities_of_row: Sequence[Found], source: str | Sequence[str]) -> lis
     def text(start: int, end: int) -> str:
         return source[start:end] if isinstance(source, str) else " ".join(source[start:end])
 
-    return [{"type": type_, "start": start, "end": end, "text": text(start, end)} for type_, start, end in entities_of_row]
+    return [
+        {"type": type_, "start": start, "end": end, "text": text(start, end)} for type_, start, end in entities_of_row
+    ]
 
 
 def panels(evaluated: Evaluated, records: Sequence[Mapping[str, Any]]) -> list[Panel]:
@@ -174,7 +175,9 @@ def panels(evaluated: Evaluated, records: Sequence[Mapping[str, Any]]) -> list[P
     worst = sorted((at for at, count in enumerate(errors) if count), key=lambda at: (-errors[at], at))[:SHOWN]
     numbers = evaluated.rows["row"]
     rows = [_row(evaluated.split, int(numbers[int(evaluated.positions[at])]), records[at]) for at in worst]
-    table = Table("", ["type", "precision", "recall", "F1", "support"], [_figures(*item) for item in sorted(by_type.items())])
+    table = Table(
+        "", ["type", "precision", "recall", "F1", "support"], [_figures(*item) for item in sorted(by_type.items())]
+    )
     errors_table = Table("Errors", ["kind", "entities"], [[kind, kinds[kind]] for kind in KINDS])
     examples = [Example("most errors", [row]) for row in rows]
     return [Panel("Entities", "An entity is right in type, start and end.", [table, errors_table], [], examples)]

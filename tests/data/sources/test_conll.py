@@ -57,9 +57,7 @@ def test_columns_by_number_and_by_name(tmp_path):
         {"tokens": ["Ada", "sleeps"], "tags": ["NNP", "VBZ"]}
     ]
     named = rows(tmp_path, content, column_names=["id", "tokens", "pos", "tags"])
-    assert named == [
-        {"id": ["1", "2"], "tokens": ["Ada", "sleeps"], "pos": ["NNP", "VBZ"], "tags": ["B-PER", "O"]}
-    ]
+    assert named == [{"id": ["1", "2"], "tokens": ["Ada", "sleeps"], "pos": ["NNP", "VBZ"], "tags": ["B-PER", "O"]}]
 
 
 def test_several_files_are_one_split_and_a_large_one_is_mapped_from_the_cache(tmp_path, monkeypatch):

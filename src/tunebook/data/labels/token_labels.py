@@ -117,10 +117,14 @@ class TagLabels(_TokenLabels):
             message = f"some tags have a prefix, as B-, and some none: {shown}; correct them, or state task.scheme=none"
             raise DataError(Problem(key, message))
         if scheme != "none" and (others := [tag for tag in tags if split_tag(tag)[0] not in allowed]):
-            message = f"is {scheme}, which has no tags such as {', '.join(map(repr, others[:5]))}; it looks like {detected}"
+            message = (
+                f"is {scheme}, which has no tags such as {', '.join(map(repr, others[:5]))}; it looks like {detected}"
+            )
             raise DataError(Problem("task.scheme", message, key))
         if self.scheme == "auto":
-            logger.info("%s: the tags are read as %s", key, "plain labels, not entities" if scheme == "none" else scheme)
+            logger.info(
+                "%s: the tags are read as %s", key, "plain labels, not entities" if scheme == "none" else scheme
+            )
         return scheme
 
     def _iob2(
