@@ -14,15 +14,15 @@ from transformers import AutoModelForTokenClassification, pipeline
 from tests import tiny
 from tunebook.data.labels.base import Targets
 from tunebook.errors import ConfigurationError, DataError
-from tunebook.tasks import _entities
+from tunebook.tasks import _alignment, _entities
 from tunebook.tasks._windows import Window, windows
 from tunebook.tasks.base import Evaluated
-from tunebook.tasks.token_classification import Options, Task, _blank_before_words, problems
+from tunebook.tasks.token_classification import Options, Task, problems
 from tunebook.training.losses import cross_entropy
 
 NAMES = ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
 TARGETS = Targets(NAMES, "the values")
-O, B_LOC, I_LOC, B_PER, I_PER = range(5)
+OUT, B_LOC, I_LOC, B_PER, I_PER = range(5)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ TRICKY = ["hello", "\u200b", " ", "boredom", "film's", "", "🙂x", "a-b"]
 
 @pytest.mark.parametrize("subtokens", ["first", "all"])
 def test_every_word_keeps_its_tag_and_its_place(processor, subtokens):
-    tags = [B_PER, I_PER, O, B_LOC, I_LOC, O, O, B_PER]
+    tags = [B_PER, I_PER, OUT, B_LOC, I_LOC, OUT, OUT, B_PER]
     (example,) = examples_of(task_of(subtokens=subtokens), processor, tokens=[TRICKY], tags=[tags])
     alone = [processor(word, add_special_tokens=False)["input_ids"] if word.strip() else [] for word in TRICKY]
     ids, labels, units = [2], [-100], [[-1, 0, 0]]
@@ -94,20 +94,20 @@ def test_every_word_keeps_its_tag_and_its_place(processor, subtokens):
 
 def test_words_without_a_token_are_outside_in_every_row(processor):
     task = task_of()
-    (prediction,) = predicted_rows(task, processor, 1, tokens=[TRICKY], tags=[[O] * 8])
-    record = task.record(prediction, {"tokens": TRICKY, "tags": [O] * 8}, TARGETS)
+    (prediction,) = predicted_rows(task, processor, 1, tokens=[TRICKY], tags=[[OUT] * 8])
+    record = task.record(prediction, {"tokens": TRICKY, "tags": [OUT] * 8}, TARGETS)
     assert len(record["tags"]) == 8
     assert [record["tags"][word] for word in (1, 2, 5)] == ["O", "O", "O"]
 
 
 def test_rows_without_words_are_examples_that_count_nothing(processor):
     task = task_of()
-    examples = examples_of(task, processor, tokens=[[], [" "]], tags=[[], [O]])
+    examples = examples_of(task, processor, tokens=[[], [" "]], tags=[[], [OUT]])
     assert [example["input_ids"] for example in examples] == [[2, 3], [2, 3]]
     assert int(task.count(task.collate(examples, processor))) == 0
-    first, second = predicted_rows(task, processor, 2, tokens=[[], [" "]], tags=[[], [O]])
+    first, second = predicted_rows(task, processor, 2, tokens=[[], [" "]], tags=[[], [OUT]])
     assert task.record(first, {"tokens": [], "tags": []}, TARGETS)["tags"] == []
-    assert task.record(second, {"tokens": [" "], "tags": [O]}, TARGETS)["tags"] == ["O"]
+    assert task.record(second, {"tokens": [" "], "tags": [OUT]}, TARGETS)["tags"] == ["O"]
 
 
 def test_rows_without_tags_can_be_predicted(processor):
@@ -120,7 +120,7 @@ def test_a_tokenizer_of_bytes_puts_a_blank_before_every_word():
     fast = tiny.tiny_tokenizer()
     fast.backend_tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     assert fast.backend_tokenizer.pre_tokenizer.add_prefix_space is False
-    _blank_before_words(fast)
+    _alignment.put_blank_before_words(fast)
     assert fast.backend_tokenizer.pre_tokenizer.add_prefix_space is True
 
 
@@ -139,7 +139,7 @@ def test_spans_of_characters_become_tags_of_tokens(processor):
     offsets = processor(TEXT, return_offsets_mapping=True, add_special_tokens=False)["offset_mapping"]
     inside = [at for at, (start, end) in enumerate(offsets) if start >= 12 and end <= 21]
     assert len(inside) > 1
-    expected = [B_LOC if at == inside[0] else I_LOC if at in inside else O for at in range(len(offsets))]
+    expected = [B_LOC if at == inside[0] else I_LOC if at in inside else OUT for at in range(len(offsets))]
     assert example["labels"] == [-100, *expected, -100]
     assert example["units"][1:-1] == [[at, *place] for at, place in enumerate(offsets)]
 
@@ -155,12 +155,12 @@ def test_spans_inside_of_a_token_are_refused_widened_or_dropped(processor, caplo
     assert widened[1]["labels"][1] == B_LOC
     assert "begin or end inside a token" in caplog.text
     dropped = examples_of(task_of(form="characters", misaligned="drop"), processor, **columns)
-    assert dropped[1]["labels"][1] == O
+    assert dropped[1]["labels"][1] == OUT
     assert dropped[0]["labels"] == widened[0]["labels"]
 
 
 def test_widened_spans_do_not_take_a_token_twice():
-    tags, misaligned = _entities.tags_of_spans([span(0, 2), span(2, 4, "PER")], [(0, 3), (3, 4)])
+    tags, misaligned = _alignment.tags_of_spans([span(0, 2), span(2, 4, "PER")], [(0, 3), (3, 4)])
     assert tags == ["B-LOC", "B-PER"]
     assert len(misaligned) == 2
 
@@ -207,7 +207,7 @@ def test_tags_are_the_same_with_and_without_windows(processor):
     vocabulary = " ".join(tiny.SENTENCES).split()
     tokens = [random.choice(vocabulary, size=size).tolist() for size in (18, 3, 15)]
     tokens[2][4:4] = ["badly" * 5, " "]  # a word longer than a window, and one of no token
-    tags = [[O] * len(words) for words in tokens]
+    tags = [[OUT] * len(words) for words in tokens]
     whole = Task(Options(max_length=512))
     windowed = Task(Options(max_length=12, stride=4))
     assert len(examples_of(windowed, processor, tokens=tokens, tags=tags)) > 3
@@ -255,7 +255,7 @@ def test_the_loss_is_a_masked_mean_of_tokens_by_weight():
 def test_without_weights_it_is_the_loss_of_transformers(folder, processor):
     task = task_of()
     model = AutoModelForTokenClassification.from_pretrained(folder, num_labels=5).eval()
-    examples = examples_of(task, processor, tokens=[["good", "film"], ["bad"]], tags=[[B_PER, I_PER], [O]])
+    examples = examples_of(task, processor, tokens=[["good", "film"], ["bad"]], tags=[[B_PER, I_PER], [OUT]])
     batch = task.collate(examples, processor)
     with torch.no_grad():
         loss = task.loss(task.forward(model, batch), batch, cross_entropy.Loss(cross_entropy.Options(), None, 0.0))
@@ -266,7 +266,7 @@ def test_without_weights_it_is_the_loss_of_transformers(folder, processor):
 @pytest.mark.parametrize(("padding", "width"), [("longest", 5), ("max_length", 16)])
 def test_labels_are_padded_as_the_inputs(processor, padding, width):
     task = Task(Options(max_length=16, stride=4, padding=padding))
-    examples = examples_of(task, processor, tokens=[["a", "good", "film"], ["bad"]], tags=[[O, O, O], [O]])
+    examples = examples_of(task, processor, tokens=[["a", "good", "film"], ["bad"]], tags=[[OUT, OUT, OUT], [OUT]])
     batch = task.collate(examples, processor)
     shapes = [tuple(batch[name].shape) for name in ("input_ids", "attention_mask", "labels", "units")]
     width = max(example["length"] for example in examples) if padding == "longest" else width
@@ -349,8 +349,8 @@ def test_kinds_of_errors():
 
 def test_a_record_of_words_names_entities_with_place_text_and_score():
     task = task_of()
-    reference = {"tokens": ["Ada", "Byron", "in", "Rome"], "tags": [B_PER, I_PER, O, B_LOC]}
-    prediction = np.array([[0, 0, 1, B_PER, 0.9], [1, 1, 2, I_PER, 0.7], [2, 2, 3, O, 0.9], [3, 3, 4, B_PER, 0.6]])
+    reference = {"tokens": ["Ada", "Byron", "in", "Rome"], "tags": [B_PER, I_PER, OUT, B_LOC]}
+    prediction = np.array([[0, 0, 1, B_PER, 0.9], [1, 1, 2, I_PER, 0.7], [2, 2, 3, OUT, 0.9], [3, 3, 4, B_PER, 0.6]])
     assert task.record(prediction, reference, TARGETS) == {
         "label_entities": [
             {"type": "PER", "start": 0, "end": 2, "text": "Ada Byron"},

@@ -10,14 +10,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tunebook.data.labels.tag_schemes import OUTSIDE, entities
-from tunebook.errors import DataError, Problem
+from tunebook.data.labels.tag_schemes import entities
 from tunebook.panels import Example, Panel, Row, Table
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from tunebook.data.labels.token_labels import Span
     from tunebook.evaluation.metrics import Metrics
     from tunebook.tasks.base import Evaluated
 
@@ -25,29 +23,6 @@ Found = tuple[str, int, int]
 """An entity by its type, start and end."""
 KINDS = ("right", "wrong type", "wrong boundary", "wrong type and boundary", "missed", "invented")
 SHOWN = 20
-
-
-def tags_of_spans(spans: Sequence[Span], offsets: Any, policy: str = "widen") -> tuple[list[str], list[Span]]:
-    """IOB2 tags of the units of a text, and the spans whose borders are not at borders of units.
-
-    Args:
-        spans: in order, not overlapping.
-        offsets: (units, 2): start and end of each.
-        policy: of those spans: `widen` to the units that they touch, or `drop`; what no unit touches is dropped.
-    """
-    tags = [OUTSIDE] * len(offsets)
-    misaligned = []
-    taken = -1
-    for span in spans:
-        touched = [at for at, (start, end) in enumerate(offsets) if max(start, span["start"]) < min(end, span["end"])]
-        exact = touched and offsets[touched[0]][0] >= span["start"] and offsets[touched[-1]][1] <= span["end"]
-        if not exact:
-            misaligned.append(span)
-        own = [at for at in touched if at > taken]
-        if own and (exact or policy == "widen"):
-            tags[own[0] : own[-1] + 1] = [f"B-{span['label']}"] + [f"I-{span['label']}"] * (len(own) - 1)
-            taken = own[-1]
-    return tags, misaligned
 
 
 def whole_row(prediction: np.ndarray, units: int | None) -> np.ndarray:
@@ -200,17 +175,3 @@ def _row(split: str, number: int, record_of_row: Mapping[str, Any]) -> Row:
 
     text = f"{record_of_row['source']}\npredicted: {words('entities')}"
     return Row(split, number, words("label_entities"), text)
-
-
-def misaligned_problem(spans: Sequence[tuple[int, Span, str]]) -> DataError:
-    """Spans whose borders are not at borders of tokens: (row number, span, its text)."""
-    problems = [
-        Problem(
-            "dataset.columns.spans",
-            f"the span {span['start']}–{span['end']} ({span['label']}, {text!r}) does not begin and end at borders of "
-            "tokens; correct it, or set task.misaligned=widen or drop",
-            f"row {row}",
-        )
-        for row, span, text in spans[:SHOWN]
-    ]
-    return DataError(problems)

@@ -5,7 +5,6 @@ Long texts become several examples (windows); each word is learned and predicted
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +14,8 @@ from tunebook.data.columns import Column
 from tunebook.data.labels.tag_schemes import Scheme, split_tag
 from tunebook.data.labels.token_labels import SpanLabels, TagLabels
 from tunebook.errors import ConfigurationError, ModelError, Problem
-from tunebook.tasks import _entities
+from tunebook.tasks import _alignment, _entities
+from tunebook.tasks._alignment import IGNORED, NO_UNIT
 from tunebook.tasks._text import TextOptions, padded, tokenizer_for
 from tunebook.tasks._windows import windows
 from tunebook.tasks.base import Batch, Evaluated, LossSum, base_batch, model_inputs
@@ -30,18 +30,13 @@ if TYPE_CHECKING:
     from tunebook.panels import Panel
     from tunebook.training.losses.base import Loss
 
-logger = logging.getLogger("tunebook")
-
-IGNORED = -100
-"""Label of a token that is not learned."""
-
 
 class Options(TextOptions):
     """How words become tokens, and how tags are read.
 
     Args:
-        form: `words`: columns `tokens` (a list of words) and `tags`; `characters`: columns `text` and `spans` (a list of
-            {start, end, label} in characters).
+        form: `words`: columns `tokens` (a list of words) and `tags`; `characters`: columns `text` and `spans` (a list
+            of {start, end, label} in characters).
         stride: tokens that a window of a long text shares with the one before it.
         scheme: of the tags; `auto`: detected.
         invalid_tags: tags that break the rules of their scheme: `repair` reads them as conlleval does, `error` refuses.
@@ -106,7 +101,7 @@ class Task:
             raise ModelError(Problem("model.name_or_path", message))
         processor.padding_side = "right"
         if self.options.form == "words":
-            _blank_before_words(processor)
+            _alignment.put_blank_before_words(processor)
         return processor
 
     def encode(self, rows: dict[str, list[Any]], processor: Any, model: Any, targets: Targets) -> dict[str, list[Any]]:
@@ -122,9 +117,12 @@ class Task:
             rows["tokens" if words else "text"], is_split_into_words=words, add_special_tokens=False, truncation=False,
             return_offsets_mapping=True, return_attention_mask=False, return_token_type_ids=False, verbose=False,
         )  # fmt: skip
-        before, behind = _special_tokens(processor)
+        before, behind = _alignment.special_tokens(processor)
         room = self.options.max_length - len(before) - len(behind)
-        aligned = self._aligned_words(rows, encoded, targets) if words else self._aligned_spans(rows, encoded, targets)
+        if words:
+            aligned = _alignment.words(rows, encoded, targets.names, self.options.subtokens)
+        else:
+            aligned = _alignment.spans(rows, encoded, targets.names, self.options.misaligned)
         names = ("input_ids", "labels", "units", "row", "position", "length")
         result: dict[str, list[Any]] = {name: [] for name in names}
         for at, (units, labels) in enumerate(aligned):
@@ -132,54 +130,19 @@ class Task:
             for window in windows(encoded.word_ids(at), room, self.options.stride):
                 own = range(window.first, window.last)
                 tokens = range(window.start, window.end)
-                inside = [*before, *ids[window.start : window.end], *behind]
-                framed = ([IGNORED] * len(before), [IGNORED] * len(behind))
                 learned = [labels[token] if token in own else IGNORED for token in tokens]
-                predicted = [units[token] if token in own else [-1, 0, 0] for token in tokens]
-                frames = ([[-1, 0, 0]] * len(before), [[-1, 0, 0]] * len(behind))
+                predicted = [units[token] if token in own else NO_UNIT for token in tokens]
+                seen = [*before, *ids[window.start : window.end], *behind]
                 values = (
-                    inside, [*framed[0], *learned, *framed[1]], [*frames[0], *predicted, *frames[1]],
-                    rows["row"][at], rows["position"][at], len(inside),
-                )  # fmt: skip
+                    seen,
+                    [IGNORED] * len(before) + learned + [IGNORED] * len(behind),
+                    [NO_UNIT] * len(before) + predicted + [NO_UNIT] * len(behind),
+                    rows["row"][at],
+                    rows["position"][at],
+                    len(seen),
+                )
                 for name, value in zip(names, values, strict=True):
                     result[name].append(value)
-        return result
-
-    def _aligned_words(self, rows: dict[str, list[Any]], encoded: Any, targets: Targets) -> list[tuple[list, list]]:
-        """Units and labels of each row's tokens; a word without a token has none of them and stays outside."""
-        inside = _inside(targets.names)
-        result = []
-        for at, words in enumerate(rows["tokens"]):
-            tags = rows["tags"][at] if "tags" in rows else [IGNORED] * len(words)
-            units, labels, previous = [], [], None
-            for word in encoded.word_ids(at):
-                first, tag = word != previous, tags[word]
-                units.append([word, word, word + 1] if first else [-1, 0, 0])
-                behind = inside.get(tag, tag) if self.options.subtokens == "all" else IGNORED
-                labels.append(tag if first else behind)
-                previous = word
-            result.append((units, labels))
-        return result
-
-    def _aligned_spans(self, rows: dict[str, list[Any]], encoded: Any, targets: Targets) -> list[tuple[list, list]]:
-        ids = {name: at for at, name in enumerate(targets.names)}
-        result, wrong = [], []
-        for at, text in enumerate(rows["text"]):
-            offsets = encoded["offset_mapping"][at]
-            units = [[unit, start, end] for unit, (start, end) in enumerate(offsets)]
-            labels = [IGNORED] * len(units)
-            if "spans" in rows:
-                tags, misaligned = _entities.tags_of_spans(rows["spans"][at], offsets, self.options.misaligned)
-                labels = [ids[tag] for tag in tags]
-                wrong += [(rows["row"][at], span, text[span["start"] : span["end"]]) for span in misaligned]
-            result.append((units, labels))
-        if wrong and self.options.misaligned == "error":
-            raise _entities.misaligned_problem(wrong)
-        if wrong:
-            done = {"widen": "widened to whole tokens", "drop": "dropped"}[self.options.misaligned]
-            row, span, shown = wrong[0]
-            where = f"{shown!r} ({span['label']}) in row {row}"
-            logger.warning("%d spans begin or end inside a token and are %s, the first: %s", len(wrong), done, where)
         return result
 
     def collate(self, examples: list[dict[str, Any]], processor: Any) -> Batch:
@@ -298,26 +261,4 @@ class Task:
         if reference.get("spans") is None:
             return whole, predicted, None
         policy = "drop" if self.options.misaligned == "drop" else "widen"
-        return whole, predicted, _entities.tags_of_spans(reference["spans"], whole[:, 1:3], policy)[0]
-
-
-def _blank_before_words(processor: Any) -> None:
-    """A tokenizer of bytes (RoBERTa's) knows the words of a list as words only with a blank before each."""
-    splitter = processor.backend_tokenizer.pre_tokenizer
-    if hasattr(splitter, "add_prefix_space"):
-        splitter.add_prefix_space = processor.add_prefix_space = True
-
-
-def _special_tokens(processor: Any) -> tuple[list[int], list[int]]:
-    """The ids that the tokenizer puts before a text and behind it."""
-    encoded = processor("a", return_special_tokens_mask=True)
-    ids, special = encoded["input_ids"], encoded["special_tokens_mask"]
-    first, last = special.index(0), len(special) - special[::-1].index(0)
-    return ids[:first], ids[last:]
-
-
-def _inside(names: Sequence[str]) -> dict[int, int]:
-    """The id of each tag that begins an entity -> that of the inside of its type."""
-    ids = {name: at for at, name in enumerate(names)}
-    begins = [(at, split_tag(name)) for at, name in enumerate(names)]
-    return {at: ids.get(f"I-{type_}", at) for at, (prefix, type_) in begins if prefix == "B"}
+        return whole, predicted, _alignment.tags_of_spans(reference["spans"], whole[:, 1:3], policy)[0]

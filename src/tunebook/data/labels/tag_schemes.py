@@ -1,4 +1,4 @@
-"""Schemes of tags (IOB1, IOB2, BILOU or BIOES): which one tags are in, and how they become IOB2. Knows lists of tags only.
+"""Schemes of tags (IOB1, IOB2, BILOU or BIOES): which one it is, and how tags become IOB2. Knows lists of tags.
 
 IOB2 begins every entity with `B-`; IOB1 only one that touches another of its type; BILOU also marks the last token
 (`L-`, `E-`) and an entity of one token (`U-`, `S-`).
