@@ -109,7 +109,8 @@ def sentences(file: Path, options: Options) -> Iterator[dict[str, list[str]]]:
     """
     encoding = check_text(file, options.encoding)
     cells_of: Callable[[str], list[str]] | None = None
-    width, count, ragged, wrong = 0, 0, [], 0
+    width = count = wrong = 0
+    ragged: list[str] = []
     rows: list[list[str]] = []
     columns: dict[str, int] = {}
     with file.open(encoding=encoding) as lines:  # line ends of any kind; other separators of Unicode stay in words
