@@ -44,7 +44,8 @@ def encode_split(split: Dataset, task: Any, processor: Any, model_config: Any, t
         remove_columns=split.column_names,
         desc="Tokenizing",
     )
-    _report_cut(encoded, getattr(task.options, "max_length", None))
+    if not hasattr(task.options, "stride"):  # windows cut nothing
+        _report_cut(encoded, getattr(task.options, "max_length", None))
     return encoded
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Batch = dict[str, Any]
 """What `collate` gives: tensors by name, `row` and `weight` among them (`base_batch`)."""
 
-BESIDE_INPUTS = frozenset({"labels", "row", "weight"})
+BESIDE_INPUTS = frozenset({"labels", "units", "row", "weight"})
 """What a batch holds that is no input of the model."""
 
 ALWAYS = frozenset({"augmentation", "backbone_cache"})
