@@ -96,8 +96,8 @@ def test_loss_is_that_of_transformers(tokenizer, build):
     task, model = Task(Options()), build(tokenizer)
     batch = batch_of(task, tokenizer, SOURCES[:1], TARGETS[:1])
     ours = loss_of(task, model, batch)
-        inputs = {name: batch[name] for name in ("input_ids", "attention_mask", "labels")}
-        with torch.no_grad():
+    inputs = {name: batch[name] for name in ("input_ids", "attention_mask", "labels")}
+    with torch.no_grad():
         theirs = model(**inputs).loss
     assert ours.count == 2
     assert float(ours.total / ours.count) == pytest.approx(float(theirs), rel=1e-5)
