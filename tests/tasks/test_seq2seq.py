@@ -16,8 +16,7 @@ from transformers import (
 from tunebook.data.labels.base import Targets
 from tunebook.errors import ConfigurationError
 from tunebook.tasks import seq2seq
-from tunebook.tasks._generation import TextPrediction, TextReference
-from tunebook.tasks._text_panels import overlap, repeats
+from tunebook.tasks._text_panels import TextPrediction, TextReference, overlap, repeats
 from tunebook.tasks.seq2seq import Options, Task
 from tunebook.training.losses import cross_entropy
 

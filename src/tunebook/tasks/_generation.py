@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from tunebook.config.options import Options
 from tunebook.errors import ConfigurationError, Problem
+from tunebook.tasks._text_panels import TextPrediction, TextReference
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
+
+    from tunebook.data.labels.base import Targets
 
 NO_TEXT_NEEDED = frozenset({"perplexity", "token_accuracy"})
 """Metrics that need no generated text."""
@@ -51,31 +54,6 @@ class GenerationOptions(Options):
     temperature: float | None = Field(default=None, gt=0)
     top_k: int | None = Field(default=None, ge=1)
     top_p: float | None = Field(default=None, gt=0, le=1)
-
-
-class TextReference(NamedTuple):
-    """What a row asks for: the source, and the text that is wanted."""
-
-    source: str
-    text: str
-
-
-class TextPrediction(NamedTuple):
-    """What is kept of an example.
-
-    Args:
-        loss: cross-entropy of its target tokens, summed.
-        tokens: how many target tokens it has.
-        correct: how many of them the model gets right, each after the true ones before it.
-        inputs: how many tokens the model read.
-        text: what the model generated; None: it generated nothing.
-    """
-
-    loss: float
-    tokens: int
-    correct: int
-    inputs: int
-    text: str | None = None
 
 
 def metric_problems(metrics: Iterable[str], generates: bool, key: str) -> list[Problem]:
@@ -188,10 +166,36 @@ class TextEvaluator:
         return {name: np.array([row[name] for row in rows]) for name in names}
 
 
-def text_record(prediction: TextPrediction, reference: TextReference) -> dict[str, Any]:
-    """Source, reference and, where there is one, the generated text; perplexity and accuracy of the target's tokens."""
-    tokens = max(prediction.tokens, 1)
-    record = {"source": reference.source, "reference": reference.text}
-    record |= {} if prediction.text is None else {"prediction": prediction.text}
-    perplexity = math.exp(min(prediction.loss / tokens, 700))
-    return {**record, "perplexity": perplexity, "token_accuracy": prediction.correct / tokens}
+class TextOutputs:
+    """What a task (`tunebook.tasks.base.Task`) is that learns tokens and may write text; one row is one example."""
+
+    labels = None
+    target_type = "token_ids"
+    default_loss = "cross_entropy"
+    problem_type: str | None = None
+    lazy = False
+
+    def merge(self, predictions: list[Any]) -> Any:
+        """A row is one example."""
+        return predictions[0]
+
+    def misfits(self, targets: Targets, splits: Collection[str]) -> list[Problem]:
+        """Nothing."""
+        return []
+
+    def choose(self, evaluator: Any, targets: Targets) -> None:
+        """Nothing is chosen on validation."""
+
+    def evaluator(self, metrics: Sequence[str], targets: Targets) -> TextEvaluator:
+        """Of one split."""
+        return TextEvaluator(metrics)
+
+    def record(
+        self, prediction: TextPrediction, reference: TextReference, targets: Targets, decision: Any = None
+    ) -> dict[str, Any]:
+        """Source, reference and, where there is one, the generated text; perplexity and accuracy of its tokens."""
+        tokens = max(prediction.tokens, 1)
+        record = {"source": reference.source, "reference": reference.text}
+        record |= {} if prediction.text is None else {"prediction": prediction.text}
+        perplexity = math.exp(min(prediction.loss / tokens, 700))
+        return {**record, "perplexity": perplexity, "token_accuracy": prediction.correct / tokens}

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tunebook.panels import Example, Histogram, Panel, Row, Table
-from tunebook.tasks._generation import TextPrediction, TextReference
 from tunebook.tasks.base import Evaluated
 
 if TYPE_CHECKING:
@@ -16,6 +15,31 @@ if TYPE_CHECKING:
 SHOWN = 5
 RUN = 4
 """Words in a row that count as repeated where they come again."""
+
+
+class TextReference(NamedTuple):
+    """What a row asks for: the source, and the text that is wanted."""
+
+    source: str
+    text: str
+
+
+class TextPrediction(NamedTuple):
+    """What is kept of an example.
+
+    Args:
+        loss: cross-entropy of its target tokens, summed.
+        tokens: how many target tokens it has.
+        correct: how many of them the model gets right, each after the true ones before it.
+        inputs: how many tokens the model read.
+        text: what the model generated; None: it generated nothing.
+    """
+
+    loss: float
+    tokens: int
+    correct: int
+    inputs: int
+    text: str | None = None
 
 
 def text_panels(evaluated: Evaluated, cut: dict[str, int]) -> list[Panel]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
@@ -12,17 +12,14 @@ from tunebook.errors import ConfigurationError, Problem, did_you_mean
 from tunebook.tasks import _tokens
 from tunebook.tasks._generation import (
     GenerationOptions,
-    TextEvaluator,
-    TextPrediction,
-    TextReference,
+    TextOutputs,
     generated_texts,
     metric_problems,
     set_generation,
-    text_record,
 )
 from tunebook.tasks._text import tokenizer_for
-from tunebook.tasks._text_panels import text_panels
-from tunebook.tasks.base import ALWAYS, Batch, Evaluated, LossSum, TaskOptions, base_batch
+from tunebook.tasks._text_panels import TextPrediction, TextReference, text_panels
+from tunebook.tasks.base import Batch, Evaluated, LossSum, TaskOptions, base_batch
 
 if TYPE_CHECKING:
     import torch
@@ -67,18 +64,13 @@ def problems(config: Config) -> list[Problem]:
     return metric_problems(config.task.metrics, config.task.options.predict_with_generate, "task.predict_with_generate")
 
 
-class Task:
+class Task(TextOutputs):
     """A target text for each source, with `AutoModelForSeq2SeqLM`; see `tunebook.tasks.base.Task`."""
 
     columns = {"text": Column("text"), "target": Column("text", target=True)}
     auto_class = "AutoModelForSeq2SeqLM"
     pipeline: str | None = None
-    labels = None
-    target_type = "token_ids"
-    default_loss = "cross_entropy"
-    problem_type: str | None = None
-    capabilities = ALWAYS | {"generation"}
-    lazy = False
+    capabilities = frozenset({"augmentation", "generation"})
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -166,28 +158,9 @@ class Task:
         figures = _tokens.token_figures(outputs.logits, batch["labels"])
         return [TextPrediction(*own, *rest) for own, *rest in zip(figures, read, texts, strict=True)]
 
-    def merge(self, predictions: list[Any]) -> Any:
-        """A row is one example."""
-        return predictions[0]
-
     def references(self, rows: dict[str, list[Any]]) -> list[TextReference]:
         """Sources and targets as they are in the data."""
         return [TextReference(*pair) for pair in zip(rows["text"], rows["target"], strict=True)]
-
-    def misfits(self, targets: Targets, splits: Collection[str]) -> list[Problem]:
-        """None."""
-        return []
-
-    def choose(self, evaluator: Any, targets: Targets) -> None:
-        """Nothing is chosen on validation."""
-
-    def evaluator(self, metrics: Sequence[str], targets: Targets) -> TextEvaluator:
-        """Of one split."""
-        return TextEvaluator(metrics)
-
-    def record(self, prediction: Any, reference: Any, targets: Targets, decision: Any = None) -> dict[str, Any]:
-        """Source, reference, prediction."""
-        return text_record(prediction, reference)
 
     def panels(self, evaluated: Evaluated) -> list[Panel]:
         """Lengths, faults, examples, and texts that may be cut."""
