@@ -31,6 +31,7 @@ MARKED = (
     "{% if message['role'] == 'assistant' %}{% generation %}{{ message['content'].split('</think>')[-1] }}"
     "{% endgeneration %}{% else %}{{ message['content'] }}{% endif %}{{ '<|im_end|>\n' }}{% endfor %}"
 )
+NO_PROMPT = CHATML.partition("{% if add")[0]
 LONG = [
     {"role": "system", "content": "be kind"},
     {"role": "user", "content": "how are you?"},
@@ -104,8 +105,8 @@ def loss_of(task, model, batch):
 
 @pytest.mark.parametrize(
     ("template", "end"),
-    [(None, "</s>"), (CHATML, "<|im_end|>"), (MARKED, "<|im_end|>")],
-    ids=["plain", "chatml", "marked"],
+    [(None, "</s>"), (CHATML, "<|im_end|>"), (MARKED, "<|im_end|>"), (NO_PROMPT, "<|im_end|>")],
+    ids=["plain", "chatml", "marked", "no_prompt"],
 )
 def test_answers_and_their_stop_tokens_are_learned(template, end):
     tokenizer = make_tokenizer(template)

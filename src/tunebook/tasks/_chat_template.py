@@ -82,8 +82,8 @@ def set_template(processor: Any, stated: str | None) -> str:
 def render(messages: Messages, processor: Any) -> Rendered:
     """A conversation in tokens, with its answers.
 
-    Rendered up to each answer and behind it, every text must begin as the whole does; where it does not, the answers
-    are what the template marks by {% generation %}.
+    The answers are what the template marks by {% generation %}, where it does. Else the conversation is rendered up to
+    each answer and behind it, and the whole must begin with each of these texts.
 
     Raises:
         ValueError: the template refuses the conversation, or the answers cannot be told from the rest.
@@ -92,14 +92,19 @@ def render(messages: Messages, processor: Any) -> Rendered:
 
     try:
         whole = _text(messages, processor)
+        if re.search(r"\{%-?\s*generation\s*-?%\}", processor.chat_template):
+            return _by_marks(messages, processor)
     except TemplateError as error:
         raise ValueError(f"the chat template refuses it: {error}") from None
     try:
         spans = _spans(messages, whole, processor)
     except TemplateError:
-        spans = None
+        spans = None  # some refuse a conversation that ends early
     if spans is None:
-        return _by_marks(messages, processor)
+        raise ValueError(
+            "the chat template writes earlier turns in another way once later ones follow, and does not mark answers "
+            f"by {{% generation %}}; give a template that does in {KEY}"
+        )
     tokens = processor(whole, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
     places = tokens["offset_mapping"]
     answers = []
@@ -129,19 +134,17 @@ def _spans(messages: Messages, whole: str, processor: Any) -> list[tuple[int, in
         before, behind = _text(messages[:at], processor, prompt=True), _text(messages[: at + 1], processor)
         if not (whole.startswith(behind) and behind.startswith(before)):
             return None
+        begin = len(before)
+        if before == _text(messages[:at], processor):
+            # The template has no prompt for an answer, so the name of the speaker comes before it.
+            begin += max(behind[begin:].find(message["content"].strip()), 0)
         # What follows the stop token, a line break as a rule, is never generated.
         stripped = behind.rstrip()
-        spans.append((len(before), len(stripped if stripped.endswith(stops) else behind)))
+        spans.append((begin, len(stripped if stripped.endswith(stops) else behind)))
     return spans
 
 
 def _by_marks(messages: Messages, processor: Any) -> Rendered:
-    if not re.search(r"\{%-?\s*generation\s*-?%\}", processor.chat_template):
-        message = (
-            "the chat template writes earlier turns in another way once later ones follow, and does not mark answers "
-            f"by {{% generation %}}; give such a template in {KEY}"
-        )
-        raise ValueError(message)
     tokens = processor.apply_chat_template(messages, tokenize=True, return_dict=True, return_assistant_tokens_mask=True)
     ids, mask, stops = list(tokens["input_ids"]), [*tokens["assistant_masks"], 0], stop_tokens(processor)
     answers, begin = [], None
