@@ -1,4 +1,4 @@
-"""Trains a tokenizer on lines of text, for a model that is trained from scratch: byte-level BPE that ends texts in </s>.
+"""Trains a tokenizer on lines of text, for a model that is trained from scratch: byte-level BPE that adds </s>.
 
 python scripts/train_tokenizer.py tokenizer 8000 train.en.gz train.de.gz
 """
