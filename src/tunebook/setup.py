@@ -253,10 +253,15 @@ def _encoded(
         processor = task.load_processor(config.model)
         if isinstance(processor, PreTrainedTokenizerBase):
             set_padding(loaded.model, processor)
+        if hasattr(task, "prepare_model"):
+            task.prepare_model(loaded.model, processor)
         examples = {
             name: encode_split(split, task, processor, loaded.model.config, data.targets)
             for name, split in data.splits.items()
         }
+        if hasattr(task, "check_examples"):
+            for name, split in data.splits.items():
+                task.check_examples(name, split, examples[name], processor)
     cleaned = policy.apply_policy(
         config.cleaning,
         data,
