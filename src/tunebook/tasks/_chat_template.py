@@ -86,7 +86,7 @@ def render(messages: Messages, processor: Any) -> Rendered:
     each answer and behind it, and the whole must begin with each of these texts.
 
     Raises:
-        ValueError: the template refuses the conversation, or the answers cannot be told from the rest.
+        ValueError: the template refuses the conversation, or it cannot be read where answers begin.
     """
     from jinja2 import TemplateError
 

@@ -94,6 +94,13 @@ def conversations(rows: Mapping[str, list[Any]], stated: Form) -> list[Messages]
     return read
 
 
+def last_answer(messages: Messages) -> tuple[str, str]:
+    """What comes before the last answer, as one text, and the answer; "" where there is none."""
+    last = max((at for at, one in enumerate(messages) if one["role"] == "assistant"), default=len(messages))
+    before = "\n".join(f"{one['role']}: {one['content']}" for one in messages[:last])
+    return before, messages[last]["content"] if last < len(messages) else ""
+
+
 def _with_system(row: Mapping[str, Any], messages: Messages) -> Messages:
     return [{"role": "system", "content": row["system"]}, *messages] if row.get("system") else messages
 

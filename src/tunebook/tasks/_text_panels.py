@@ -25,7 +25,7 @@ class TextReference(NamedTuple):
 
 
 class TextPrediction(NamedTuple):
-    """What is kept of an example.
+    """What is recorded of an example.
 
     Args:
         loss: cross-entropy of its target tokens, summed.

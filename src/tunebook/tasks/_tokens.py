@@ -25,6 +25,12 @@ def pad(rows: Sequence[Sequence[int]], value: int, left: bool = False) -> torch.
     return torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True, padding_value=value, padding_side=side)
 
 
+def padded_inputs(rows: Sequence[Sequence[int]], padding: int, left: bool = False) -> dict[str, torch.Tensor]:
+    """`input_ids` and `attention_mask` of rows of token ids; a padding token within a row stays a token."""
+    mask = pad([[1] * len(row) for row in rows], 0, left)
+    return {"input_ids": pad(rows, padding, left), "attention_mask": mask}
+
+
 def token_count(labels: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """How many tokens count: those with a label, in examples that are no fillers; a scalar tensor."""
     return (labels.ne(IGNORED).sum(-1) * weight.gt(0)).sum()

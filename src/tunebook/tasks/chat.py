@@ -12,7 +12,7 @@ from tunebook.errors import ConfigurationError, DataError, Problem
 from tunebook.tasks import _tokens
 from tunebook.tasks._chat_examples import check_left_out, marked
 from tunebook.tasks._chat_template import KEY, render, set_template, stop_tokens
-from tunebook.tasks._conversations import COLUMNS, Form, Messages, conversations, form_of, form_problem
+from tunebook.tasks._conversations import COLUMNS, Form, Messages, conversations, form_of, form_problem, last_answer
 from tunebook.tasks._generation import (
     GenerationOptions,
     TextOutputs,
@@ -168,9 +168,7 @@ class Task(TextOutputs):
         """Conversations padded on the right, with their mask: the end token may be the padding token too."""
         import torch
 
-        ids = [example["input_ids"] for example in examples]
-        mask = _tokens.pad([[1] * len(row) for row in ids], 0)
-        inputs = {"input_ids": _tokens.pad(ids, processor.pad_token_id), "attention_mask": mask}
+        inputs = _tokens.padded_inputs([example["input_ids"] for example in examples], processor.pad_token_id)
         prompt = torch.tensor([example["prompt"] for example in examples], dtype=torch.long)
         return {**inputs, "prompt": prompt, **self.collate_targets(examples)}
 
@@ -198,10 +196,7 @@ class Task(TextOutputs):
         if options.generate:
             lengths = batch["prompt"].clamp(min=1).tolist()
             prompts = [ids[:length] for ids, length in zip(batch["input_ids"].tolist(), lengths, strict=True)]
-            inputs = {
-                "input_ids": _tokens.pad(prompts, processor.pad_token_id, left=True),
-                "attention_mask": _tokens.pad([[1] * len(ids) for ids in prompts], 0, left=True),
-            }
+            inputs = _tokens.padded_inputs(prompts, processor.pad_token_id, left=True)
             inputs = {name: tensor.to(batch["input_ids"].device) for name, tensor in inputs.items()}
             texts = generated_texts(model, inputs, processor, options.generation, MOST_NEW_TOKENS)
         read = batch["attention_mask"].sum(-1).tolist()
@@ -210,23 +205,17 @@ class Task(TextOutputs):
 
     def references(self, rows: dict[str, list[Any]]) -> list[TextReference]:
         """The last answer of each conversation, and what comes before it."""
-        return [_reference(messages) for messages in conversations(rows, self.options.form)]
+        return [TextReference(*last_answer(messages)) for messages in conversations(rows, self.options.form)]
 
     def misfits(self, targets: Targets, splits: Collection[str]) -> list[Problem]:
         """Columns of no form, or of several."""
         if not isinstance(splits, Mapping):
             return []
-        found = [form_problem(split.column_names, self.options.form) for split in splits.values()]
-        return list(dict.fromkeys(filter(None, found)))
+        clashes = [form_problem(split.column_names, self.options.form) for split in splits.values()]
+        return list(dict.fromkeys(filter(None, clashes)))
 
     def panels(self, evaluated: Evaluated) -> list[Panel]:
         """The loss of rows and, with `generate`, lengths, faults and examples."""
         longest = self.options.max_length
         full = sum(one.inputs >= longest for one in evaluated.predictions)
         return text_panels(evaluated, {f"conversations of max_length={longest} tokens": full})
-
-
-def _reference(messages: Messages) -> TextReference:
-    last = max((at for at, one in enumerate(messages) if one["role"] == "assistant"), default=len(messages))
-    before = "\n".join(f"{one['role']}: {one['content']}" for one in messages[:last])
-    return TextReference(before, messages[last]["content"] if last < len(messages) else "")

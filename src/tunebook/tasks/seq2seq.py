@@ -121,9 +121,7 @@ class Task(TextOutputs):
 
     def collate(self, examples: list[dict[str, Any]], processor: Any) -> Batch:
         """Sources padded on the right, with their mask, and targets."""
-        sources = [example["input_ids"] for example in examples]
-        mask = _tokens.pad([[1] * len(ids) for ids in sources], 0)
-        inputs = {"input_ids": _tokens.pad(sources, processor.pad_token_id), "attention_mask": mask}
+        inputs = _tokens.padded_inputs([example["input_ids"] for example in examples], processor.pad_token_id)
         return {**inputs, **self.collate_targets(examples)}
 
     def collate_targets(self, examples: list[dict[str, Any]]) -> Batch:

@@ -151,10 +151,10 @@ def _lines(file: Path, encoding: str) -> Iterator[str]:
     number = 0
     try:
         with _opened(file) as stream:
-            found = encoding_of(iter(lambda: stream.read(storage.BLOCK), b""), encoding)
-        if found.guessed:
-            logger.warning("%s: is read as %s, which is a guess; dataset.encoding states one", file.name, found.name)
-        with io.TextIOWrapper(_opened(file), encoding=found.name, newline="\n") as lines:
+            known = encoding_of(iter(lambda: stream.read(storage.BLOCK), b""), encoding)
+        if known.guessed:
+            logger.warning("%s: is read as %s, which is a guess; dataset.encoding states one", file.name, known.name)
+        with io.TextIOWrapper(_opened(file), encoding=known.name, newline="\n") as lines:
             for number, line in enumerate(lines, start=1):
                 if "\0" in line:
                     raise DataError(Problem(file.name, f"line {number} has a NUL character: is it a text file?"))
