@@ -262,6 +262,8 @@ def _encoded(
         if hasattr(task, "check_examples"):
             for name, split in data.splits.items():
                 task.check_examples(name, split, examples[name], processor)
+    if hasattr(task, "preview") and processes.main:
+        logger.info("%s", task.preview(examples["train"], processor))
     cleaned = policy.apply_policy(
         config.cleaning,
         data,

@@ -173,7 +173,7 @@ def _target_form(feature: Any, names: Sequence[str]) -> Callable[[Any], bytes]:
         return lambda value: str(feature.int2str(value)).encode()
     if isinstance(inner, ClassLabel):
         return lambda value: _canonical([inner.int2str(one) for one in value or []])
-    if inner is not None and names:
+    if getattr(inner, "dtype", None) == "int8" and names:
         return lambda value: "\0".join(sorted(n for n, there in zip(names, value, strict=True) if there)).encode()
     return lambda value: repr(value).encode() if isinstance(value, str | int | float) else _canonical(value)
 

@@ -106,6 +106,11 @@ class Evaluated:
 class Task(Protocol):
     """How one kind of example is encoded, collated, learned from, predicted, scored and shown; `Task(options)`.
 
+    A task may also have `prepare_model(model, processor)`, called once the model is loaded (settings of generation),
+    `check_examples(split, rows, examples, processor)`, called once a split is encoded, `preview(examples, processor)`,
+    a text that is logged before training, and what its capabilities need: `divergence(first, second)` for R-Drop,
+    `mixed_label(label, targets)` for row mixing.
+
     Attributes:
         columns: role -> kind of value and whether it must be there.
         auto_class: the transformers class that builds the model (`AutoModelForSequenceClassification`).

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tunebook.data.sampling.base import TrainTargets
 
-TARGETS = {"single_label"}
+TARGETS = {"single_label", "token_labels", "token_ids"}
 
 
 class Options(LossOptions):
