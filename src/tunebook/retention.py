@@ -78,7 +78,7 @@ def after_training(measured: list[MeasuredTask]) -> list[RetentionFigure]:
     """Score them again, on the backbone as it is now, and compare; on every process together."""
     return [
         RetentionFigure(
-            run=one.previous.run.said, split=split, metric=metric, before=before, after=after[split][metric]
+            run=one.previous.run.folder, split=split, metric=metric, before=before, after=after[split][metric]
         )
         for one in measured
         for after in [_figures(one.trainer, one.previous)]
