@@ -1,15 +1,10 @@
-"""What a value of each kind of column looks like, in one table. Knows values and roles, nothing of tasks."""
+"""What a value of each kind of column looks like, in one table. Knows values, nothing of tasks."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
-
-from tunebook.errors import Problem
-
-if TYPE_CHECKING:
-    from datasets import DatasetDict
+from typing import Any
 
 MESSAGE_KEYS = {"role", "content"}
 """Fields that every message of a chat has."""
@@ -72,38 +67,6 @@ KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
 
 FEATURES = {"image": "Image", "mask": "Image", "audio": "Audio"}
 """Kinds that the column's type in `datasets` shows."""
-
-
-def problems(
-    splits: DatasetDict, kinds: Mapping[str, str], keys: Mapping[str, str], places: Mapping[str, str]
-) -> list[Problem]:
-    """Values that are not of their column's kind, with their rows.
-
-    Args:
-        splits: with role columns and `row`.
-        kinds: role to kind; roles that a split lacks are skipped.
-        keys: role to its configuration key.
-        places: split to its name in messages.
-    """
-    from tunebook.data.checks import rows_in_words
-
-    problems = []
-    for name, split in splits.items():
-        for role, kind in kinds.items():
-            if role not in split.column_names:
-                continue
-            if kind in FEATURES and type(split.features[role]).__name__ != FEATURES[kind]:
-                problems.append(
-                    Problem(keys[role], f"must hold {kind} files; it holds {split.features[role]}", places[name])
-                )
-            if kind not in KINDS:
-                continue
-            words, is_of_kind = KINDS[kind]
-            rows = [row for row, value in zip(split["row"][:], split[role][:], strict=True) if not is_of_kind(value)]
-            if rows:
-                message = f"must be {words}; {rows_in_words(rows)}. Is it the right column?"
-                problems.append(Problem(keys[role], message, places[name]))
-    return problems
 
 
 TEXTUAL = {"text", "tokens", "messages"}
