@@ -9,7 +9,7 @@ import pytest
 from datasets import Dataset, DatasetDict, List, Value
 
 from tests.data.small_tasks import task
-from tunebook.data import kinds
+from tunebook.data import checks, kinds
 from tunebook.data.columns import Column
 from tunebook.data.labels.base import Targets
 from tunebook.data.labels.multi_label import MultiLabel
@@ -158,7 +158,7 @@ def test_the_table_of_kinds(kind):
 def test_a_wrong_value_is_reported_with_its_row_and_column():
     train = Dataset.from_dict({"row": [4, 9], "size": [1.5, None]})
     key = "dataset.columns.size"
-    problems = kinds.problems(DatasetDict(train=train), {"size": "number"}, {"size": key}, {"train": "a.csv"})
+    problems = checks.values(DatasetDict(train=train), {"size": Column("number")}, {"size": key}, {"train": "a.csv"})
     assert [(problem.key, problem.place) for problem in problems] == [(key, "a.csv")]
     assert "row 9" in problems[0].message
 

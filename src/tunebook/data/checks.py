@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from typing import Any
 
 import numpy as np
-from datasets import ClassLabel, Dataset, DatasetDict, Image
+from datasets import ClassLabel, Dataset, DatasetDict
 
 from tunebook.config.data_groups import AUXILIARY
 from tunebook.data import chunks
 from tunebook.data.columns import ROW, Column, Kind
+from tunebook.data.kinds import FEATURES, KINDS
 from tunebook.data.reading.typed import kind_of
 from tunebook.data.sources.base import SPLITS
 from tunebook.errors import Problem
 
 SHOWN = 10
-FILES = {"image", "mask", "audio"}
 
 
 def values(
@@ -26,8 +26,9 @@ def values(
     keys: Mapping[str, str],
     places: Mapping[str, str],
     empty_texts: bool = False,
+    encoded: str | None = None,
 ) -> list[Problem]:
-    """Missing labels, missing texts, texts that are no text, images that are no images.
+    """Missing values, and values that are not of their column's kind.
 
     Args:
         splits: with role columns and `row`.
@@ -35,6 +36,7 @@ def values(
         keys: role to its configuration key.
         places: split to its name in messages.
         empty_texts: whether a text that is no target may be empty, though not in every row.
+        encoded: the role whose values the task's LabelType checks; None: there is none.
     """
     problems = []
     for name, split in splits.items():
@@ -42,7 +44,7 @@ def values(
             problems.append(Problem(places[name], "has no rows"))
             continue
         for role in roles_of(split):
-            messages = _wrong(split, role, columns[role], empty_texts)
+            messages = _wrong(split, role, columns[role], empty_texts, role == encoded)
             problems += [Problem(keys[role], message, places[name]) for message in messages]
     return problems
 
@@ -57,7 +59,7 @@ def missing(split: Dataset, role: str, kind: Kind) -> tuple[str, list[int]]:
 
     A row of several labels, of spans or of boxes may have none of them.
     """
-    if kind in FILES:
+    if kind in FEATURES:
         nulls = (table.column(0).is_null().to_numpy() for table in chunks.tables(split, [role], chunks.FILE_ROWS))
         return f"no {kind}", np.flatnonzero(np.concatenate([*nulls, np.empty(0, dtype=bool)])).tolist()
     hidden = isinstance(split.features[role], ClassLabel)  # the Hub has -1 for labels that are not published
@@ -162,23 +164,29 @@ def _seen(split: Dataset, label: str) -> Iterator[tuple[int, int]]:
             )
 
 
-def _wrong(split: Dataset, role: str, column: Column, empty_texts: bool) -> list[str]:
-    feature = split.features[role]
-    if column.kind in {"image", "mask"} and not isinstance(feature, Image):
+def _wrong(split: Dataset, role: str, column: Column, empty_texts: bool, encoded: bool) -> list[str]:
+    feature, kind = split.features[role], column.kind
+    if kind in FEATURES and type(feature).__name__ != FEATURES[kind]:
+        if kind == "audio":
+            return [f"must hold audio files; it holds {feature}"]
         return [f"must hold images; it holds {feature}. For folders of images use dataset=image_folder"]
-    what, lacking = missing(split, role, column.kind)
-    allowed = empty_texts and column.kind == "text" and not column.target and len(lacking) < len(split)
-    found = [_lack(split, what, lacking)] if lacking and not allowed else []
-    if column.kind == "text" and getattr(feature, "dtype", None) != "string":
-        kinds = {kind_of(value) for _, part in chunks.values(split, role) for value in part} - {"missing", "text"}
-        if kinds:
-            found.append(f"must be text; it holds {' and '.join(sorted(kinds))}s. Is it the right column?")
-    inner = getattr(feature, "feature", None)
-    if column.kind == "tokens" and getattr(inner, "dtype", None) != "string":
-        found.append(f"must hold lists of texts, one a token; it holds {feature}")
-    if column.kind == "messages" and not (isinstance(inner, dict) and {"role", "content"} <= set(inner)):
-        found.append(f"must hold lists of messages, each with role and content; it holds {feature}")
-    return found
+    what, lacking = missing(split, role, kind)
+    allowed = kind == "text" and not column.target and len(lacking) < len(split)
+    allowed = column.may_be_empty or (allowed and empty_texts)
+    messages = [_lack(split, what, lacking)] if lacking and not allowed else []
+    if kind == "text" and getattr(feature, "dtype", None) != "string":
+        types = {kind_of(value) for _, part in chunks.values(split, role) for value in part} - {"missing", "text"}
+        if types:
+            messages.append(f"must be text; it holds {' and '.join(sorted(types))}s. Is it the right column?")
+    elif kind != "text" and kind in KINDS and not encoded:
+        words, is_of_kind = KINDS[kind]
+        values_at = ((first + at, value) for first, part in chunks.values(split, role) for at, value in enumerate(part))
+        wrong = [at for at, value in values_at if not is_of_kind(value)]
+        if wrong := sorted(set(wrong) - set(lacking)):
+            rows = rows_in_words(chunks.row_numbers(split)[wrong].tolist())
+            shown = f"it holds {feature}" if len(wrong) == len(split) else rows
+            messages.append(f"must be {words}; {shown}. Is it the right column?")
+    return messages
 
 
 def _no_label(value: Any) -> bool:

@@ -28,11 +28,13 @@ class Column:
         kind: of its values.
         required: whether it must be there.
         target: whether it is what the model is to predict; targets are no part of a row's input.
+        may_be_empty: whether a row may lack a text here, as the input of an instruction.
     """
 
     kind: Kind
     required: bool = True
     target: bool = False
+    may_be_empty: bool = False
 
 
 class TaskColumns(Protocol):

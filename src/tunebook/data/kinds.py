@@ -1,18 +1,13 @@
-"""What a value of each kind of column looks like, in one table. Knows values and roles, nothing of tasks."""
+"""What a value of each kind of column looks like, in one table. Knows values, nothing of tasks."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tunebook.errors import Problem
-
-if TYPE_CHECKING:
-    from datasets import DatasetDict
-
-MESSAGE_KEYS = {"role", "content"}
-"""Fields that every message of a chat has."""
+MESSAGE_KEYS = (("role", "content"), ("from", "value"))
+"""Who speaks and what, in every message of a chat; the second pair is ShareGPT's."""
 
 
 def _is_text(value: Any) -> bool:
@@ -36,9 +31,7 @@ def _is_messages(value: Any) -> bool:
 
 
 def _is_message(value: Any) -> bool:
-    return (
-        isinstance(value, Mapping) and value.keys() >= MESSAGE_KEYS and all(map(_is_text, map(value.get, MESSAGE_KEYS)))
-    )
+    return isinstance(value, Mapping) and any(all(map(_is_text, map(value.get, keys))) for keys in MESSAGE_KEYS)
 
 
 def _is_spans(value: Any) -> bool:
@@ -74,45 +67,18 @@ FEATURES = {"image": "Image", "mask": "Image", "audio": "Audio"}
 """Kinds that the column's type in `datasets` shows."""
 
 
-def problems(
-    splits: DatasetDict, kinds: Mapping[str, str], keys: Mapping[str, str], places: Mapping[str, str]
-) -> list[Problem]:
-    """Values that are not of their column's kind, with their rows.
-
-    Args:
-        splits: with role columns and `row`.
-        kinds: role to kind; roles that a split lacks are skipped.
-        keys: role to its configuration key.
-        places: split to its name in messages.
-    """
-    from tunebook.data.checks import rows_in_words
-
-    problems = []
-    for name, split in splits.items():
-        for role, kind in kinds.items():
-            if role not in split.column_names:
-                continue
-            if kind in FEATURES and type(split.features[role]).__name__ != FEATURES[kind]:
-                problems.append(
-                    Problem(keys[role], f"must hold {kind} files; it holds {split.features[role]}", places[name])
-                )
-            if kind not in KINDS:
-                continue
-            words, is_of_kind = KINDS[kind]
-            rows = [row for row, value in zip(split["row"][:], split[role][:], strict=True) if not is_of_kind(value)]
-            if rows:
-                message = f"must be {words}; {rows_in_words(rows)}. Is it the right column?"
-                problems.append(Problem(keys[role], message, places[name]))
-    return problems
-
-
 TEXTUAL = {"text", "tokens", "messages"}
 """Kinds whose values can be read as one text; see `as_text`."""
+
+
+def message_text(message: Mapping[str, Any]) -> str:
+    """What a message says; "" where it says nothing."""
+    return message.get("content") or message.get("value") or ""
 
 
 def as_text(value: Any) -> str:
     """One text of a value: tokens joined by blanks, the contents of messages by line breaks; "" for None."""
     if isinstance(value, list):
         messages = any(isinstance(one, Mapping) for one in value)
-        return "\n".join(one["content"] or "" for one in value) if messages else " ".join(map(str, value))
+        return "\n".join(map(message_text, value)) if messages else " ".join(map(str, value))
     return value or ""

@@ -13,7 +13,7 @@ from datasets import DatasetDict
 
 from tunebook.config import registry
 from tunebook.config.schema import CleaningConfig
-from tunebook.data import checks, columns, fingerprint, kinds, preflight, splitting
+from tunebook.data import checks, columns, fingerprint, preflight, splitting
 from tunebook.data.cleaning import duplicates, leaks, missing, text, weights
 from tunebook.data.cleaning.contents import Contents
 from tunebook.data.cleaning.findings import Dropped, Finding, Record, dropped_rows
@@ -82,8 +82,7 @@ def prepare(
         NothingReached: the Hub is needed and cannot be reached.
     """
     cleaning, record = cleaning or CleaningConfig(), Record()
-    targets_of_rows = frozenset(role for role, column in task.columns.items() if column.target)
-    contents = Contents(targets_of_rows)
+    contents = Contents(columns.target_roles(task.columns))
     splits, places = _loaded(dataset, task, cwd)
     given, source_rows = set(splits), len(splits["train"])
     keys = _keys(dataset, task)
@@ -108,7 +107,7 @@ def prepare(
     return PreparedData(
         splits=splits,
         targets=targets,
-        fingerprints={name: fingerprint.of(splits[name], digests[name], targets_of_rows, names) for name in splits},
+        fingerprints={name: fingerprint.of(splits[name], digests[name], contents.targets, names) for name in splits},
         overlaps=fingerprint.overlaps(splits, digests),
         licence=dataset.licence,
         source=f"{dataset.source}: {', '.join(dict.fromkeys(places.values()))}",
@@ -174,10 +173,8 @@ def _checked(
     """Each row by itself: texts in one form, nothing missing, every value of its column's kind."""
     splits = text.normalize(splits, cleaning, task.columns)
     splits = missing.apply_policy(splits, task.columns, cleaning.missing, record)
-    problems = checks.values(splits, task.columns, keys, places, empty_texts=cleaning.missing != "error")
-    others = {role: column.kind for role, column in task.columns.items() if column.kind not in {"text", "image"}}
-    others = {role: kind for role, kind in others.items() if role != columns.label_role(task)}
-    _raise_any(problems or kinds.problems(splits, others, keys, places))
+    empty = cleaning.missing != "error"
+    _raise_any(checks.values(splits, task.columns, keys, places, empty, columns.label_role(task)))
     return splits
 
 

@@ -23,9 +23,9 @@ NEEDED: dict[str, tuple[str, ...]] = {
 COLUMNS = {
     "messages": Column("messages", required=False),
     "conversations": Column("messages", required=False),
-    "system": Column("text", required=False),
+    "system": Column("text", required=False, may_be_empty=True),
     "instruction": Column("text", required=False),
-    "input": Column("text", required=False),
+    "input": Column("text", required=False, may_be_empty=True),
     "output": Column("text", required=False, target=True),
     "prompt": Column("text", required=False),
     "completion": Column("text", required=False, target=True),

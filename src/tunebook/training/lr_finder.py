@@ -19,8 +19,8 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from tunebook.errors import ConfigurationError, Problem, TrainingDiverged
 from tunebook.models.freezing import frozen_modules
-from tunebook.models.train_mode import preserved_modes
 from tunebook.models.plan import set_trained
+from tunebook.models.train_mode import preserved_modes
 from tunebook.training.phase_schedule import TimedPhase
 from tunebook.training.processes import Processes
 from tunebook.training.rate_suggestions import smoothed, suggestions

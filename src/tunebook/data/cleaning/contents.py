@@ -10,6 +10,7 @@ from datasets import Dataset, List, Value
 
 from tunebook.data import chunks, fingerprint
 from tunebook.data.checks import roles_of
+from tunebook.data.kinds import message_text
 from tunebook.data.sketches import Sketches, sketch
 
 
@@ -99,5 +100,5 @@ def _holds_text(feature: Any) -> bool:
 
 def _text(value: Any) -> str:
     if isinstance(value, list):
-        return " ".join(_text(one["content"] if isinstance(one, dict) else one) for one in value if one is not None)
+        return " ".join(_text(message_text(one) if isinstance(one, dict) else one) for one in value if one is not None)
     return value or ""

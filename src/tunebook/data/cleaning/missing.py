@@ -31,7 +31,7 @@ def apply_policy(splits: DatasetDict, columns: Mapping[str, Column], policy: str
         for role in checks.roles_of(splits[name]):
             split, column = splits[name], columns[role]
             what, lacking = checks.missing(split, role, column.kind)
-            if not lacking or len(lacking) == len(split):
+            if not lacking or len(lacking) == len(split) or column.may_be_empty:
                 continue
             words = f"{'have' if len(lacking) > 1 else 'has'} {what}"
             if policy == "drop" and name == "train":

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
     from datasets import Dataset, DatasetDict
 
 Stated = Sequence[str] | Mapping[str, int | str] | None
@@ -46,14 +47,14 @@ class LabelType(Protocol):
     def encode(
         self, splits: DatasetDict, role: str, stated: Stated, key: str, separator: str | None = None
     ) -> tuple[DatasetDict, Targets]:
-        """The splits with the label column as a model learns it, and what there is to predict.
+        """The splits with the column `role` as a model learns it, and what there is to predict.
 
         Args:
             splits: with the label column and `row`; a label in every row.
             role: the label column.
             stated: names, or a mapping; None: taken from the data.
             key: the configuration key of the column, for messages.
-            separator: between labels of a row that are one text.
+            separator: between the labels of a row where they are one text.
 
         Raises:
             DataError: the labels are not of this kind, too many, or not the stated ones.
@@ -89,8 +90,6 @@ class LabelColumn:
 
     def values(self, split: Dataset) -> Any:
         """One a row, as encoded: an array of class ids, numbers, or 0 and 1; lists where rows differ in length."""
-        import numpy as np
-
         values = split[self.role][:]
         ragged = bool(values) and isinstance(values[0], list) and len({len(value) for value in values}) > 1
         return values if ragged else np.asarray(values)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from tunebook.data.labels import naming
 from tunebook.data.labels.base import Stated, Targets
 from tunebook.errors import DataError, Problem
 
 if TYPE_CHECKING:
-    import numpy as np
     from datasets import Dataset, DatasetDict
 
 logger = logging.getLogger("tunebook")
@@ -57,14 +57,10 @@ class MultiLabel:
 
     def indicators(self, values: Any, names: Sequence[str]) -> np.ndarray:
         """The values themselves, (rows, classes)."""
-        import numpy as np
-
         return np.asarray(values, dtype=np.float32).reshape(len(values), len(names))
 
     def strata(self, values: Any) -> np.ndarray:
         """The 0 and 1 of each row, (rows, classes)."""
-        import numpy as np
-
         return np.asarray(values, dtype=np.int8).reshape(len(values), -1)
 
     def describe(self, value: Any, names: Sequence[str]) -> str:
@@ -88,43 +84,37 @@ def _check_form(splits: DatasetDict, role: str, form: str, key: str, separator: 
     if form != "text" and separator is not None:
         message = f"is for labels that are one text; the labels are {form}: take it out"
         raise DataError(Problem("dataset.label_separator", message))
-    if form == "text" and separator is None:
-        values = [str(value) for value in splits["train"][role] if value is not None]
-        if values and {value.strip().lower() for value in values} <= MARKS.keys():
-            column = key.partition("=")[2].strip("'") or role
-            message = (
-                "holds 0 and 1 and no label's name; where each label has a column of its own, name them all, as in "
-                f"'dataset.columns.{role}=[{column}, …]'"
-            )
-            raise DataError(Problem(key, message))
-        counts = Counter({mark: sum(mark in value for value in values) for mark in "|;,/ "})
-        mark = next((mark for mark, count in counts.items() if count), ",")
-        message = f"holds no lists; where a text holds several labels, say what is between them: {mark!r}, for instance"
-        raise DataError(Problem("dataset.label_separator", message, key))
+    if form != "text" or separator is not None:
+        return
+    values = [str(value) for value in splits["train"][role] if value is not None]
+    if values and {value.strip().lower() for value in values} <= MARKS.keys():
+        column = key.partition("=")[2].strip("'") or role
+        message = "holds 0 and 1 and no label's name; where each label has a column of its own, name them all"
+        raise DataError(Problem(key, f"{message}, as in 'dataset.columns.{role}=[{column}, …]'"))
+    mark = next((mark for mark in "|;,/ " if any(mark in value for value in values)), ",")
+    message = f"holds no lists; where a text holds several labels, say what is between them: {mark!r}, for instance"
+    raise DataError(Problem("dataset.label_separator", message, key))
 
 
 def _of_text(split: Dataset, role: str, key: str, separator: str | None) -> Rows:
-    mark = separator or ""
-    given = ["" if value is None else _written(value) for value in split[role]]
-    return [[label.strip() for label in text.split(mark) if label.strip()] for text in given]
+    def written(value: Any) -> str:
+        if value is None:
+            return ""
+        return str(int(value)) if isinstance(value, float) and value == value // 1 else str(value)
 
-
-def _written(value: Any) -> str:
-    return str(int(value)) if isinstance(value, float) and value == value // 1 else str(value)
+    texts = [written(value).split(separator) for value in split[role]]
+    return [[label.strip() for label in labels if label.strip()] for labels in texts]
 
 
 def _of_lists(split: Dataset, role: str, key: str, separator: str | None) -> Rows:
     from tunebook.data.checks import rows_in_words
 
-    rows = list(split[role][:])
-    lacking = [number for number, labels in zip(split["row"][:], rows, strict=True) if labels is None]
-    holes = [number for number, labels in zip(split["row"][:], rows, strict=True) if labels and None in labels]
+    rows, numbers = list(split[role][:]), split["row"][:]
     problems = []
-    if lacking:
-        problems.append(
-            Problem(key, f"has no list: {rows_in_words(lacking)}; a row without labels has an empty one, []")
-        )
-    if holes:
+    if lacking := [number for number, labels in zip(numbers, rows, strict=True) if labels is None]:
+        message = f"has no list: {rows_in_words(lacking)}; a row without labels has an empty one, []"
+        problems.append(Problem(key, message))
+    if holes := [number for number, labels in zip(numbers, rows, strict=True) if labels and None in labels]:
         problems.append(Problem(key, f"has null inside a list: {rows_in_words(holes)}; take it out"))
     if problems:
         raise DataError(problems)
@@ -134,21 +124,18 @@ def _of_lists(split: Dataset, role: str, key: str, separator: str | None) -> Row
 def _of_columns(split: Dataset, role: str, key: str, separator: str | None) -> Rows:
     from tunebook.data.checks import rows_in_words
 
-    rows = [dict(row) for row in split[role]]
+    rows, numbers = list(split[role][:]), split["row"][:]
+    marks = [{column: MARKS.get(str(value).strip().lower()) for column, value in row.items()} for row in rows]
     problems = []
     for column in rows[0] if rows else []:
-        wrong = [
-            (number, row[column])
-            for number, row in zip(split["row"][:], rows, strict=True)
-            if str(row[column]).strip().lower() not in MARKS
-        ]
-        if wrong:
-            value = "nothing" if wrong[0][1] is None else repr(wrong[0][1])
-            message = f"column {column!r} must hold 0 or 1 (or false, true); it holds {value}"
-            problems.append(Problem(key, f"{message}: {rows_in_words([number for number, _ in wrong])}"))
+        if wrong := [at for at, row in enumerate(marks) if row[column] is None]:
+            value = rows[wrong[0]][column]
+            message = f"column {column!r} must hold 0 or 1 (or false, true)"
+            holds = f"it holds {'nothing' if value is None else repr(value)}"
+            problems.append(Problem(key, f"{message}; {holds}: {rows_in_words([numbers[at] for at in wrong])}"))
     if problems:
         raise DataError(problems)
-    return [[column for column, value in row.items() if MARKS[str(value).strip().lower()]] for row in rows]
+    return [[column for column, has in row.items() if has] for row in marks]
 
 
 FORMS: dict[str, Callable[[Any, str, str, str | None], Rows]] = {

@@ -34,15 +34,7 @@ def targets_of(names: Sequence[str], stated: Stated, known: Sequence[str] | None
 
 
 def carried_names(features: Mapping[str, Any], key: str) -> list[str] | None:
-    """Names that the column itself carries, where it is a ClassLabel in every split.
-
-    Args:
-        features: split to the column's feature.
-        key: of the column.
-
-    Raises:
-        DataError: the splits carry different ones.
-    """
+    """Names that the column itself carries, a ClassLabel with the same names in every split; None: it carries none."""
     from datasets import ClassLabel
 
     carried = {name: tuple(f.names or ()) for name, f in features.items() if isinstance(f, ClassLabel)}
@@ -55,32 +47,21 @@ def carried_names(features: Mapping[str, Any], key: str) -> list[str] | None:
 
 
 def distinct_of(values: Iterable[Any], key: str) -> list[Any]:
-    """Every value once, in the order of the data.
-
-    Raises:
-        DataError: lists or objects among them, which name no class.
-    """
+    """Every value once, in the order of the data; lists and objects, which name no class, are refused."""
     distinct: dict[Any, None] = {}
     for value in values:
         if isinstance(value, list | dict):
-            kind = kind_of(value)
-            message = f"holds values of type {kind}; a label is text or a whole number (and several labels a row need "
-            raise DataError(Problem(key, f"{message}a multi-label task)"))
+            message = f"holds values of type {kind_of(value)}; a label is text or a whole number"
+            raise DataError(Problem(key, f"{message} (and several labels a row need a multi-label task)"))
         distinct.setdefault(value)
     return list(distinct)
 
 
 def names_of(distinct: list[Any], stated: Stated, key: str, where: str = "") -> Names:
-    """Names and ids of values that carry no names themselves.
+    """Names and ids of distinct values that carry no names themselves.
 
-    Args:
-        distinct: every value once, in the order of the data.
-        stated: as in `encode`.
-        key: of the column.
-        where: which type of value each split holds, for the message on mixed ones.
-
-    Raises:
-        DataError: mixed kinds, fractions, too many, or values that are not stated.
+    Refused are mixed types (`where`: which type each split holds, for the message), fractions, too many values, and
+    values that are not stated.
     """
     kinds = {kind_of(value) for value in distinct}
     if others := sorted(kinds - CLASSES):
@@ -100,11 +81,7 @@ def names_of(distinct: list[Any], stated: Stated, key: str, where: str = "") -> 
 def names_of_known(known: list[str], used: Sequence[int], stated: Stated, key: str) -> Names:
     """Names and ids where the column carries names: as they are, renamed, or in another order.
 
-    Args:
-        known: the column's own names, by its own ids.
-        used: the column's own ids that occur in the data.
-        stated: as in `encode`.
-        key: of the column.
+    `known` are the column's own names by its own ids; `used` the own ids that occur in the data.
     """
     if outside := [value for value in used if not 0 <= value < len(known)]:
         message = f"holds {_listed(outside)}, which is no id of its {len(known)} names: {_listed(known)}"
@@ -123,11 +100,7 @@ def names_of_known(known: list[str], used: Sequence[int], stated: Stated, key: s
 
 
 def check_all_used(used: set[int], names: list[str], stated: Stated) -> None:
-    """Refuse stated names that no row has.
-
-    Raises:
-        DataError: the names that are stated and those that the data has.
-    """
+    """Refuse stated names that no row has."""
     if stated is not None and used != set(range(len(names))):
         raise DataError(stated_differ(names, [name for index, name in enumerate(names) if index in used]))
 
@@ -173,10 +146,8 @@ def _names_of_mapping(mapping: Mapping[str, int | str]) -> tuple[list[str], dict
     several = [keys for keys in by_id.values() if len(keys) > 1]
     if several:
         example = ", ".join(f"{key}: NAME" for key in several[0])
-        message = (
-            f"gives one id to {' and '.join(several[0])}, so the class has no name; map to names: {{{example}, …}}"
-        )
-        raise DataError(Problem("dataset.labels", message))
+        message = f"gives one id to {' and '.join(several[0])}, so the class has no name"
+        raise DataError(Problem("dataset.labels", f"{message}; map to names: {{{example}, …}}"))
     if sorted(by_id) != list(range(len(by_id))):
         shown = ", ".join(map(str, sorted(by_id)))
         raise DataError(Problem("dataset.labels", f"must map to the ids 0 to {len(by_id) - 1}, each once; not {shown}"))
@@ -189,8 +160,7 @@ def _of_text(distinct: list[str], stated: Sequence[str] | None, key: str) -> Nam
         names = sorted(distinct)
         _check_count(names, key)
         return names, {name: index for index, name in enumerate(names)}
-    unknown = sorted(set(distinct) - set(stated))
-    if unknown:
+    if unknown := sorted(set(distinct) - set(stated)):
         message = f"has labels that dataset.labels does not name: {_listed(unknown)}"
         raise DataError(Problem(key, f"{message}; {did_you_mean(unknown[0], stated)}"))
     return list(stated), {name: index for index, name in enumerate(stated)}
@@ -206,16 +176,12 @@ def _check_alike(distinct: list[str], stated: set[str], key: str) -> None:
         return
     shown = "; ".join(" and ".join(map(repr, values)) for values in alike[:SHOWN])
     example = ", ".join(f"{value!r}: {alike[0][0].strip()}" for value in alike[0])
-    message = (
-        f"has labels that differ only in case or blanks: {shown}; clean them, or say which are one class: "
-        f"dataset.labels={{{example}, …}}"
-    )
-    raise DataError(Problem(key, message))
+    message = f"has labels that differ only in case or blanks: {shown}; clean them, or say which are one class"
+    raise DataError(Problem(key, f"{message}: dataset.labels={{{example}, …}}"))
 
 
 def _of_numbers(distinct: list[int | float], stated: Sequence[str] | None, key: str) -> Names:
-    fractions = sorted(value for value in distinct if value != value // 1)
-    if fractions:
+    if fractions := sorted(value for value in distinct if value != value // 1):
         message = f"holds numbers such as {fractions[0]}: classification needs classes, text or whole numbers"
         raise DataError(Problem(key, message))
     whole = sorted({int(value) for value in distinct})
@@ -227,13 +193,9 @@ def _of_numbers(distinct: list[int | float], stated: Sequence[str] | None, key: 
 
 
 def _by_position(whole: Sequence[int], stated: Sequence[str], key: str) -> Names:
-    outside = [number for number in whole if not 0 <= number < len(stated)]
-    if outside:
-        message = (
-            f"has labels without a name: {_listed(outside)}; dataset.labels names {len(stated)}, "
-            f"for 0 to {len(stated) - 1}: {', '.join(stated)}"
-        )
-        raise DataError(Problem(key, message))
+    if outside := [number for number in whole if not 0 <= number < len(stated)]:
+        named = f"dataset.labels names {len(stated)}, for 0 to {len(stated) - 1}: {', '.join(stated)}"
+        raise DataError(Problem(key, f"has labels without a name: {_listed(outside)}; {named}"))
     return list(stated), {number: int(number) for number in whole}
 
 

@@ -33,8 +33,7 @@ class Regression:
     ) -> tuple[DatasetDict, Targets]:
         """The splits with `role` as float64.
 
-        Raises:
-            DataError: true/false, text that is no number, infinite ones, names for numbers, or one number throughout.
+        Refused are true and false, text that is no number, infinite ones, names for numbers, and one number throughout.
         """
         from datasets import DatasetDict, Value
 
@@ -54,11 +53,7 @@ class Regression:
         return DatasetDict(encoded), Targets()
 
     def indicators(self, values: Any, names: Sequence[str]) -> np.ndarray:
-        """Numbers have no classes.
-
-        Raises:
-            TypeError: always.
-        """
+        """Raises TypeError: numbers have no classes."""
         raise TypeError("numbers have no classes")
 
     def strata(self, values: Any) -> None:
@@ -75,8 +70,8 @@ def _check_no_classes(splits: DatasetDict, role: str, stated: Stated, key: str) 
     problems = []
     if stated is not None:
         problems.append(Problem("dataset.labels", "names classes, but this task's labels are numbers; take it out"))
-    named = [split.features[role] for split in splits.values() if isinstance(split.features[role], ClassLabel)]
-    if named:
+    features = [split.features[role] for split in splits.values()]
+    if named := [feature for feature in features if isinstance(feature, ClassLabel)]:
         names = ", ".join((named[0].names or [])[:SHOWN])
         problems.append(Problem(key, f"holds classes ({names}), not numbers: is it the right column?"))
     if problems:
@@ -87,7 +82,7 @@ def _number(value: Any) -> float | None:
     """The value as a float; None where it is none, or not finite."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return None
-    if isinstance(value, str) and "_" in value:  # which Python allows between digits
+    if "_" in str(value):  # which Python allows between digits
         return None
     try:
         number = float(value)

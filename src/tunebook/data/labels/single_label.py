@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tunebook.data.labels import naming
 from tunebook.data.labels.base import Stated, Targets
 from tunebook.data.reading.typed import kind_of
 from tunebook.errors import DataError, Problem
 
 if TYPE_CHECKING:
-    import numpy as np
     from datasets import DatasetDict
 
 FEW = 20
@@ -51,14 +52,10 @@ class SingleLabel:
 
     def indicators(self, values: Any, names: Sequence[str]) -> np.ndarray:
         """One 1 a row, (rows, classes)."""
-        import numpy as np
-
         return np.eye(len(names), dtype=np.float32)[np.asarray(values, dtype=np.int64)]
 
     def strata(self, values: Any) -> np.ndarray:
         """The class ids, (rows,)."""
-        import numpy as np
-
         return np.asarray(values, dtype=np.int64)
 
     def describe(self, value: Any, names: Sequence[str]) -> str:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    from tunebook.data.sampling.base import TrainTargets
+from tunebook.data.sampling.base import TrainTargets
 
 UNLABELLED = -1
 
@@ -18,8 +15,6 @@ def groups(targets: TrainTargets) -> dict[int, np.ndarray]:
     A row of several labels belongs to the rarest of them; one without any to `UNLABELLED`, which is no class, so that
     no method repeats its rows.
     """
-    import numpy as np
-
     if targets.strata.ndim == 2:
         has = targets.strata.astype(bool)
         counts = np.where(has, targets.counts, len(has) + 1)
@@ -34,7 +29,5 @@ def by_turns(rows: np.ndarray, size: int, seed: int, epoch: int, group: int) -> 
 
     So no row comes again before all others of its group have come, however few an epoch takes.
     """
-    import numpy as np
-
     order = np.random.default_rng([seed, group + 1]).permutation(rows)
     return order[(epoch * size + np.arange(size)) % len(rows)]

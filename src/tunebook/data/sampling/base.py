@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 from tunebook.config.options import Options
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from tunebook.data.labels.base import LabelType
 
 
@@ -24,13 +24,12 @@ class SamplingOptions(Options):
 
 
 class _Any(frozenset[str]):
-    """Every target type, also one of a task's own."""
-
     def __contains__(self, name: object) -> bool:
         return True
 
 
 ANY = _Any({"single_label", "multi_label", "regression"})
+"""Every target type, also one of a task's own."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +62,6 @@ class TrainTargets:
     @cached_property
     def counts(self) -> np.ndarray:
         """Rows of each class, (classes,). Raises as `strata`."""
-        import numpy as np
-
         if self.strata.ndim == 2:
             return np.asarray(self.strata.sum(axis=0, dtype=np.int64))
         return np.bincount(self.strata, minlength=len(self.names))

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
 
 from tunebook.config.options import Options as BaseOptions
-from tunebook.data.sampling.base import ANY
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from tunebook.data.sampling.base import TrainTargets
+from tunebook.data.sampling.base import ANY, TrainTargets
 
 TARGETS = ANY
 
@@ -27,6 +22,4 @@ class Sampling:
 
     def draw(self, seed: int, epoch: int) -> np.ndarray:
         """0, 1, 2, …"""
-        import numpy as np
-
         return np.arange(self.rows)

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
+import numpy as np
 from pydantic import Field
 
 from tunebook.data.sampling._groups import UNLABELLED, by_turns, groups
-from tunebook.data.sampling.base import SamplingOptions
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from tunebook.data.sampling.base import TrainTargets
+from tunebook.data.sampling.base import SamplingOptions, TrainTargets
 
 TARGETS = {"single_label", "multi_label"}
 
@@ -44,7 +39,5 @@ class Sampling:
 
     def draw(self, seed: int, epoch: int) -> np.ndarray:
         """See `tunebook.data.sampling.base.Sampling`; ascending, none twice."""
-        import numpy as np
-
         parts = [by_turns(rows, self.sizes[group], seed, epoch, group) for group, rows in self.groups.items()]
         return np.sort(np.concatenate(parts))

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+import numpy as np
 from pydantic import Field
 
 from tunebook.data.sampling._groups import UNLABELLED, groups
-from tunebook.data.sampling.base import SamplingOptions
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from tunebook.data.sampling.base import TrainTargets
+from tunebook.data.sampling.base import SamplingOptions, TrainTargets
 
 TARGETS = {"single_label", "multi_label"}
 
@@ -37,8 +31,6 @@ class Sampling:
     """
 
     def __init__(self, options: Options, targets: TrainTargets) -> None:
-        import numpy as np
-
         positions = groups(targets)
         most = max(int(targets.counts.max()), *(len(rows) for rows in positions.values()))
         weights = np.empty(len(targets.values))
@@ -49,7 +41,5 @@ class Sampling:
 
     def draw(self, seed: int, epoch: int) -> np.ndarray:
         """See `tunebook.data.sampling.base.Sampling`; ascending."""
-        import numpy as np
-
         generator = np.random.default_rng([seed, epoch])
         return np.sort(generator.choice(len(self.probabilities), self.rows, p=self.probabilities))

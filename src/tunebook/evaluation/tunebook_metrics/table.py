@@ -220,7 +220,7 @@ _ALL = [
     _ranking("roc_auc", ranking("roc_auc_score", both=True)),
     *map(_rouge, ("rouge1", "rouge2", "rougeL", "rougeLsum")),
     Metric("spearman", correlation("spearmanr"), NUMBERS),
-    Metric("token_accuracy", token_accuracy, TAGS, package="seqeval"),
+    Metric("token_accuracy", token_accuracy, TAGS | {"token_ids"}, package="seqeval"),
 ]
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
 """Every metric that ships, by name."""

@@ -6,16 +6,13 @@ Every loss with weights takes them from here, so that `balanced` or `{spam: 5}` 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import Discriminator, Field, Tag
 
+from tunebook.data.sampling.base import TrainTargets
 from tunebook.errors import ConfigurationError, Problem, did_you_mean
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from tunebook.data.sampling.base import TrainTargets
 
 
 def _form(value: Any) -> str:
@@ -35,58 +32,38 @@ POSITIVE_KEY = "loss.positive_weights"
 def class_weights(given: ClassWeights | None, beta: float, targets: TrainTargets) -> np.ndarray | None:
     """The weight of each class, scaled so that their mean over the training rows is 1.
 
-    Args:
-        given: `balanced`: one over the class's rows; `effective`: one over its effective number of samples,
-            (1 - beta^n) / (1 - beta) of n rows (Cui et al. 2019, arXiv 1901.05555); a list in the order of ids; or
-            label to weight, in which a label that is not named weighs 1. None: no weights.
-        beta: of `effective`, in [0, 1): 0 weighs all classes alike, close to 1 it is `balanced`.
-        targets: of the training rows, one label a row.
+    `effective` is one over the class's effective number of samples, (1 - beta^n) / (1 - beta) of n rows (Cui et al.
+    2019, arXiv 1901.05555): beta 0 weighs all classes alike, close to 1 it is `balanced`.
 
     Returns:
-        (labels,) in float64, or None.
+        (labels,) in float64; None where no weights are given.
 
     Raises:
         ConfigurationError: unknown labels, another number of weights than labels, or a class without rows where
             its weight would follow from them.
     """
-    import numpy as np
-
     if given is None:
         return None
     counts = targets.counts
-    if given == "balanced":
-        _refuse_empty(CLASS_KEY, counts, targets.names)
-        weights = 1 / counts
-    elif given == "effective":
-        _refuse_empty(CLASS_KEY, counts, targets.names)
-        weights = (1 - beta) / (1 - np.power(beta, counts))
-    else:
+    if not isinstance(given, str):
         weights = _stated(CLASS_KEY, given, targets.names)
+    else:
+        _refuse_empty(CLASS_KEY, targets)
+        weights = 1 / counts if given == "balanced" else (1 - beta) / (1 - np.power(beta, counts))
     return weights * counts.sum() / (weights * counts).sum()
 
 
 def positive_weights(given: PositiveWeights | None, maximum: float, targets: TrainTargets) -> np.ndarray | None:
     """How much a row that has a label counts against one that has not, for each label; PyTorch's `pos_weight`.
 
-    Args:
-        given: `balanced`: the label's rows without it over those with it, between 1 / maximum and maximum; a list
-            in the order of ids; or label to weight, in which a label that is not named weighs 1. None: no weights.
-        maximum: of a balanced weight, at least 1.
-        targets: of the training rows, any number of labels a row.
-
-    Returns:
-        (labels,) in float64, or None.
-
-    Raises:
-        ConfigurationError: as `class_weights`.
+    `balanced` is the rows without the label over those with it, between 1 / maximum and maximum. Returns and raises
+    as `class_weights`.
     """
-    import numpy as np
-
     if given is None:
         return None
     if given != "balanced":
         return _stated(POSITIVE_KEY, given, targets.names)
-    _refuse_empty(POSITIVE_KEY, targets.counts, targets.names)
+    _refuse_empty(POSITIVE_KEY, targets)
     return np.clip((len(targets.values) - targets.counts) / targets.counts, 1 / maximum, maximum)
 
 
@@ -98,8 +75,8 @@ def share_of_weights(weights: np.ndarray | None, targets: TrainTargets) -> float
     return float(cells / (cells + ((weights - 1) * targets.counts).sum()))
 
 
-def _refuse_empty(key: str, counts: np.ndarray, names: Sequence[str]) -> None:
-    empty = [name for name, count in zip(names, counts, strict=True) if not count]
+def _refuse_empty(key: str, targets: TrainTargets) -> None:
+    empty = [name for name, count in zip(targets.names, targets.counts, strict=True) if not count]
     if empty:
         message = (
             f"no training row has {', '.join(empty)}, so that no weight follows from the rows; "
@@ -109,14 +86,10 @@ def _refuse_empty(key: str, counts: np.ndarray, names: Sequence[str]) -> None:
 
 
 def _stated(key: str, given: Sequence[float] | Mapping[str, float], names: Sequence[str]) -> np.ndarray:
-    import numpy as np
-
     if isinstance(given, Mapping):
-        unknown = [name for name in given if name not in names]
-        if unknown:
-            raise ConfigurationError(
-                [Problem(f"{key}.{name}", f"no such label; {did_you_mean(name, names)}") for name in unknown]
-            )
+        if unknown := [name for name in given if name not in names]:
+            wrong = [Problem(f"{key}.{name}", f"no such label; {did_you_mean(name, names)}") for name in unknown]
+            raise ConfigurationError(wrong)
         return np.array([given.get(name, 1.0) for name in names], dtype=np.float64)
     if len(given) != len(names):
         message = f"{len(given)} weights for {len(names)} labels; they are, in this order: {', '.join(names)}"

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from tunebook.data.sampling.base import TrainTargets
 from tunebook.training.losses._class_weights import PositiveWeights, positive_weights, share_of_weights
 from tunebook.training.losses.base import LossOptions
 
 if TYPE_CHECKING:
     import torch
-
-    from tunebook.data.sampling.base import TrainTargets
 
 TARGETS = {"multi_label"}
 

@@ -6,42 +6,31 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from tunebook.training.losses._class_weights import PositiveWeights, positive_weights, share_of_weights
-from tunebook.training.losses.base import LossOptions
+from tunebook.data.sampling.base import TrainTargets
+from tunebook.training.losses import binary_cross_entropy
 
 if TYPE_CHECKING:
     import torch
 
-    from tunebook.data.sampling.base import TrainTargets
-
 TARGETS = {"multi_label"}
 
 
-class Options(LossOptions):
-    """How labels count.
+class Options(binary_cross_entropy.Options):
+    """How labels count; what is not listed is as in `loss.name=binary_cross_entropy`.
 
     Args:
         gamma: how much what is learned is played down, at least 0; 0 is binary cross-entropy.
-        positive_weights: as in `loss.name=binary_cross_entropy`; None: alike.
-        max_positive_weight: of a balanced weight.
-        label_smoothing: how far 0 and 1 are moved to one half, in [0, 1); None:
-            `hyperparameters.label_smoothing_factor`.
     """
 
     gamma: float = Field(default=2.0, ge=0)
-    positive_weights: PositiveWeights | None = None
-    max_positive_weight: float = Field(default=20.0, ge=1)
-    label_smoothing: float | None = Field(default=None, ge=0, lt=1)
 
 
-class Loss:
+class Loss(binary_cross_entropy.Loss):
     """The mean over the labels of Lin et al.'s loss (2017, arXiv 1708.02002) with the sigmoid, a row."""
 
     def __init__(self, options: Options, targets: TrainTargets, label_smoothing: float) -> None:
+        super().__init__(options, targets, label_smoothing)
         self.gamma = options.gamma
-        self.smoothing = label_smoothing if options.label_smoothing is None else options.label_smoothing
-        self.weights = positive_weights(options.positive_weights, options.max_positive_weight, targets)
-        self.scale = share_of_weights(self.weights, targets)
 
     def __call__(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """See `tunebook.training.losses.base.Loss`."""

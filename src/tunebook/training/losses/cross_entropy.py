@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from tunebook.data.sampling.base import TrainTargets
 from tunebook.training.losses._class_weights import ClassWeights, class_weights
 from tunebook.training.losses.base import LossOptions
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from tunebook.training.losses._class_weights import ClassWeights, class_weights
-from tunebook.training.losses.base import LossOptions
+from tunebook.data.sampling.base import TrainTargets
+from tunebook.training.losses import cross_entropy
 
 if TYPE_CHECKING:
     import torch
@@ -17,33 +17,26 @@ if TYPE_CHECKING:
 TARGETS = {"single_label", "token_labels", "token_ids"}
 
 
-class Options(LossOptions):
-    """How rows and classes count.
+class Options(cross_entropy.Options):
+    """How rows and classes count; what is not listed is as in `loss.name=cross_entropy`.
 
     Args:
         gamma: how much learned rows are played down, at least 0; 0 is cross-entropy.
-        class_weights: the paper's alpha, as in `loss.name=cross_entropy`; None: every class alike.
-        beta: of `class_weights: effective`, in [0, 1).
-        label_smoothing: share of the target spread evenly over all classes, in [0, 1); None:
-            `hyperparameters.label_smoothing_factor`.
+        class_weights: the paper's alpha.
     """
 
     gamma: float = Field(default=2.0, ge=0)
-    class_weights: ClassWeights | None = None
-    beta: float = Field(default=0.999, ge=0, lt=1)
-    label_smoothing: float | None = Field(default=None, ge=0, lt=1)
 
 
-class Loss:
+class Loss(cross_entropy.Loss):
     """-weight (1 - p)^gamma log p of the label's probability p (Lin et al. 2017, arXiv 1708.02002).
 
     A row of several classes (mixed, or smoothed) is charged for each of them by its share.
     """
 
     def __init__(self, options: Options, targets: TrainTargets, label_smoothing: float) -> None:
+        super().__init__(options, targets, label_smoothing)
         self.gamma = options.gamma
-        self.smoothing = label_smoothing if options.label_smoothing is None else options.label_smoothing
-        self.weights = class_weights(options.class_weights, options.beta, targets)
 
     def __call__(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """See `tunebook.training.losses.base.Loss`."""

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from tunebook.data.sampling.base import TrainTargets
 from tunebook.training.losses.base import LossOptions
 
 if TYPE_CHECKING:
     import torch
-
-    from tunebook.data.sampling.base import TrainTargets
 
 TARGETS = {"regression"}
 

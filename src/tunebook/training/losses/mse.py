@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tunebook.data.sampling.base import TrainTargets
 from tunebook.training.losses.base import LossOptions
 
 if TYPE_CHECKING:
     import torch
-
-    from tunebook.data.sampling.base import TrainTargets
 
 TARGETS = {"regression"}
 
