@@ -28,7 +28,8 @@ from tunebook.run_directory import RunDirectory, now
 from tunebook.run_summary import summarize
 from tunebook.session import Session
 from tunebook.setup import EVALUATED
-from tunebook.training.build import best_metric, eval_split, freezing_table
+from tunebook.training.arguments import best_metric
+from tunebook.training.build import eval_split, freezing_table
 from tunebook.training.evaluation_loop import EvalSplit, Gathered
 
 if TYPE_CHECKING:
@@ -134,14 +135,7 @@ def write(
     results: dict[str, SplitResult],
     retained: list[RetentionFigure],
 ) -> None:
-    """Write everything into the run directory, mark the run finished, and report.
-
-    Args:
-        context: of the run.
-        trainer: after training.
-        results: of `evaluate`.
-        retained: figures of previous tasks, before and after.
-    """
+    """Write everything into the run directory, mark the run finished, and report."""
     seconds = context.session.seconds
     config, directory = context.config, context.directory
     metrics = {split: result.metrics for split, result in results.items()}

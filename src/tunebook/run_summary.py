@@ -10,7 +10,8 @@ from tunebook.data.prepare import PreparedData
 from tunebook.reporting.run_record import peak_memory_mb
 from tunebook.reporting.summary import RetentionFigure, RunSummary, SavedAdapter
 from tunebook.run_directory import RunDirectory
-from tunebook.training.build import best_metric, freezing_table
+from tunebook.training.arguments import best_metric
+from tunebook.training.build import freezing_table
 
 if TYPE_CHECKING:
     from tunebook.context import RunContext
@@ -24,15 +25,7 @@ def summarize(
     retained: list[RetentionFigure],
     seconds: float,
 ) -> RunSummary:
-    """Everything that is shown.
-
-    Args:
-        context: of the run, with recipe.yaml in its directory.
-        history: what the Trainer logged.
-        results: the evaluated splits.
-        retained: figures of previous tasks, before and after.
-        seconds: that the run took, earlier tries included.
-    """
+    """Everything that is shown."""
     config, directory, data, task = context.config, context.directory, context.data, context.task
     source = config.model.name_or_path or f"a new {(config.model.config or {}).get('model_type')}"
     reported = next((name for name in ("test", "validation") if name in results), None)

@@ -93,16 +93,7 @@ def epoch_order(
 
 
 class EffectiveBatches(Sampler[list[RowKey]]):
-    """Micro-batches of one process, as lists of keys for `TrainRows`; the row of a key is an example's number.
-
-    Args:
-        sampling: which examples an epoch has.
-        layout: of the effective batch.
-        rank: of this process.
-        strategy: of `epoch_order`.
-        seed: of the sampling and the order; the epoch is added.
-        lengths: of the training examples, for length grouping.
-    """
+    """Micro-batches of one process, as lists of keys for `TrainRows`; the row of a key is an example's number."""
 
     def __init__(
         self,

@@ -60,15 +60,7 @@ class CachedRows(Dataset):
 
 
 class StatesCollator:
-    """A collator of examples that may have states.
-
-    Args:
-        task: collates inputs and targets.
-        processor: of the model.
-        stored: split -> its states.
-        placeholders: for examples without inputs; None: examples have their inputs.
-        by_token: whether states have a vector for each token.
-    """
+    """A collator of examples that may have states."""
 
     def __init__(
         self,

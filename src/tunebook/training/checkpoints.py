@@ -40,12 +40,6 @@ def checkpoints(root: Path) -> list[Path]:
 def saving(final: Path, main: bool, wait: Callable[[], None], facts: dict[str, Any]) -> Iterator[Path]:
     """A folder of another name to write a checkpoint into; when every process is done it gets its final name.
 
-    Args:
-        final: the checkpoint's folder.
-        main: whether this process renames.
-        wait: a barrier over all processes.
-        facts: stored in the manifest (the step, the number of processes).
-
     Raises:
         RunDirectoryError: the disk is full.
     """

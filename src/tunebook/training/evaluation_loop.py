@@ -55,14 +55,7 @@ class EvalSplit(Dataset):
 
 
 class EvalBatches(Sampler[list[RowKey]]):
-    """This process's batches of a split: every `processes`-th one, and a filler where the last round has none for it.
-
-    Args:
-        examples: how many there are.
-        size: of a batch.
-        rank: of this process.
-        processes: that evaluate together.
-    """
+    """Every `processes`-th batch of a split, and a filler where the last round has none for this process."""
 
     def __init__(self, examples: int, size: int, rank: int, processes: int) -> None:
         self.examples, self.size, self.rank, self.processes = examples, size, rank, processes
@@ -123,7 +116,9 @@ class Gathered:
         if self.evaluator is not None and self._open is not None:
             position, predictions, losses = self._open
             self._open = None
-            self._add_rows([self.task.merge(predictions)], np.float32([np.nanmean(losses)]), np.array([position]))
+            self._add_rows(
+                [self.task.merge(predictions)], np.array([np.nanmean(losses)], dtype=np.float32), np.array([position])
+            )
 
     def evaluated(self, decision: Any = None) -> Evaluated:
         """Everything about the split; of the main process only."""
@@ -152,7 +147,7 @@ class Gathered:
             rows[-1][2].append(loss)
         self._open = rows.pop() if rows else None
         merged = [self.task.merge(parts) for _, parts, _ in rows]
-        means = np.float32([np.nanmean(parts) for _, _, parts in rows])
+        means = np.array([np.nanmean(losses) for _, _, losses in rows], dtype=np.float32)
         return merged, means, np.array([position for position, _, _ in rows], dtype=np.int64)
 
     def _add_rows(self, predictions: Any, losses: np.ndarray, positions: np.ndarray) -> None:

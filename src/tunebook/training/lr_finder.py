@@ -19,8 +19,8 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from tunebook.errors import ConfigurationError, Problem, TrainingDiverged
 from tunebook.models.freezing import frozen_modules
-from tunebook.models.train_mode import preserved_modes
 from tunebook.models.plan import set_trained
+from tunebook.models.train_mode import preserved_modes
 from tunebook.training.phase_schedule import TimedPhase
 from tunebook.training.processes import Processes
 from tunebook.training.rate_suggestions import smoothed, suggestions
@@ -94,13 +94,6 @@ def find_lr(
     """Raise the learning rate step by step until the loss is four times its lowest (Smith 2017, arXiv 1506.01186).
 
     Afterwards everything is as it was: weights, buffers, what trains, optimizer, schedule, random numbers.
-
-    Args:
-        trainer: ready to train.
-        processes: that train together; each of them calls this.
-        wanted: rates and steps; None: fastai's, 1e-7 to 10 in 100 steps.
-        tell: called after each step with its number from 1, the rate and the smoothed loss.
-        wish: the signal that came, which ends the sweep; None: signals are ignored.
 
     Raises:
         ConfigurationError: the optimizer or the launcher cannot be restored, or there is no such phase.

@@ -60,11 +60,7 @@ def _labels(row: dict[str, Any], other: dict[str, Any], share: float) -> list[fl
 
 
 class Paired:
-    """A collator of rows that carry a partner: the task's own, once over rows and partners, so that both are as wide.
-
-    Args:
-        collate: the task's.
-    """
+    """A collator of rows that carry a partner: the task's, once over rows and partners, so that both have one width."""
 
     def __init__(self, collate: Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]) -> None:
         self.collate = collate
@@ -95,10 +91,6 @@ def mixed_embeddings(model: nn.Module, partner: tuple[torch.Tensor, ...] | None)
     """Within, the model's token embedding gives share × its own + (1 − share) × the partner's; gradients reach both.
 
     Where the partner has no token it adds nothing, as with padding of zeros in the paper.
-
-    Args:
-        model: without wrappers.
-        partner: from `taken_from`; None: nothing changes.
 
     Raises:
         ModelError: the model does not read its tokens through its token embedding once.

@@ -27,8 +27,7 @@ from tunebook.errors import DataError, ModelError, Problem, TunebookError
 from tunebook.models.previous_head import under_previous_head
 from tunebook.models.processor import load_image_processor, load_tokenizer
 from tunebook.tasks.base import Task
-from tunebook.training.loss import eval_loss_of, loss_of
-from tunebook.training.losses.base import Loss
+from tunebook.training.losses.base import Loss, eval_loss_of, loss_of
 from tunebook.training.processes import Processes
 
 if TYPE_CHECKING:
@@ -81,12 +80,6 @@ class PreviousTask:
 
 def load_previous(context: RunContext, run: PreviousRun, splits: Sequence[str], key: str) -> PreviousTask:
     """Everything that is needed to learn or score a previous task.
-
-    Args:
-        context: of this run, whose model is in training.
-        run: as its folder says.
-        splits: to encode; those that the run has not are left out.
-        key: that names the run, for messages.
 
     Raises:
         DataError: its rows cannot be read any more, or have changed.

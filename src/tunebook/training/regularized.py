@@ -20,11 +20,7 @@ from tunebook.training.regularization.base import Averages, Collate, Method, Met
 
 
 class Regularized:
-    """The methods of a run, hook by hook (`tunebook.training.regularization.base.Method`).
-
-    Args:
-        methods: at work; none: everything stays as it is.
-    """
+    """The methods of a run, hook by hook (`tunebook.training.regularization.base.Method`)."""
 
     def __init__(self, methods: Sequence[Method] = ()) -> None:
         self.methods = tuple(methods)
@@ -96,11 +92,7 @@ class Regularized:
 
 
 class Averaging(TrainerCallback):
-    """Keeps averages of the weights in step with training.
-
-    Args:
-        averages: of the run's methods.
-    """
+    """Keeps averages of the weights in step with training."""
 
     def __init__(self, averages: Sequence[Averages]) -> None:
         self.averages = averages
@@ -149,12 +141,6 @@ def regularized(
     config: Config, task: Task, model: PreTrainedModel, previous: Callable[[str], PreviousTask]
 ) -> Regularized:
     """The methods that a recipe asks for, made from the weights that training starts from.
-
-    Args:
-        config: of the run.
-        task: what is learned.
-        model: on its device, before a checkpoint is read.
-        previous: loads the training rows and the head of the finished run in a folder.
 
     Raises:
         ModelError: a method does not fit the model.

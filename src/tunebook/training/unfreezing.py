@@ -24,10 +24,6 @@ class UnfreezeCallback(TrainerCallback):
     Optimizer and DDP are built with every parameter that ever trains: DDP leaves out parameters that are frozen when
     it is built, and the ranks' weights would then differ unnoticed. The later phases' are frozen when training begins.
 
-    Args:
-        trainer: whose model it is.
-        phase_schedule: of the run.
-
     Raises:
         FreezingError: there are several phases, and the parameters are split over devices.
     """

@@ -81,13 +81,7 @@ def mixed(weight: torch.Tensor, initial: torch.Tensor, p: float, inputs: int) ->
 
 
 class _Mixing:
-    """Swaps one layer's weight for a mixed one while its forward runs.
-
-    Args:
-        layer: with a `weight`.
-        p: share of inputs.
-        inputs: the dimension of the inputs in the weight.
-    """
+    """Swaps one layer's weight for a mixed one while its forward runs."""
 
     def __init__(self, layer: nn.Module, p: float, inputs: int) -> None:
         self.initial: torch.Tensor = layer.weight.detach().clone()  # type: ignore[operator, union-attr]
