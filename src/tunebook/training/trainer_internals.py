@@ -17,9 +17,6 @@ from transformers.trainer_callback import ExportableState
 VERIFIED = "5.23.0"
 """The version of transformers that this file was written against."""
 
-SCHEDULER_STATE = "_created_lr_scheduler"
-"""Attribute of a Trainer: whether it made its scheduler and may discard it in the next training."""
-
 
 class TrainerHooks(Trainer):
     """transformers' Trainer with public methods to override in place of its private ones.
