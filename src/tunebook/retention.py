@@ -36,13 +36,7 @@ Figures = dict[str, dict[str, float]]
 
 @dataclass(frozen=True)
 class MeasuredTask:
-    """A previous task that is measured.
-
-    Args:
-        previous: on this run's backbone.
-        trainer: that scores it.
-        before: its figures on the backbone that training starts from.
-    """
+    """A previous task, the Trainer that scores it, and its figures on the backbone that training starts from."""
 
     previous: PreviousTask
     trainer: RecipeTrainer

@@ -60,9 +60,8 @@ def build_context(session: Session) -> RunContext:
     processes = session.processes
     layout = layout_of(session.config, processes.count)
     config = with_effective_batch(session.config, layout)
-    if processes.main:
-        for sentence in notices(config):
-            logger.warning("%s", sentence)
+    for sentence in notices(config) if processes.main else []:
+        logger.warning("%s", sentence)
     task: Task = registry.load("task", config.task.name).Task(config.task.options)
     data = load_data(config, task, session)
     data, model, examples, label_noise = _encoded(config, task, data, session)
@@ -287,9 +286,6 @@ def _frozen(config: Config, model: _Model) -> tuple[FreezingPlan, Adapted | None
     longest = getattr(model.processor, "model_max_length", None)
     adapted = insert_adapter(loaded, config.adapter, freezing.ever, base, seed, longest)
     return plan_freezing(adapted.model, config.freezing, adapted.fixed), adapted
-
-
-# ---- training ----
 
 
 def _phases(config: Config, freezing: FreezingPlan, per_epoch: int) -> PhaseSchedule:

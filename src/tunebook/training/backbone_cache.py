@@ -47,11 +47,7 @@ COMPARED = 4
 class BackboneCache:
     """The states of every split in front of what trains, and how a forward pass starts from them.
 
-    Args:
-        computing: how the states were computed.
-        states: of every split.
-        placeholders: in place of the model's inputs, where nothing looks at them; None: inputs are needed.
-        context: of the run.
+    `placeholders` are in place of the model's inputs where nothing looks at them; None: inputs are needed.
     """
 
     computing: StateComputer

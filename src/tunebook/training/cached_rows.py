@@ -25,11 +25,8 @@ STATES, STATE_OF, SPLIT = "states", "state_of", "split"
 class CachedRows(Dataset):
     """The examples of an encoded split, each with the number of its states.
 
-    Args:
-        encoded: the split.
-        name: of the split.
-        inputs: names of the model's inputs that examples need not have, as nothing looks at them: these and images
-            are then not even decoded; None: examples are read whole.
+    `inputs` are the model's inputs that examples need not have, as nothing looks at them: these and images are then
+    not even decoded; None: examples are read whole.
     """
 
     def __init__(self, encoded: datasets.Dataset, name: str, inputs: Collection[str] | None) -> None:

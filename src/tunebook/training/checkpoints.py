@@ -56,7 +56,7 @@ def saving(final: Path, main: bool, wait: Callable[[], None], facts: dict[str, A
             files.sync_folder(aside)
             remove(final)
             aside.rename(final)
-            files.sync_folder_names(final.parent)
+            files.sync(final.parent)
         wait()
     except Exception as error:
         if _is_disk_full(error, final.parent):

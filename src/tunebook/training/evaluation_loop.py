@@ -24,11 +24,7 @@ from tunebook.tasks.base import Batch, Evaluated, Evaluator, LossSum, Task
 class EvalSplit(Dataset):
     """The examples of a split by `RowKey`, each with its `weight`: 1, or 0 for a filler, which does not count.
 
-    Args:
-        name: of the split.
-        rows: the prepared rows.
-        examples: encoded; or what stands for them, such as states of frozen layers.
-        positions: of each example's row in `rows`, (examples,).
+    `rows` are the prepared ones, and `positions` that of each example's row among them, (examples,).
     """
 
     def __init__(self, name: str, rows: ArrowDataset, examples: Any, positions: np.ndarray) -> None:
@@ -73,13 +69,8 @@ class EvalBatches(Sampler[list[RowKey]]):
 class Gathered:
     """What is gathered of a split while it is evaluated: of each row, in order, its prediction, reference and loss.
 
-    Where a row has several examples (windows of a long text), their predictions are merged by the task.
-
-    Args:
-        split: that is evaluated.
-        task: of the split.
-        targets: what there is to predict.
-        evaluator: of the metrics; None: another process is the main one, which keeps everything.
+    Where a row has several examples (windows of a long text), their predictions are merged by the task. The main
+    process alone has an `evaluator`, and keeps everything.
     """
 
     def __init__(self, split: EvalSplit, task: Task, targets: Targets, evaluator: Evaluator | None) -> None:

@@ -22,13 +22,7 @@ _WHOLE = Mix(0, 1.0)
 
 
 def mixed(row: dict[str, Any], other: dict[str, Any] | None, mix: Mix | None, where: Mixed) -> dict[str, Any]:
-    """One encoded row, mixed with another.
-
-    Args:
-        row: encoded.
-        other: its partner, encoded; None as `mix` is: the row stays, with its label in the same form as the others'.
-        mix: how.
-        where: pixels or embeddings.
+    """One encoded row, mixed with another; without `mix` it stays, with its label in the same form as the others'.
 
     Returns:
         The row with `labels` as shares of each class (classes,), and its `row` number as it was; for embeddings

@@ -38,15 +38,9 @@ logger = logging.getLogger("tunebook")
 
 @dataclass(frozen=True)
 class PreviousTask:
-    """A previous task on this run's backbone.
+    """A previous task on this run's backbone: `model` has it under that run's frozen head.
 
-    Args:
-        run: that learned it.
-        task: that it learned.
-        data: its prepared rows, as that run had them.
-        splits: encoded, those that were requested.
-        model: this run's backbone under that run's frozen head.
-        processor: of this run, which is that run's too.
+    `data` are the prepared rows as that run had them, `splits` the encoded ones; both runs have the same processor.
     """
 
     run: PreviousRun

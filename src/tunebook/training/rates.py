@@ -77,13 +77,7 @@ def rates_of(model: nn.Module, depth: Depth, trained: Container[str], wanted: An
 
 
 def rate_range(factors: Mapping[str, float], trained: Iterable[str], base: float) -> tuple[float, float]:
-    """The lowest and the highest learning rate of some parameters, before the schedule scales them.
-
-    Args:
-        factors: parameter name -> share of the base rate.
-        trained: names, at least one.
-        base: the base rate, a phase's own where it has one.
-    """
+    """The lowest and the highest learning rate of some parameters, before the schedule scales them."""
     shares = [factors[name] for name in trained]
     return base * min(shares), base * max(shares)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState
 
 from tunebook.config import registry
 from tunebook.config.schema import Config
@@ -81,7 +81,7 @@ class Regularized:
             yield
 
     def save(self, folder: Path) -> None:
-        """What a checkpoint keeps beside the weights; by one process."""
+        """What a checkpoint holds besides the weights; by one process."""
         for averages in self.averages:
             averages.save(folder)
 
@@ -97,23 +97,17 @@ class Averaging(TrainerCallback):
     def __init__(self, averages: Sequence[Averages]) -> None:
         self.averages = averages
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Start from the weights as they are, or go on."""
         for averages in self.averages:
             averages.begin()
 
-    def on_optimizer_step(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_optimizer_step(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """The step that has just been made; the Trainer counts it afterwards."""
         for averages in self.averages:
             averages.update(state.global_step)
 
-    def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """The model keeps the averaged weights: those of the best checkpoint, where it has been loaded."""
         for averages in self.averages:
             averages.finish()
