@@ -92,7 +92,7 @@ def one_training(context: RunContext) -> Took:
     scored = finish.evaluate(context, trainer, cache)
     seconds, worked = time.perf_counter() - began, time.process_time() - worked
     if cache is not None:
-        cache.close()
+        cache.states.close()
     elif context.config.freezing.cache == "auto":
         raise SystemExit("the cache is off; python run.py with the same overrides says why")
     rows = {split: len(part) for split, part in context.encoded.items()}

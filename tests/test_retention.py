@@ -26,7 +26,9 @@ def metrics(result):
 @pytest.fixture(scope="module")
 def measured(first, tmp_path_factory):
     folder = tmp_path_factory.mktemp("measured")
-    arguments = two_tasks.second(folder, first.model, f"evaluation.retention=[{first.path}]", f"run.output_dir={folder}")
+    arguments = two_tasks.second(
+        folder, first.model, f"evaluation.retention=[{first.path}]", f"run.output_dir={folder}"
+    )
     return two_tasks.go(*arguments)
 
 
@@ -86,7 +88,9 @@ def test_a_finished_run_shows_it_again(first, measured, capsys):
 
 
 def test_a_resumed_run_keeps_the_figures_of_before(first, measured, tmp_path, monkeypatch):
-    arguments = two_tasks.second(tmp_path, first.model, f"evaluation.retention=[{first.path}]", f"run.output_dir={tmp_path}")
+    arguments = two_tasks.second(
+        tmp_path, first.model, f"evaluation.retention=[{first.path}]", f"run.output_dir={tmp_path}"
+    )
     vote = callbacks.StopSync.on_pre_optimizer_step
     scored = []
 
@@ -154,8 +158,8 @@ def test_image_tasks_are_measured_too(tmp_path):
     ]  # fmt: skip
     previous = two_tasks.go(*common, f"model.name_or_path={tmp_path / 'vit'}", f"run.output_dir={tmp_path / 'a'}")
     arguments = [*common, f"model.name_or_path={previous.model}", f"run.output_dir={tmp_path / 'b'}",
-            f"evaluation.retention=[{previous.path}]", "regularization=replay", f"regularization.replay.run={previous.path}",
-            "regularization.replay.share=0.4", "regularization.r_drop={}"]  # fmt: skip
+                 f"evaluation.retention=[{previous.path}]", "regularization=replay", "regularization.r_drop={}",
+                 f"regularization.replay.run={previous.path}", "regularization.replay.share=0.4"]  # fmt: skip
     retained, own = metrics(two_tasks.go(*arguments))["retention"][str(previous.path)], metrics(previous)
     assert retained["test"]["loss"]["before"] == pytest.approx(own["test"]["loss"], abs=1e-5)
     assert retained["test"]["loss"]["after"] != retained["test"]["loss"]["before"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from types import ModuleType
 
+from tunebook import callable_module
 from tunebook.config import check as config_check
 from tunebook.config import previous_run, registry
 from tunebook.config.compose import Composed
@@ -182,3 +183,6 @@ def _metrics(config: Config) -> list[Problem]:
         message = f"must be {str(known).lower()} for {best}, or be left out: the metric itself says so"
         problems.append(Problem(key, message))
     return problems
+
+
+callable_module(__name__)

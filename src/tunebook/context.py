@@ -28,25 +28,11 @@ from tunebook.training.rows import TrainExamples
 class RunContext:
     """Everything that training, evaluation and reporting need.
 
-    Args:
-        session: processes, directory and clock.
-        config: checked, with the effective batch spelled out.
-        layout: of the effective batch.
-        task: what is learned.
-        data: prepared rows.
-        model: to be trained, with its adapter where it has one, on its device.
-        processor: of the model.
-        encoded: split -> its examples.
-        train_examples: the training examples as the loader asks for them.
-        eval_splits: the splits that are evaluated, by name.
-        sampling: which examples an epoch holds.
-        loss: that training minimizes; None: the model's own.
-        eval_loss: that evaluation reports, without weights and smoothing; None: the model's own.
-        freezing: what trains, and when.
-        phases: the same in optimizer steps.
-        precision: of the arithmetic.
-        adapted: the model with its adapter; None: without one.
-        label_noise: what was found of wrong labels, for the run directory; None: not looked for.
+    `config` has the effective batch spelled out. `model` has its adapter (`adapted`, or None) and is on its device.
+    `encoded` holds the examples of every split, `train_examples` as the loader asks for them, `eval_splits` those that
+    are evaluated. Training minimizes `loss`, evaluation reports `eval_loss`, without weights and smoothing; None: the
+    model's own. `phases` are those of `freezing` in optimizer steps. `label_noise` is what the run directory keeps of
+    labels that are probably wrong; None: not looked for.
     """
 
     session: Session

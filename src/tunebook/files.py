@@ -44,16 +44,12 @@ def read_json(path: Path) -> Any:
 def sync_folder(folder: Path) -> None:
     """Bring a folder, its files and their names to the disk, so that a rename after it never shows a part."""
     for file in folder.rglob("*"):
-        _sync(file)
-    _sync(folder)
+        sync(file)
+    sync(folder)
 
 
-def sync_folder_names(folder: Path) -> None:
-    """Bring the names in a folder to the disk, after a rename."""
-    _sync(folder)
-
-
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

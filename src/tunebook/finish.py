@@ -28,7 +28,10 @@ from tunebook.run_directory import RunDirectory, now
 from tunebook.run_summary import summarize
 from tunebook.session import Session
 from tunebook.setup import EVALUATED
-from tunebook.training.build import best_metric, eval_split, freezing_table
+from tunebook.tasks.base import Evaluated
+from tunebook.training import checkpoints
+from tunebook.training.arguments import best_metric
+from tunebook.training.build import eval_split, freezing_table
 from tunebook.training.evaluation_loop import EvalSplit, Gathered
 
 if TYPE_CHECKING:
@@ -61,6 +64,10 @@ class SplitResult:
     gathered: Gathered
     decision: Any = None
     before_decision: dict[str, float] | None = None
+
+    def evaluated(self) -> Evaluated:
+        """Everything about the split, by the decision; of the main process."""
+        return self.gathered.evaluated(self.decision)
 
 
 def evaluate(context: RunContext, trainer: RecipeTrainer, cache: BackboneCache | None) -> dict[str, SplitResult]:
@@ -134,14 +141,7 @@ def write(
     results: dict[str, SplitResult],
     retained: list[RetentionFigure],
 ) -> None:
-    """Write everything into the run directory, mark the run finished, and report.
-
-    Args:
-        context: of the run.
-        trainer: after training.
-        results: of `evaluate`.
-        retained: figures of previous tasks, before and after.
-    """
+    """Write everything into the run directory, mark the run finished, and report."""
     seconds = context.session.seconds
     config, directory = context.config, context.directory
     metrics = {split: result.metrics for split, result in results.items()}
@@ -152,8 +152,7 @@ def write(
     recipe = identity.frozen_recipe(config, context.precision.name, context.session.command, context.data.fingerprints)
     files.write_text(directory.path / "recipe.yaml", recipe)
     for split, result in results.items():
-        evaluated = result.gathered.evaluated(result.decision)
-        predictions.write(directory.path / "predictions" / f"{split}.jsonl", context.task, evaluated)
+        predictions.write(directory.path / "predictions" / f"{split}.jsonl", context.task, result.evaluated())
     _write_thresholds(context, results)
     summary = summarize(context, trainer.state.log_history, results, retained, seconds)
     report.write_report(directory.path / "report.html", summary)
@@ -231,8 +230,6 @@ def report_checkpoint(directory: RunDirectory, trainer: RecipeTrainer, checkpoin
     if checkpoint is None:
         logger.info("training from the start")
         return
-    from tunebook.training import checkpoints
-
     facts = checkpoints.facts(checkpoint)
     directory.update(status="running", resumed_from=[*directory.record.get("resumed_from", []), facts["step"]])
     logger.info("resuming after step %d, from %s", facts["step"], checkpoint.name)

@@ -31,10 +31,6 @@ def folder_of(config: Config) -> Path:
 def search(config: Config, wanted: Range) -> tuple[Sweep, list[str]]:
     """Sweep the learning rate of a recipe and write the curve; nothing is trained for good.
 
-    Args:
-        config: a checked configuration.
-        wanted: rates and steps.
-
     Returns:
         The sweep, and what to do with it in sentences.
 

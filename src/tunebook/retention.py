@@ -17,7 +17,6 @@ from tunebook.data.encoding import positions_of
 from tunebook.evaluation.thresholds import Thresholds
 from tunebook.reporting.summary import RetentionFigure
 from tunebook.training.arguments import training_arguments
-from tunebook.training.build import best_metric
 from tunebook.training.evaluation_loop import EvalSplit
 from tunebook.training.previous_task import PreviousTask, load_previous
 from tunebook.training.trainer import RecipeTrainer, TrainerParts
@@ -37,13 +36,7 @@ Figures = dict[str, dict[str, float]]
 
 @dataclass(frozen=True)
 class MeasuredTask:
-    """A previous task that is measured.
-
-    Args:
-        previous: on this run's backbone.
-        trainer: that scores it.
-        before: its figures on the backbone that training starts from.
-    """
+    """A previous task, the Trainer that scores it, and its figures on the backbone that training starts from."""
 
     previous: PreviousTask
     trainer: RecipeTrainer
@@ -89,7 +82,7 @@ def after_training(measured: list[MeasuredTask]) -> list[RetentionFigure]:
 
 def _trainer(context: RunContext, previous: PreviousTask) -> RecipeTrainer:
     """A Trainer that only scores, in the precision and the batches of this run."""
-    arguments = training_arguments(context, *best_metric(context.config))
+    arguments = training_arguments(context)
     arguments.eval_strategy, arguments.report_to = "no", []  # type: ignore[assignment]
     # These would turn the weights of the shared backbone themselves into half precision.
     arguments.bf16_full_eval = arguments.fp16_full_eval = False

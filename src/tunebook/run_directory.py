@@ -76,11 +76,6 @@ def path_of(config: Config) -> Path:
 def opened(config: Config, command: str, processes: int) -> Iterator[RunDirectory]:
     """Open or create the run directory, for this process alone.
 
-    Args:
-        config: of the run.
-        command: that a user would type for it.
-        processes: how many train together.
-
     Raises:
         RunDirectoryError: another configuration's run has this name, the run is going on elsewhere, the
             folder is not one of a run, or it cannot be written.

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from tunebook.check import notices
 from tunebook.config import identity
-from tunebook.data.prepare import PreparedData
 from tunebook.reporting.run_record import peak_memory_mb
 from tunebook.reporting.summary import RetentionFigure, RunSummary, SavedAdapter
 from tunebook.run_directory import RunDirectory
-from tunebook.training.build import best_metric, freezing_table
+from tunebook.training.arguments import best_metric
+from tunebook.training.build import freezing_table
 
 if TYPE_CHECKING:
     from tunebook.context import RunContext
@@ -24,21 +24,20 @@ def summarize(
     retained: list[RetentionFigure],
     seconds: float,
 ) -> RunSummary:
-    """Everything that is shown.
-
-    Args:
-        context: of the run, with recipe.yaml in its directory.
-        history: what the Trainer logged.
-        results: the evaluated splits.
-        retained: figures of previous tasks, before and after.
-        seconds: that the run took, earlier tries included.
-    """
+    """Everything that is shown. The run directory has recipe.yaml already; `seconds` include earlier tries."""
     config, directory, data, task = context.config, context.directory, context.data, context.task
+    overlaps = [
+        f"{count} rows of {later} are in {earlier} too, so the figures on {later} are too good"
+        for (earlier, later), count in data.overlaps.items()
+        if count
+    ]
     source = config.model.name_or_path or f"a new {(config.model.config or {}).get('model_type')}"
+    sizes = {name: parameter.numel() for name, parameter in context.model.named_parameters()}
     reported = next((name for name in ("test", "validation") if name in results), None)
     return RunSummary(
         **_run(config, directory),
-        **_sizes(context),
+        parameters=sum(sizes.values()),
+        trainable=sum(size for name, size in sizes.items() if name in context.freezing.ever),
         command=context.session.command,
         task=config.task.name,
         pipeline=task.pipeline,
@@ -63,15 +62,11 @@ def summarize(
         pairs="text_pair" in data.splits["train"].column_names,
         adapter=_adapter(context),
         own_code=next((path.name for path in directory.model.glob("*.py")), None),
-        findings=_findings(data),
+        findings=[f"{one.words} ({f'{one.dropped:,} left out' if one.dropped else 'kept'})" for one in data.findings],
         audited=(directory.path / "audit.html").exists(),
-        warnings=[*_warnings(data), *notices(config)],
-        panels=task.panels(_evaluated(results[reported])) if reported else [],
+        warnings=[*overlaps, *notices(config)],
+        panels=task.panels(results[reported].evaluated()) if reported else [],
     )
-
-
-def _evaluated(result: SplitResult) -> Any:
-    return result.gathered.evaluated(result.decision)
 
 
 def _run(config: Any, directory: RunDirectory) -> dict[str, Any]:
@@ -84,12 +79,6 @@ def _run(config: Any, directory: RunDirectory) -> dict[str, Any]:
         "versions": directory.record["versions"],
         "resumed_from": (directory.record.get("resumed_from") or [None])[-1],
     }
-
-
-def _sizes(context: RunContext) -> dict[str, Any]:
-    sizes = {name: parameter.numel() for name, parameter in context.model.named_parameters()}
-    ever = context.freezing.ever
-    return {"parameters": sum(sizes.values()), "trainable": sum(size for name, size in sizes.items() if name in ever)}
 
 
 def _thresholds(context: RunContext, results: dict[str, SplitResult]) -> dict[str, float]:
@@ -110,18 +99,3 @@ def _adapter(context: RunContext) -> SavedAdapter | None:
         alone=adapted.keeps == "adapter",
         at_input=adapted.model is adapted.wrapped,
     )
-
-
-def _findings(data: PreparedData) -> list[str]:
-    return [
-        f"{finding.words} ({f'{finding.dropped:,} left out' if finding.dropped else 'kept'})"
-        for finding in data.findings
-    ]
-
-
-def _warnings(data: PreparedData) -> list[str]:
-    return [
-        f"{count} rows of {later} are in {earlier} too, so the figures on {later} are too good"
-        for (earlier, later), count in data.overlaps.items()
-        if count
-    ]

@@ -19,15 +19,7 @@ from tunebook.training.processes import Processes
 
 @dataclass(frozen=True)
 class Session:
-    """What every part of a run may ask.
-
-    Args:
-        config: checked.
-        command: that a user would type for the run, for the records.
-        processes: that train together.
-        directory: of the run.
-        began: of this try, by `time.monotonic`.
-    """
+    """What every part of a run may ask; `began` is when this try did, by `time.monotonic`."""
 
     config: Config
     command: str

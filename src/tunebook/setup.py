@@ -36,12 +36,11 @@ from tunebook.models.reinitialize import require_trained
 from tunebook.reporting.audit_page import audit_table
 from tunebook.session import Session
 from tunebook.tasks.base import Task
-from tunebook.training.batches import BatchLayout, EffectiveBatches, batch_layout
+from tunebook.training.batches import BatchLayout, batch_layout
 from tunebook.training.evaluation_loop import EvalSplit
-from tunebook.training.loss import eval_loss_of, loss_of
-from tunebook.training.losses.base import Loss
+from tunebook.training.losses.base import Loss, eval_loss_of, loss_of
 from tunebook.training.phase_schedule import PhaseSchedule, phase_schedule
-from tunebook.training.precision import Precision, resolve_precision
+from tunebook.training.precision import precision_of_run
 from tunebook.training.rates import base_rate
 from tunebook.training.rows import TrainExamples, Varied
 
@@ -53,9 +52,6 @@ EVALUATED = ("validation", "test")
 def build_context(session: Session) -> RunContext:
     """Everything that a run is made of.
 
-    Args:
-        session: its directory keeps fingerprints and precision; its main process reads first.
-
     Raises:
         DataError: the rows cannot be used, or are not those that the run began with.
         ModelError: the model does not fit the task.
@@ -64,9 +60,8 @@ def build_context(session: Session) -> RunContext:
     processes = session.processes
     layout = layout_of(session.config, processes.count)
     config = with_effective_batch(session.config, layout)
-    if processes.main:
-        for sentence in notices(config):
-            logger.warning("%s", sentence)
+    for sentence in notices(config) if processes.main else []:
+        logger.warning("%s", sentence)
     task: Task = registry.load("task", config.task.name).Task(config.task.options)
     data = load_data(config, task, session)
     data, model, examples, label_noise = _encoded(config, task, data, session)
@@ -86,13 +81,17 @@ def build_context(session: Session) -> RunContext:
         processor=model.processor,
         encoded=examples,
         train_examples=_train_examples(config, task, data, model, examples["train"]),
-        eval_splits={name: _eval_split(name, data, examples) for name in EVALUATED if name in examples},
+        eval_splits={
+            name: EvalSplit(name, data.splits[name], examples[name], positions_of(examples[name]))
+            for name in EVALUATED
+            if name in examples
+        },
         sampling=sampling,
         loss=loss,
         eval_loss=eval_loss,
         freezing=freezing,
-        phases=_phases(config, freezing, batches_of(config, sampling, layout, 0, examples["train"])),
-        precision=_precision(config, session),
+        phases=_phases(config, freezing, math.ceil(sampling.rows / layout.effective)),
+        precision=precision_of_run(config.runtime.precision, session.directory, processes),
         adapted=adapted,
         label_noise=label_noise,
     )
@@ -129,9 +128,8 @@ def load_data(config: Config, task: Task, session: Session) -> PreparedData:
     directory, processes = session.directory, session.processes
     with processes.main_first():
         data = rows_of(config, task)
-    before = directory.record.get("data", {}).get("fingerprints")
-    if before is not None and before != data.fingerprints:
-        changed = [split for split in data.fingerprints if before.get(split) != data.fingerprints[split]]
+    before = directory.record.get("data", {}).get("fingerprints", data.fingerprints)
+    if changed := [split for split, digest in data.fingerprints.items() if before.get(split) != digest]:
         message = (
             f"the data of {', '.join(changed)} has changed since this run began; give the run another run.name, "
             "or run.overwrite=true to start it again"
@@ -174,18 +172,11 @@ def misfits(config: Config, task: Task, data: PreparedData, evaluates: bool = Tr
 def sampling_and_losses(
     config: Config, task: Task, data: PreparedData, examples: int | None = None
 ) -> tuple[Sampling, Loss | None, Loss | None]:
-    """Which examples an epoch holds, the loss that trains and the one that evaluates.
-
-    Args:
-        config: of the run.
-        task: what is learned.
-        data: prepared rows.
-        examples: of the training split; None: one a row.
-    """
+    """Which of so many training examples (None: one a row) an epoch holds, and the losses that train and evaluate."""
     targets = data.train_targets()
     one_each = examples in {None, len(data.splits["train"])}
-    drawn = targets if one_each else dataclasses.replace(targets, values=range(examples or 0))
-    sampling = registry.load("sampling", config.sampling.method).Sampling(config.sampling.options, drawn)
+    sampled = targets if one_each else dataclasses.replace(targets, values=range(examples or 0))
+    sampling = registry.load("sampling", config.sampling.method).Sampling(config.sampling.options, sampled)
     return sampling, loss_of(config, task, targets), eval_loss_of(task, targets)
 
 
@@ -193,7 +184,7 @@ def audit_data(context: RunContext) -> Audit | None:
     """The audit of a run's data, by the main process, as a table in the log; None on the others, or not wanted."""
     if not (context.config.run.audit and context.main):
         return None
-    result = _audit(context.config, context.data, context.layout, context.encoded, context.processor)
+    result = _audit(context.config, context.data, context.layout.effective, context.encoded, context.processor)
     logger.info("%s", audit_table(result))
     return result
 
@@ -214,20 +205,18 @@ def audit_recipe(config: Config) -> Audit:
         problems += error.problems
     if problems:
         raise DataError(problems)
-    processor, encoded = None, {}
-    if not task.lazy:
-        processor = task.load_processor(config.model)
-        splits = data.splits.items()
-        encoded = {name: encode_split(split, task, processor, None, data.targets) for name, split in splits}
-    return _audit(config, data, layout_of(config, 1), encoded, processor)
+    processor = None if task.lazy else task.load_processor(config.model)
+    splits = {} if task.lazy else data.splits
+    encoded = {name: encode_split(split, task, processor, None, data.targets) for name, split in splits.items()}
+    return _audit(config, data, layout_of(config, 1).effective, encoded, processor)
 
 
 def _audit(
-    config: Config, data: PreparedData, layout: BatchLayout, encoded: dict[str, datasets.Dataset], processor: Any
+    config: Config, data: PreparedData, effective: int, encoded: dict[str, datasets.Dataset], processor: Any
 ) -> Audit:
     splits = encoded.items()
     lengths = {name: np.asarray(split["length"][:]) for name, split in splits if "length" in split.column_names}
-    return audit(data, facts_of(config, layout.effective, lengths, processor))
+    return audit(data, facts_of(config, effective, lengths, processor))
 
 
 # ---- model ----
@@ -244,8 +233,7 @@ def _encoded(
 ) -> tuple[PreparedData, _Model, dict[str, datasets.Dataset], dict[str, Any] | None]:
     """The rows and their examples, after the search for wrong labels, which takes the model."""
     directory, processes = session.directory, session.processes
-    bits = getattr(config.adapter.options, "bits", None)
-    if bits:
+    if bits := getattr(config.adapter.options, "bits", None):
         require_gpu()
     names, seed = list(data.targets.names), config.hyperparameters.seed
     with processes.main_first():
@@ -292,10 +280,6 @@ def _train_examples(
     return TrainExamples(encoded, weights, varied)
 
 
-def _eval_split(name: str, data: PreparedData, examples: dict[str, datasets.Dataset]) -> EvalSplit:
-    return EvalSplit(name, data.splits[name], examples[name], positions_of(examples[name]))
-
-
 def _frozen(config: Config, model: _Model) -> tuple[FreezingPlan, Adapted | None]:
     """What trains and when, and the model with its adapter where it gets one.
 
@@ -311,46 +295,14 @@ def _frozen(config: Config, model: _Model) -> tuple[FreezingPlan, Adapted | None
     return plan_freezing(adapted.model, config.freezing, adapted.fixed), adapted
 
 
-# ---- training ----
-
-
-def batches_of(
-    config: Config, sampling: Sampling, layout: BatchLayout, rank: int, encoded: datasets.Dataset
-) -> EffectiveBatches:
-    """A process's micro-batches. Length grouping needs lengths, which only some tasks have."""
-    wanted = config.hyperparameters
-    seed = wanted.seed if wanted.data_seed is None else wanted.data_seed
-    lengths = list(encoded["length"][:]) if "length" in encoded.column_names else None
-    return EffectiveBatches(sampling, layout, rank, wanted.train_sampling_strategy, seed, lengths)
-
-
-def _phases(config: Config, freezing: FreezingPlan, batches: EffectiveBatches) -> PhaseSchedule:
+def _phases(config: Config, freezing: FreezingPlan, per_epoch: int) -> PhaseSchedule:
     """The phases of the run in optimizer steps.
 
     Raises:
         FreezingError: they do not fit the length of the training.
     """
     wanted = config.hyperparameters
-    per_epoch = math.ceil(len(batches) / batches.layout.accumulation)
-    if wanted.max_steps is not None and wanted.max_steps > 0:
-        return phase_schedule(freezing, per_epoch, wanted.max_steps, base_rate(wanted))
     epochs = TrainingArguments.num_train_epochs if wanted.num_train_epochs is None else wanted.num_train_epochs
-    return phase_schedule(freezing, per_epoch, math.ceil(epochs * per_epoch), base_rate(wanted))
-
-
-def _precision(config: Config, session: Session) -> Precision:
-    """The precision of the run: that of the interrupted run, else by the rule; the main process decides for all."""
-    directory, processes = session.directory, session.processes
-    before = directory.record.get("precision")
-    wanted = config.runtime.precision
-    if before and wanted in {"auto", before["name"]}:
-        chosen = Precision(before["name"], before["chosen_by"])
-    else:
-        if before:
-            message = "this run began in %s and goes on in %s, as runtime.precision says"
-            logger.warning(message, before["name"], wanted)
-        chosen = processes.from_main(resolve_precision(wanted, processes.state.device))
-    logger.info("precision %s, chosen by %s", chosen.name, chosen.chosen_by)
-    if processes.main:
-        directory.update(precision={"name": chosen.name, "chosen_by": chosen.chosen_by})
-    return chosen
+    bounded = wanted.max_steps is not None and wanted.max_steps > 0
+    total = wanted.max_steps if bounded else math.ceil(epochs * per_epoch)
+    return phase_schedule(freezing, per_epoch, total, base_rate(wanted))

@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, TrainerCallback
 
 from tests import tiny
-from tests.runs import stop_at
 from tests.contexts import context_of
+from tests.runs import stop_at
 from tunebook import setup
 from tunebook.check import check
 from tunebook.config.compose import compose

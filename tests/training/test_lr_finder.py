@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from tests import tiny
-from tests.training.test_gradients import without_dropout
 from tests.contexts import context_of, trainer_of
+from tests.training.test_gradients import without_dropout
 from tunebook.check import check
 from tunebook.config.compose import compose
 from tunebook.errors import ConfigurationError, TrainingDiverged
@@ -37,7 +37,8 @@ def ready(bert, loaded, tmp_path):
     def make(*overrides, model=None, fresh=False):
         model = ["model=auto", f"model.name_or_path={bert}", "task.max_length=24"] if model is None else model
         said = [
-            *model, "runtime=cpu", "runtime.precision=float32", "hyperparameters.effective_batch_size=8", "hyperparameters.learning_rate=1e-3",
+            *model, "runtime=cpu", "runtime.precision=float32", "hyperparameters.effective_batch_size=8",
+            "hyperparameters.learning_rate=1e-3",
             "dataset.max_rows={train: 48, validation: 24, test: 24}", *overrides,
         ]  # fmt: skip
         key = (*model, *(text for text in overrides if not text.startswith(("hyperparameters.", "runtime."))))

@@ -48,11 +48,11 @@ TWO = {
     ),
     "smoothing and noise": (
         ["loss=label_smoothing", "cleaning.label_noise=weight"],
-        ["cleaning.label_noise=weight and loss.label_smoothing=0.1 both answer to wrong labels"],
+        ["cleaning.label_noise=weight and loss.label_smoothing=0.1 are both for wrong labels"],
     ),
     "smoothing in the other place": (
         ["hyperparameters.label_smoothing_factor=0.2", "cleaning.label_noise=weight"],
-        ["and hyperparameters.label_smoothing_factor=0.2 both answer to wrong labels"],
+        ["and hyperparameters.label_smoothing_factor=0.2 are both for wrong labels"],
     ),
     "focal and noise": (["loss=focal", "cleaning.label_noise=weight"], ["and loss.name=focal pull apart"]),
     "few shots and weights": (

@@ -1,5 +1,7 @@
 """Every parameter trains at the rate that its depth or a pattern gives it, in groups that never change their order."""
 
+from typing import Any
+
 import pytest
 import torch
 import transformers
@@ -9,8 +11,9 @@ from tests.training.rates_material import model_of, wanted
 from tunebook.errors import ConfigurationError, ModelError
 from tunebook.models.depth import find_depth
 from tunebook.models.parameter_kinds import norm_parameters
+from tunebook.training.processes import Processes
 from tunebook.training.rates import base_rate_now, parameter_groups, rate_lines, rate_range, rates_of, refuse_own_groups
-from tunebook.training.trainer import RecipeTrainer
+from tunebook.training.trainer import RecipeTrainer, TrainerParts
 
 
 def of(model, trained=None, **settings):
@@ -22,7 +25,12 @@ def trainer_of(model, folder, rates=None, **settings):
     arguments = transformers.TrainingArguments(
         output_dir=str(folder), report_to="none", use_cpu=True, learning_rate=1e-3, weight_decay=0.1, **settings
     )
-    return RecipeTrainer(model=model, args=arguments, batches=None, rates=rates)
+    nothing: Any = None
+    parts = TrainerParts(
+        task=nothing, targets=nothing, processor=None, metrics=(), processes=Processes(use_cpu=True), batches=None,
+        loss=None, eval_loss=None, rates=rates,
+    )  # fmt: skip
+    return RecipeTrainer(parts, model=model, args=arguments)
 
 
 def test_the_head_counts_as_a_layer_and_each_layer_below_has_its_share():

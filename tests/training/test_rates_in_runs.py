@@ -8,8 +8,8 @@ import typing
 import pytest
 from safetensors.torch import load_file
 
-from tests.runs import go, six_steps
 from tests.contexts import context_of, trainer_of
+from tests.runs import go, six_steps
 from tunebook.config.schema import Scheduler
 from tunebook.errors import ConfigurationError
 from tunebook.training import callbacks

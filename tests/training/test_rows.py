@@ -3,8 +3,8 @@ import numpy as np
 import torch
 
 from tunebook.data.augmentation.base import Mix
-from tunebook.data.row_key import RowKey
 from tunebook.data.labels.base import Targets
+from tunebook.data.row_key import RowKey
 from tunebook.tasks._multi_label import MultiLabelOutput
 from tunebook.tasks._regression import RegressionOutput
 from tunebook.tasks._single_label import SingleLabelOutput

@@ -10,12 +10,12 @@ import torch
 from torch.optim.lr_scheduler import OneCycleLR
 from transformers import get_scheduler
 
-from tunebook.config.schema import Scheduler
+from tunebook.config.schema import Hyperparameters, Scheduler
 from tunebook.errors import ConfigurationError
 from tunebook.models.policies.base import Phase
 from tunebook.training.phase_schedule import PhaseSchedule, TimedPhase
 from tunebook.training.schedule_options import BY_METRIC
-from tunebook.training.schedules import ScheduledLR, ScheduleSettings, lr_schedule_of, one_cycle, slanted_triangular
+from tunebook.training.schedules import ScheduledLR, lr_schedule_of, one_cycle, slanted_triangular
 
 BASE = 1e-3
 NEEDED = {"warmup_stable_decay": {"num_decay_steps": 5}, "cosine_with_min_lr": {"min_lr": 1e-5},
@@ -53,9 +53,10 @@ def walked(scheduler, steps=40):
 
 
 def lr_schedule(name, *phases, total=40, warmup=0.1, **options):
-    return lr_schedule_of(
-        ScheduleSettings(name, options or None, warmup), phase_schedule(*(phases or [WHOLE]), total=total), BASE
+    wanted = Hyperparameters(
+        learning_rate=BASE, lr_scheduler_type=name, lr_scheduler_kwargs=options or None, warmup_steps=warmup
     )
+    return lr_schedule_of(wanted, phase_schedule(*(phases or [WHOLE]), total=total))
 
 
 @pytest.mark.parametrize("steps", [5, 12, 40, 101])
@@ -175,7 +176,7 @@ def test_phases_that_a_metric_cannot_follow_are_refused(name, phase):
 
 def test_an_optimizer_with_groups_of_its_own_knows_no_phases():
     with pytest.raises(ConfigurationError, match="hyperparameters.optim .*lomo .* knows no phases"):
-        lr_schedule_of(ScheduleSettings(), phase_schedule(WHOLE, (10, None, False)), BASE, "lomo")
+        lr_schedule_of(Hyperparameters(optim="lomo"), phase_schedule(WHOLE, (10, None, False)))
 
 
 @pytest.mark.parametrize(("name", "options"), [("cosine_with_min_lr", {}), ("polynomial", {"lr_end": 1}),

@@ -10,11 +10,12 @@ from torch import nn
 from transformers import EarlyStoppingCallback, Trainer, TrainingArguments
 
 from tunebook.training.trainer_internals import (
-    SCHEDULER_STATE,
     VERIFIED,
     TrainerHooks,
     limit_to_one_gpu,
 )
+
+SCHEDULER_STATE = "_created_lr_scheduler"
 
 CHANGED = f"transformers {transformers.__version__} is installed, trainer_internals.py was written against {VERIFIED}."
 

@@ -18,7 +18,6 @@ from tests import tiny
 from tests.contexts import context_of, trainer_of
 from tests.runs import go, stop_at
 from tests.training.test_gradients import without_dropout
-from tunebook.config.compose import compose
 from tunebook.errors import FreezingError
 from tunebook.models.depth import find_depth
 from tunebook.training import build

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import TrainingArguments
 
+from tunebook.config.schema import Config
 from tunebook.errors import ConfigurationError
+from tunebook.evaluation import catalog
 from tunebook.training import schedule_options
 from tunebook.training.trainer_internals import limit_to_one_gpu
 
@@ -17,19 +19,21 @@ if TYPE_CHECKING:
 _OURS = ("effective_batch_size", "train_sampling_strategy", "label_smoothing_factor")
 
 
-def training_arguments(context: RunContext, best_metric: str, higher: bool) -> TrainingArguments:
-    """The Trainer's arguments.
+def best_metric(config: Config) -> tuple[str, bool]:
+    """The metric that picks the best checkpoint, without `eval_`, and whether more of it is better."""
+    name = (config.hyperparameters.metric_for_best_model or config.task.metrics[0]).removeprefix("eval_")
+    known = False if name == "loss" else catalog.direction(name)
+    return name, bool(config.hyperparameters.greater_is_better) if known is None else known
 
-    Args:
-        context: of the run: its configuration, layout, precision, device and directory.
-        best_metric: that picks the best checkpoint, without `eval_`.
-        higher: whether more of it is better.
+
+def training_arguments(context: RunContext) -> TrainingArguments:
+    """The Trainer's arguments.
 
     Raises:
         ConfigurationError: transformers refuses the settings.
     """
     config, layout, precision = context.config, context.layout, context.precision.name
-    device = context.processes.state.device
+    device, (metric, higher) = context.processes.state.device, best_metric(config)
     configured = {key: value for key, value in config.training_arguments().items() if key not in _OURS}
     evaluated = configured.get("eval_strategy", "no")
     settings: dict[str, Any] = {
@@ -47,9 +51,12 @@ def training_arguments(context: RunContext, best_metric: str, higher: bool) -> T
         "logging_nan_inf_filter": False,
         "restore_callback_states_from_checkpoint": True,
         "disable_tqdm": configured.get("disable_tqdm", not sys.stderr.isatty()),
-        "metric_for_best_model": f"eval_{best_metric}",
+        "metric_for_best_model": f"eval_{metric}",
         "greater_is_better": higher,
     }
+    if len(context.phases.phases) > 1:
+        # Parameters of other phases get no gradient, also where layers are checkpointed.
+        settings["ddp_find_unused_parameters"] = True
     settings |= _schedule(configured, higher)
     if settings["save_strategy"] == "steps" and "save_steps" not in configured and "eval_steps" in configured:
         settings["save_steps"] = configured["eval_steps"]

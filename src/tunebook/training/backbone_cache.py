@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from accelerate.utils import parse_flag_from_env
+from torch import nn
 from transformers import TrainerCallback
 
 from tunebook.errors import FreezingError, Problem
@@ -31,7 +32,6 @@ from tunebook.training.rows import TrainExamples
 
 if TYPE_CHECKING:
     from tunebook.context import RunContext
-    from tunebook.training.trainer import Forward
 
 logger = logging.getLogger("tunebook")
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -47,11 +47,7 @@ COMPARED = 4
 class BackboneCache:
     """The states of every split in front of what trains, and how a forward pass starts from them.
 
-    Args:
-        computing: how the states were computed.
-        states: of every split.
-        placeholders: in place of the model's inputs, where nothing looks at them; None: inputs are needed.
-        context: of the run.
+    `placeholders` are in place of the model's inputs where nothing looks at them; None: inputs are needed.
     """
 
     computing: StateComputer
@@ -72,25 +68,17 @@ class BackboneCache:
         """A split of the run that is evaluated, with its states."""
         return EvalSplit(split.name, split.rows, self.with_states(split.name), split.positions)
 
-    def check_callback(self) -> CacheCheck:
-        """Checks when training begins."""
-        return CacheCheck(self)
-
     def collator(self) -> StatesCollator:
         """Of examples with states, and of others."""
         task, processor, by_token = self.context.task, self.context.processor, self.computing.boundary.by_token
         return StatesCollator(task, processor, self.states.stored, self.placeholders, by_token)
 
-    def forward_context(self, forward: Forward) -> AbstractContextManager[None]:
+    def forward_context(self, model: nn.Module, batch: dict[str, Any]) -> AbstractContextManager[None]:
         """The context of a forward pass: it starts from the states of the batch, if it has some."""
-        states = forward.inputs.pop(STATES, None)
+        states = batch.pop(STATES, None)
         if states is None:
             return nullcontext()
-        return replayed_states(forward.model, self.computing.boundary, states, batch_size_of(forward.inputs).tokens)
-
-    def close(self) -> None:
-        """The states on disk are not used any more; others may delete them."""
-        self.states.close()
+        return replayed_states(model, self.computing.boundary, states, batch_size_of(batch).tokens)
 
     def check(self) -> None:
         """Check that the frozen layers still give what is stored: a checkpoint may hold others than were loaded.
@@ -121,11 +109,7 @@ class CacheCheck(TrainerCallback):
 
 
 def enable_cache(context: RunContext) -> BackboneCache | None:
-    """The cache of a run, its states computed or read; None: it is off. A line in the log says which, and why.
-
-    Args:
-        context: of the run; each of its processes computes a share of the states.
-    """
+    """The cache of a run, its states computed or read; None: it is off. A line in the log says which, and why."""
     runtime, splits = context.config.runtime, context.encoded
     try:
         _refuse(context)

@@ -38,11 +38,6 @@ def cache_folder(configured: str | None) -> Path:
 def run_on_all(processes: Processes, work: Callable[[], Value], failing: str = "rows cannot be read") -> Value:
     """Run something in every process, each with its own result; an error in one stops all, so that none waits for it.
 
-    Args:
-        processes: that work.
-        work: of each.
-        failing: what it means when the disk fails.
-
     Raises:
         NotCacheable: one of them refuses, or reaches a limit of its machine.
         RuntimeError: there was a bug in another process; in that one it is raised unchanged.
@@ -77,15 +72,7 @@ def _limit(error: Exception, failing: str) -> str:
 
 
 class States:
-    """The states of every split of a run; nothing deletes them from disk before `close`.
-
-    Args:
-        context: of the run; its processes compute together.
-        computing: how states are computed.
-        layouts: split -> the layout of its file.
-        folder: of all entries, on a file system that the processes share.
-        bound: bytes that all entries may take.
-    """
+    """The states of every split of a run; nothing deletes them from disk before `close`."""
 
     def __init__(
         self,
@@ -103,9 +90,6 @@ class States:
 
     def get(self, reads: int) -> dict[str, StatesReader]:
         """Split -> its states, computed where they are missing.
-
-        Args:
-            reads: training examples that the whole run reads, each as often as it is read.
 
         Raises:
             NotCacheable: they cannot be stored, or are not worth it.

@@ -44,13 +44,9 @@ class BatchLayout:
 
 
 def batch_layout(effective: int | None, per_device: int, processes: int, accumulation: int = 1) -> BatchLayout:
-    """Divide an effective batch among processes and micro-batches.
+    """Divide an effective batch among processes and micro-batches of at most `per_device` examples.
 
-    Args:
-        effective: examples per optimizer step; None: per_device × processes × accumulation.
-        per_device: the most examples that a device takes at once.
-        processes: devices that train together.
-        accumulation: used only where `effective` is None.
+    Without an effective batch (None) it is per_device × processes × accumulation, which is used only then.
 
     Raises:
         ConfigurationError: the effective batch cannot be divided evenly among the processes.
@@ -93,16 +89,7 @@ def epoch_order(
 
 
 class EffectiveBatches(Sampler[list[RowKey]]):
-    """Micro-batches of one process, as lists of keys for `TrainRows`; the row of a key is an example's number.
-
-    Args:
-        sampling: which examples an epoch has.
-        layout: of the effective batch.
-        rank: of this process.
-        strategy: of `epoch_order`.
-        seed: of the sampling and the order; the epoch is added.
-        lengths: of the training examples, for length grouping.
-    """
+    """Micro-batches of one process, as lists of keys for `TrainRows`; the row of a key is an example's number."""
 
     def __init__(
         self,

@@ -6,26 +6,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
-from transformers import (
-    EarlyStoppingCallback,
-    PrinterCallback,
-    ProgressCallback,
-    TrainerCallback,
-)
+from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback, TrainerCallback
 
 from tunebook.config import previous_run
-from tunebook.config.schema import Config
-from tunebook.evaluation import catalog
 from tunebook.models.adaptation.adapted import Adapted
 from tunebook.training.arguments import training_arguments
-from tunebook.training.backbone_cache import BackboneCache
+from tunebook.training.backbone_cache import BackboneCache, CacheCheck
 from tunebook.training.batches import EffectiveBatches
 from tunebook.training.callbacks import Bar, History, Progress, StepFacts, StopSync
 from tunebook.training.phase_table import freezing_lines
 from tunebook.training.previous_task import PreviousTask, load_previous
 from tunebook.training.rates import Rates, rate_lines, rates_of
 from tunebook.training.regularized import Averaging, Regularized, refuse_pieces, regularized
-from tunebook.training.schedules import lr_schedule_of, schedule_of
+from tunebook.training.schedules import lr_schedule_of
 from tunebook.training.signals import StopWish
 from tunebook.training.trainer import RecipeTrainer, TrainerParts
 from tunebook.training.unfreezing import LastPhasePatience
@@ -34,37 +27,16 @@ if TYPE_CHECKING:
     from tunebook.context import RunContext
 
 
-def best_metric(config: Config) -> tuple[str, bool]:
-    """The metric that picks the best checkpoint, without `eval_`, and whether more of it is better."""
-    name = (config.hyperparameters.metric_for_best_model or config.task.metrics[0]).removeprefix("eval_")
-    known = False if name == "loss" else catalog.direction(name)
-    return name, bool(config.hyperparameters.greater_is_better) if known is None else known
-
-
 def build_trainer(
     context: RunContext,
     cache: BackboneCache | None = None,
     stop: StopWish | None = None,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> RecipeTrainer:
-    """The Trainer of a run, ready to train.
-
-    Args:
-        context: of the run.
-        cache: of the outputs of frozen layers; None: every forward pass runs the whole model.
-        stop: for signals; None: they are not looked at.
-        callbacks: added to the run's own.
-    """
+    """The Trainer of a run, ready to train; without a cache every forward pass runs the whole model."""
     config, phases = context.config, context.phases
-    metric, higher = best_metric(config)
-    arguments = training_arguments(context, metric, higher)
-    if len(phases.phases) > 1:
-        # Parameters of other phases get no gradient, also where layers are checkpointed.
-        arguments.ddp_find_unused_parameters = True
-    rates = rates_of_run(context)
+    arguments, rates, step = training_arguments(context), rates_of_run(context), StepFacts()
     methods = _regularized(context)
-    step = StepFacts()
-    optim = config.hyperparameters.optim or ""
     parts = TrainerParts(
         task=context.task,
         targets=context.data.targets,
@@ -77,10 +49,10 @@ def build_trainer(
         step=step,
         adapted=context.adapted,
         rates=rates,
-        lr_schedule=lr_schedule_of(schedule_of(config.hyperparameters), phases, rates.base, optim),
+        lr_schedule=lr_schedule_of(config.hyperparameters, phases),
         phases=phases,
         regularized=methods,
-        forward_contexts=[cache.forward_context] if cache else [],
+        forward_context=cache.forward_context if cache else None,
     )
     trainer = RecipeTrainer(
         parts,
@@ -93,7 +65,7 @@ def build_trainer(
         callbacks=[
             *_callbacks(context),
             StopSync(context.processes, stop or StopWish(), step),
-            *cache_checks(cache),
+            *([CacheCheck(cache)] if cache else []),
             *callbacks,
         ],
     )
@@ -138,9 +110,8 @@ def checkpoint_bytes(model: nn.Module, adapted: Adapted | None = None, averaged:
     parameters = list(model.parameters())
     saved = parameters if adapted is None else list(adapted.state().values())
     weights = sum(values.numel() * values.element_size() for values in saved)
-    return weights + sum(
-        (12 if averaged else 8) * parameter.numel() for parameter in parameters if parameter.requires_grad
-    )
+    trained = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
+    return weights + (12 if averaged else 8) * trained
 
 
 def _regularized(context: RunContext) -> Regularized:
@@ -149,11 +120,6 @@ def _regularized(context: RunContext) -> Regularized:
         return load_previous(context, previous_run.read(folder, key), ["train"], key)
 
     return regularized(context.config, context.task, context.model, previous)
-
-
-def cache_checks(cache: BackboneCache | None) -> list[TrainerCallback]:
-    """The check that a checkpoint's frozen layers are those whose outputs are cached."""
-    return [cache.check_callback()] if cache else []
 
 
 def _callbacks(context: RunContext) -> list[TrainerCallback]:

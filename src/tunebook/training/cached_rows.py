@@ -25,11 +25,8 @@ STATES, STATE_OF, SPLIT = "states", "state_of", "split"
 class CachedRows(Dataset):
     """The examples of an encoded split, each with the number of its states.
 
-    Args:
-        encoded: the split.
-        name: of the split.
-        inputs: names of the model's inputs that examples need not have, as nothing looks at them: these and images
-            are then not even decoded; None: examples are read whole.
+    `inputs` are the model's inputs that examples need not have, as nothing looks at them: these and images are then
+    not even decoded; None: examples are read whole.
     """
 
     def __init__(self, encoded: datasets.Dataset, name: str, inputs: Collection[str] | None) -> None:
@@ -60,15 +57,7 @@ class CachedRows(Dataset):
 
 
 class StatesCollator:
-    """A collator of examples that may have states.
-
-    Args:
-        task: collates inputs and targets.
-        processor: of the model.
-        stored: split -> its states.
-        placeholders: for examples without inputs; None: examples have their inputs.
-        by_token: whether states have a vector for each token.
-    """
+    """A collator of examples that may have states."""
 
     def __init__(
         self,

@@ -39,11 +39,6 @@ class StopSync(TrainerCallback):
 
     They exchange two numbers. A loss or gradient that is not finite stops the run before it changes the weights; after
     a signal the run saves at the end of the step and stops.
-
-    Args:
-        processes: that train together.
-        wish: the signal that came.
-        step: the Trainer's facts; emptied here.
     """
 
     def __init__(self, processes: Processes, wish: StopWish, step: StepFacts) -> None:

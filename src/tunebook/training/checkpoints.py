@@ -40,12 +40,6 @@ def checkpoints(root: Path) -> list[Path]:
 def saving(final: Path, main: bool, wait: Callable[[], None], facts: dict[str, Any]) -> Iterator[Path]:
     """A folder of another name to write a checkpoint into; when every process is done it gets its final name.
 
-    Args:
-        final: the checkpoint's folder.
-        main: whether this process renames.
-        wait: a barrier over all processes.
-        facts: stored in the manifest (the step, the number of processes).
-
     Raises:
         RunDirectoryError: the disk is full.
     """
@@ -62,7 +56,7 @@ def saving(final: Path, main: bool, wait: Callable[[], None], facts: dict[str, A
             files.sync_folder(aside)
             remove(final)
             aside.rename(final)
-            files.sync_folder_names(final.parent)
+            files.sync(final.parent)
         wait()
     except Exception as error:
         if _is_disk_full(error, final.parent):

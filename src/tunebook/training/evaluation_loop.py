@@ -24,11 +24,7 @@ from tunebook.tasks.base import Batch, Evaluated, Evaluator, LossSum, Task
 class EvalSplit(Dataset):
     """The examples of a split by `RowKey`, each with its `weight`: 1, or 0 for a filler, which does not count.
 
-    Args:
-        name: of the split.
-        rows: the prepared rows.
-        examples: encoded; or what stands for them, such as states of frozen layers.
-        positions: of each example's row in `rows`, (examples,).
+    `rows` are the prepared ones, and `positions` that of each example's row among them, (examples,).
     """
 
     def __init__(self, name: str, rows: ArrowDataset, examples: Any, positions: np.ndarray) -> None:
@@ -55,14 +51,7 @@ class EvalSplit(Dataset):
 
 
 class EvalBatches(Sampler[list[RowKey]]):
-    """This process's batches of a split: every `processes`-th one, and a filler where the last round has none for it.
-
-    Args:
-        examples: how many there are.
-        size: of a batch.
-        rank: of this process.
-        processes: that evaluate together.
-    """
+    """Every `processes`-th batch of a split, and a filler where the last round has none for this process."""
 
     def __init__(self, examples: int, size: int, rank: int, processes: int) -> None:
         self.examples, self.size, self.rank, self.processes = examples, size, rank, processes
@@ -80,13 +69,8 @@ class EvalBatches(Sampler[list[RowKey]]):
 class Gathered:
     """What is gathered of a split while it is evaluated: of each row, in order, its prediction, reference and loss.
 
-    Where a row has several examples (windows of a long text), their predictions are merged by the task.
-
-    Args:
-        split: that is evaluated.
-        task: of the split.
-        targets: what there is to predict.
-        evaluator: of the metrics; None: another process is the main one, which keeps everything.
+    Where a row has several examples (windows of a long text), their predictions are merged by the task. The main
+    process alone has an `evaluator`, and keeps everything.
     """
 
     def __init__(self, split: EvalSplit, task: Task, targets: Targets, evaluator: Evaluator | None) -> None:
@@ -123,7 +107,9 @@ class Gathered:
         if self.evaluator is not None and self._open is not None:
             position, predictions, losses = self._open
             self._open = None
-            self._add_rows([self.task.merge(predictions)], np.float32([np.nanmean(losses)]), np.array([position]))
+            self._add_rows(
+                [self.task.merge(predictions)], np.array([np.nanmean(losses)], dtype=np.float32), np.array([position])
+            )
 
     def evaluated(self, decision: Any = None) -> Evaluated:
         """Everything about the split; of the main process only."""
@@ -152,7 +138,7 @@ class Gathered:
             rows[-1][2].append(loss)
         self._open = rows.pop() if rows else None
         merged = [self.task.merge(parts) for _, parts, _ in rows]
-        means = np.float32([np.nanmean(parts) for _, _, parts in rows])
+        means = np.array([np.nanmean(losses) for _, _, losses in rows], dtype=np.float32)
         return merged, means, np.array([position for position, _, _ in rows], dtype=np.int64)
 
     def _add_rows(self, predictions: Any, losses: np.ndarray, positions: np.ndarray) -> None:

@@ -10,7 +10,7 @@ import contextlib
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -21,13 +21,13 @@ from tunebook.errors import ConfigurationError, Problem, TrainingDiverged
 from tunebook.models.freezing import frozen_modules
 from tunebook.models.plan import set_trained
 from tunebook.models.train_mode import preserved_modes
+from tunebook.training.batches import EffectiveBatches
 from tunebook.training.phase_schedule import TimedPhase
 from tunebook.training.processes import Processes
 from tunebook.training.rate_suggestions import smoothed, suggestions
 from tunebook.training.schedules import LRSchedule
 from tunebook.training.signals import Stopped, StopWish
 from tunebook.training.trainer import RecipeTrainer
-from tunebook.training.trainer_internals import SCHEDULER_STATE
 
 DIVERGED = 4.0
 """The sweep ends at this many times the lowest smoothed loss."""
@@ -94,13 +94,6 @@ def find_lr(
     """Raise the learning rate step by step until the loss is four times its lowest (Smith 2017, arXiv 1506.01186).
 
     Afterwards everything is as it was: weights, buffers, what trains, optimizer, schedule, random numbers.
-
-    Args:
-        trainer: ready to train.
-        processes: that train together; each of them calls this.
-        wanted: rates and steps; None: fastai's, 1e-7 to 10 in 100 steps.
-        tell: called after each step with its number from 1, the rate and the smoothed loss.
-        wish: the signal that came, which ends the sweep; None: signals are ignored.
 
     Raises:
         ConfigurationError: the optimizer or the launcher cannot be restored, or there is no such phase.
@@ -192,15 +185,27 @@ def _restored(trainer: RecipeTrainer) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _attributes_restored(*objects: Any) -> Iterator[None]:
+    before = [(vars(one), dict(vars(one))) for one in objects]
+    try:
+        yield
+    finally:
+        for attributes, values in before:
+            attributes.clear()
+            attributes.update(values)
+
+
+@contextlib.contextmanager
 def _model_restored(model: nn.Module) -> Iterator[None]:
     parameters = list(model.parameters())
     # The frozen ones cannot change; buffers (statistics of BatchNorm) can, wherever they are.
     changing = [*(p for p in parameters if p.requires_grad), *model.buffers()]
     values = [tensor.detach().to("cpu", copy=True) for tensor in changing]
     states = [(parameter, parameter.requires_grad, parameter.grad) for parameter in parameters]
-    forwards = {key: value for key, value in vars(model).items() if key in {"forward", "_original_forward"}}
     try:
-        yield
+        # accelerate wraps the forward for mixed precision; the next training wraps it again.
+        with _attributes_restored(model):
+            yield
     finally:
         with torch.no_grad():
             for tensor, value in zip(changing, values, strict=True):
@@ -208,37 +213,22 @@ def _model_restored(model: nn.Module) -> Iterator[None]:
         for parameter, trains, gradient in states:
             parameter.requires_grad_(trains)
             parameter.grad = gradient
-        # accelerate wraps the forward for mixed precision; the next training wraps it again.
-        for key in ("forward", "_original_forward"):
-            vars(model).pop(key, None)
-        vars(model).update(forwards)
 
 
 @contextlib.contextmanager
 def _trainer_restored(trainer: RecipeTrainer) -> Iterator[None]:
-    saved = {
-        name: getattr(trainer, name)
-        for name in (
-            "optimizer", "lr_scheduler", SCHEDULER_STATE, "optimizer_cls_and_kwargs", "lr_schedule", "state",
-            "control", "model_wrapped", "frozen", "is_in_train",
-        )
-    }  # fmt: skip
-    arguments = {name: getattr(trainer.args, name) for name in ("max_steps", "eval_on_start", "load_best_model_at_end")}
-    handler, accelerator = trainer.callback_handler, trainer.accelerator
-    handled = {name: getattr(handler, name) for name in ("callbacks", "optimizer", "lr_scheduler", "train_dataloader")}
+    accelerator, batches = trainer.accelerator, cast(EffectiveBatches, trainer.parts.batches)
     scaler = None if accelerator.scaler is None else accelerator.scaler.state_dict()
-    epoch = trainer.parts.batches.epoch
+    epoch = batches.epoch
     try:
-        yield
+        with _attributes_restored(trainer, trainer.args, trainer.callback_handler):
+            yield
     finally:
         accelerator.free_memory()
-        for thing, values in ((trainer, saved), (trainer.args, arguments), (handler, handled)):
-            for name, value in values.items():
-                setattr(thing, name, value)
         if accelerator.scaler is not None and scaler is not None:
             accelerator.scaler.load_state_dict(scaler)
         trainer.parts.step.losses.clear()
-        trainer.parts.batches.set_epoch(epoch)
+        batches.set_epoch(epoch)
 
 
 @contextlib.contextmanager

@@ -22,13 +22,7 @@ _WHOLE = Mix(0, 1.0)
 
 
 def mixed(row: dict[str, Any], other: dict[str, Any] | None, mix: Mix | None, where: Mixed) -> dict[str, Any]:
-    """One encoded row, mixed with another.
-
-    Args:
-        row: encoded.
-        other: its partner, encoded; None as `mix` is: the row stays, with its label in the same form as the others'.
-        mix: how.
-        where: pixels or embeddings.
+    """One encoded row, mixed with another; without `mix` it stays, with its label in the same form as the others'.
 
     Returns:
         The row with `labels` as shares of each class (classes,), and its `row` number as it was; for embeddings
@@ -60,11 +54,7 @@ def _labels(row: dict[str, Any], other: dict[str, Any], share: float) -> list[fl
 
 
 class Paired:
-    """A collator of rows that carry a partner: the task's own, once over rows and partners, so that both are as wide.
-
-    Args:
-        collate: the task's.
-    """
+    """A collator of rows that carry a partner: the task's, once over rows and partners, so that both have one width."""
 
     def __init__(self, collate: Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]) -> None:
         self.collate = collate
@@ -95,10 +85,6 @@ def mixed_embeddings(model: nn.Module, partner: tuple[torch.Tensor, ...] | None)
     """Within, the model's token embedding gives share × its own + (1 − share) × the partner's; gradients reach both.
 
     Where the partner has no token it adds nothing, as with padding of zeros in the paper.
-
-    Args:
-        model: without wrappers.
-        partner: from `taken_from`; None: nothing changes.
 
     Raises:
         ModelError: the model does not read its tokens through its token embedding once.

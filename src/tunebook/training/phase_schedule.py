@@ -56,12 +56,6 @@ def phase_schedule(plan: FreezingPlan, steps_per_epoch: int, total: int, base_ra
 
     Begins and ends are rounded, not lengths, so that two phases of half an epoch end with the epoch.
 
-    Args:
-        plan: of the run.
-        steps_per_epoch: optimizer steps.
-        total: optimizer steps of the whole run.
-        base_rate: `hyperparameters.learning_rate`, of which a phase's rate may be a share.
-
     Raises:
         FreezingError: the phases are longer than the training, end before it, or are shorter than a step.
     """

@@ -6,31 +6,29 @@ from tunebook.training.phase_schedule import PhaseSchedule, TimedPhase
 from tunebook.training.rates import Rates, rate_range
 
 HEADINGS = ("phase", "epochs", "steps", "trains", "parameters", "share", "learning rate")
-RIGHT = {"parameters", "share"}
+ALIGNED = "<<<<>><"
 
 
 def freezing_lines(phase_schedule: PhaseSchedule, rates: Rates) -> list[str]:
-    """The table of phases; with a single phase, what each freezing rule decided.
-
-    Args:
-        phase_schedule: of the run.
-        rates: of its parameters.
-    """
-    if len(phase_schedule.phases) == 1:
-        return [*phase_schedule.phases[0].planned.table.lines(), *_left_out(phase_schedule)]
-    rows = [HEADINGS, *(_row(phase, phase_schedule.steps_per_epoch, rates) for phase in phase_schedule.phases)]
-    widths = [max(len(row[at]) for row in rows) for at in range(len(HEADINGS))]
-    columns = [
-        [row[at].rjust(width) if heading in RIGHT else row[at].ljust(width) for row in rows]
-        for at, (width, heading) in enumerate(zip(widths, HEADINGS, strict=True))
-    ]
-    lines = ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
-    return [*lines, *_left_out(phase_schedule)]
+    """The table of phases; with a single phase, what each freezing rule decided."""
+    phases, note = phase_schedule.phases, "training ends before these phases begin"
+    if len(phases) == 1:
+        lines = phases[0].planned.table.lines()
+        note = f"nothing is unfrozen: {note}, so shorten them or train longer"
+    else:
+        rows = [HEADINGS, *(_row(phase, phase_schedule.steps_per_epoch, rates) for phase in phases)]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [
+            "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, ALIGNED, widths, strict=True)).rstrip()
+            for row in rows
+        ]
+    return [*lines, f"{note}: {'; '.join(phase_schedule.left_out)}"] if phase_schedule.left_out else lines
 
 
 def _row(phase: TimedPhase, steps_per_epoch: int, rates: Rates) -> tuple[str, ...]:
     table = phase.planned.table
     own = phase.planned.phase.learning_rate
+    restarts = ", schedule restarts" if phase.planned.phase.restarts and phase.first else ""
     low, high = rate_range(rates.factors, phase.planned.trained, rates.base if own is None else own)
     return (
         phase.name,
@@ -39,21 +37,5 @@ def _row(phase: TimedPhase, steps_per_epoch: int, rates: Rates) -> tuple[str, ..
         phase.planned.where,
         f"{table.trainable_parameters:,}",
         f"{table.trainable_parameters / table.parameters:.1%}",
-        (f"{low:.2g}" if low == high else f"{low:.2g} to {high:.2g}") + restarts(phase),
+        (f"{low:.2g}" if low == high else f"{low:.2g} to {high:.2g}") + restarts,
     )
-
-
-def restarts(phase: TimedPhase) -> str:
-    """Words for the phase's row if the schedule restarts."""
-    return ", schedule restarts" if phase.planned.phase.restarts and phase.first else ""
-
-
-def _left_out(phase_schedule: PhaseSchedule) -> list[str]:
-    if not phase_schedule.left_out:
-        return []
-    others = "; ".join(phase_schedule.left_out)
-    if len(phase_schedule.phases) == 1:
-        return [
-            f"nothing is unfrozen: training ends before these phases begin, so shorten them or train longer: {others}"
-        ]
-    return [f"training ends before these phases begin: {others}"]

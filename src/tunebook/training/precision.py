@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from typing import Literal, cast
 
 import torch
+
+from tunebook.run_directory import RunDirectory
+from tunebook.training.processes import Processes
+
+logger = logging.getLogger("tunebook")
 
 Name = Literal["float32", "bf16", "fp16"]
 
@@ -23,10 +29,6 @@ def resolve_precision(wanted: str, device: torch.device) -> Precision:
     """The precision that the recipe names, else the launcher, else bf16 where the device has it in hardware.
 
     Nothing is measured: the result is the same in every run on the same machine.
-
-    Args:
-        wanted: `runtime.precision`.
-        device: that trains.
     """
     if wanted != "auto":
         return Precision(cast(Name, wanted), "runtime.precision")
@@ -42,6 +44,22 @@ def resolve_precision(wanted: str, device: torch.device) -> Precision:
     if instructions := cpu_bf16_instructions():
         return Precision("bf16", f"the processor (it has {instructions})")
     return Precision("float32", "the processor (no bf16 in hardware)")
+
+
+def precision_of_run(wanted: str, directory: RunDirectory, processes: Processes) -> Precision:
+    """The precision of the run: that of the interrupted run, else by the rule; the main process decides for all."""
+    before = directory.record.get("precision")
+    if before and wanted in {"auto", before["name"]}:
+        chosen = Precision(before["name"], before["chosen_by"])
+    else:
+        if before:
+            message = "this run began in %s and continues in %s, as runtime.precision says"
+            logger.warning(message, before["name"], wanted)
+        chosen = processes.from_main(resolve_precision(wanted, processes.state.device))
+    logger.info("precision %s, chosen by %s", chosen.name, chosen.chosen_by)
+    if processes.main:
+        directory.update(precision={"name": chosen.name, "chosen_by": chosen.chosen_by})
+    return chosen
 
 
 def cpu_bf16_instructions() -> str:

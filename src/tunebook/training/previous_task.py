@@ -27,8 +27,7 @@ from tunebook.errors import DataError, ModelError, Problem, TunebookError
 from tunebook.models.previous_head import under_previous_head
 from tunebook.models.processor import load_image_processor, load_tokenizer
 from tunebook.tasks.base import Task
-from tunebook.training.loss import eval_loss_of, loss_of
-from tunebook.training.losses.base import Loss
+from tunebook.training.losses.base import Loss, eval_loss_of, loss_of
 from tunebook.training.processes import Processes
 
 if TYPE_CHECKING:
@@ -39,15 +38,9 @@ logger = logging.getLogger("tunebook")
 
 @dataclass(frozen=True)
 class PreviousTask:
-    """A previous task on this run's backbone.
+    """A previous task on this run's backbone: `model` has it under that run's frozen head.
 
-    Args:
-        run: that learned it.
-        task: that it learned.
-        data: its prepared rows, as that run had them.
-        splits: encoded, those that were requested.
-        model: this run's backbone under that run's frozen head.
-        processor: of this run, which is that run's too.
+    `data` are the prepared rows as that run had them, `splits` the encoded ones; both runs have the same processor.
     """
 
     run: PreviousRun
@@ -81,12 +74,6 @@ class PreviousTask:
 
 def load_previous(context: RunContext, run: PreviousRun, splits: Sequence[str], key: str) -> PreviousTask:
     """Everything that is needed to learn or score a previous task.
-
-    Args:
-        context: of this run, whose model is in training.
-        run: as its folder says.
-        splits: to encode; those that the run has not are left out.
-        key: that names the run, for messages.
 
     Raises:
         DataError: its rows cannot be read any more, or have changed.

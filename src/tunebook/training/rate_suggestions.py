@@ -14,12 +14,7 @@ MIN_POINTS = 8
 
 
 def smoothed(losses: Sequence[float], weight: float = SMOOTHING) -> list[float]:
-    """Running mean with exponentially falling weights, corrected for its start at 0.
-
-    Args:
-        losses: in order.
-        weight: of the previous losses, in [0, 1).
-    """
+    """Running mean with exponentially falling weights, corrected for its start at 0."""
     mean, means = 0.0, []
     for count, loss in enumerate(losses, start=1):
         mean = weight * mean + (1 - weight) * loss

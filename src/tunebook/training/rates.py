@@ -53,12 +53,6 @@ def rates_of(model: nn.Module, depth: Depth, trained: Container[str], wanted: An
     2003.10555: the head counts as a layer of its own), down to the embeddings; or the same steps are chosen so that
     the embeddings have `lowest_learning_rate` (fastai's slice; ULMFiT, arXiv 1801.06146).
 
-    Args:
-        model: with its head, and with its adapter where it has one.
-        depth: of that model.
-        trained: names of the parameters that train in some phase.
-        wanted: the group `hyperparameters`.
-
     Raises:
         ConfigurationError: a pattern decides nothing.
         ModelError: the depth is another model's.
@@ -83,13 +77,7 @@ def rates_of(model: nn.Module, depth: Depth, trained: Container[str], wanted: An
 
 
 def rate_range(factors: Mapping[str, float], trained: Iterable[str], base: float) -> tuple[float, float]:
-    """The lowest and the highest learning rate of some parameters, before the schedule scales them.
-
-    Args:
-        factors: parameter name -> share of the base rate.
-        trained: names, at least one.
-        base: the base rate, a phase's own where it has one.
-    """
+    """The lowest and the highest learning rate of some parameters, before the schedule scales them."""
     shares = [factors[name] for name in trained]
     return base * min(shares), base * max(shares)
 
@@ -106,12 +94,6 @@ def rate_lines(rates: Rates) -> list[str]:
 
 def parameter_groups(model: nn.Module, rates: Rates, decayed: Container[str], weight_decay: float) -> list[dict]:
     """The optimizer's groups, one for each depth or pattern, with and without weight decay.
-
-    Args:
-        model: whose parameters they are.
-        rates: of the parameters that ever train.
-        decayed: names of the parameters with weight decay, unless all have it.
-        weight_decay: of those.
 
     Returns:
         Groups with `name`, `params`, `lr`, `factor` (share of the base rate) and `weight_decay`; in the order of the
@@ -143,11 +125,7 @@ def parameter_groups(model: nn.Module, rates: Rates, decayed: Container[str], we
 
 
 def base_rate_now(groups: Iterable[Mapping[str, Any]]) -> float:
-    """The base rate as the schedule has scaled it at this step.
-
-    Args:
-        groups: of an optimizer, as `parameter_groups` made them.
-    """
+    """The base rate as the schedule has scaled it at this step."""
     moving = [group for group in groups if group["factor"] > 0]
     if not moving:
         return 0.0
@@ -157,11 +135,6 @@ def base_rate_now(groups: Iterable[Mapping[str, Any]]) -> float:
 
 def refuse_own_groups(name: str, kind: Any, settings: Container[str]) -> None:
     """Raises where an optimizer of transformers would not take our groups.
-
-    Args:
-        name: of the optimizer.
-        kind: its class, or what makes it.
-        settings: names of the settings that transformers makes it with.
 
     Raises:
         ConfigurationError: it puts the parameters into groups itself.
@@ -181,7 +154,7 @@ def _step_of_a_layer(depth: Depth, wanted: Any, base: float) -> float:
 
 
 def _by_pattern(model: nn.Module, trained: list[str], rules: list[Any]) -> dict[str, int]:
-    """Which pattern decides a parameter, for those that one decides; a tied parameter is matched by any of its names."""
+    """Parameter name -> the number of the pattern that decides it; a tied parameter is matched by any of its names."""
     if not rules:
         return {}
     aliases = {name: names for name, names in all_names(model).items() if name in set(trained)}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState
 
 from tunebook.config import registry
 from tunebook.config.schema import Config
@@ -20,11 +20,7 @@ from tunebook.training.regularization.base import Averages, Collate, Method, Met
 
 
 class Regularized:
-    """The methods of a run, hook by hook (`tunebook.training.regularization.base.Method`).
-
-    Args:
-        methods: at work; none: everything stays as it is.
-    """
+    """The methods of a run, hook by hook (`tunebook.training.regularization.base.Method`)."""
 
     def __init__(self, methods: Sequence[Method] = ()) -> None:
         self.methods = tuple(methods)
@@ -85,7 +81,7 @@ class Regularized:
             yield
 
     def save(self, folder: Path) -> None:
-        """What a checkpoint keeps beside the weights; by one process."""
+        """What a checkpoint holds besides the weights; by one process."""
         for averages in self.averages:
             averages.save(folder)
 
@@ -96,32 +92,22 @@ class Regularized:
 
 
 class Averaging(TrainerCallback):
-    """Keeps averages of the weights in step with training.
-
-    Args:
-        averages: of the run's methods.
-    """
+    """Keeps averages of the weights in step with training."""
 
     def __init__(self, averages: Sequence[Averages]) -> None:
         self.averages = averages
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Start from the weights as they are, or go on."""
         for averages in self.averages:
             averages.begin()
 
-    def on_optimizer_step(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_optimizer_step(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """The step that has just been made; the Trainer counts it afterwards."""
         for averages in self.averages:
             averages.update(state.global_step)
 
-    def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """The model keeps the averaged weights: those of the best checkpoint, where it has been loaded."""
         for averages in self.averages:
             averages.finish()
@@ -149,12 +135,6 @@ def regularized(
     config: Config, task: Task, model: PreTrainedModel, previous: Callable[[str], PreviousTask]
 ) -> Regularized:
     """The methods that a recipe asks for, made from the weights that training starts from.
-
-    Args:
-        config: of the run.
-        task: what is learned.
-        model: on its device, before a checkpoint is read.
-        previous: loads the training rows and the head of the finished run in a folder.
 
     Raises:
         ModelError: a method does not fit the model.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import datasets
 import numpy as np
@@ -73,7 +73,7 @@ class Varied:
         partners = [RowKey(mix.partner, key.epoch) for key, mix in zip(keys, mixes, strict=True) if mix]
         encoded = self._encoded([*keys, *partners])
         for example in encoded:
-            example["labels"] = self.task.mixed_label(example["labels"], self.targets)
+            example["labels"] = cast(Any, self.task).mixed_label(example["labels"], self.targets)
         others = iter(encoded[len(keys) :])
         return [
             mixing.mixed(row, next(others) if mix else None, mix, self.augmentation.mixes)

@@ -60,12 +60,7 @@ RISES = {"one_cycle": "pct_start", "slanted_triangular": "cut_frac"}
 
 
 def problems(name: str, given: Any) -> list[Problem]:
-    """What is wrong with a schedule's options, each with its key.
-
-    Args:
-        name: of the schedule.
-        given: the value of `hyperparameters.lr_scheduler_kwargs`.
-    """
+    """What is wrong with a schedule's options, each with its key."""
     given = {} if given is None else given
     if not isinstance(given, dict):
         return [Problem(KEY, f"should be a mapping, such as {{a: 1}}, not {given!r}")]
@@ -88,11 +83,7 @@ def problems(name: str, given: Any) -> list[Problem]:
 
 @functools.cache
 def options_of(name: str) -> dict[str, bool]:
-    """The options of one of transformers' schedules, and whether each must be given.
-
-    Args:
-        name: as `TrainingArguments.lr_scheduler_type` has it.
-    """
+    """The options of one of transformers' schedules, and whether each must be given."""
     tree = _parsed(transformers_folder() / "optimization.py")
     defined = _definitions(tree)
     made_by = defined[_table(tree)[name]]

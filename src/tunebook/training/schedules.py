@@ -19,25 +19,11 @@ from transformers import get_scheduler
 from tunebook.errors import ConfigurationError, Problem
 from tunebook.training.phase_schedule import PhaseSchedule, TimedPhase
 from tunebook.training.problems import OWN_GROUPS
+from tunebook.training.rates import base_rate
 from tunebook.training.schedule_options import BY_METRIC, KEY, OneCycle, SlantedTriangular
 
 LRLambda = Callable[[int], float]
 """From the number of optimizer steps that were made to a factor of the base rate, or to a momentum."""
-
-
-@dataclass(frozen=True)
-class ScheduleSettings:
-    """What a recipe sets for the learning rate's schedule.
-
-    Args:
-        name: of a schedule of transformers or one of ours.
-        options: of the schedule.
-        warmup: steps, or below 1 a share of the steps, of a linear rise from 0; unused by schedules without one.
-    """
-
-    name: str = "linear"
-    options: dict[str, Any] | None = None
-    warmup: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -55,26 +41,11 @@ class LRSchedule:
     momentum_required: bool = False
 
 
-def schedule_of(wanted: Any) -> ScheduleSettings:
-    """The settings in the group `hyperparameters`, with transformers' defaults."""
-    return ScheduleSettings(
-        wanted.lr_scheduler_type or "linear", wanted.lr_scheduler_kwargs, wanted.warmup_steps or 0.0
-    )
-
-
-def lr_schedule_of(
-    settings: ScheduleSettings, phase_schedule: PhaseSchedule, base: float, optimizer: str = ""
-) -> LRSchedule | None:
-    """The schedule through the phases of a training.
+def lr_schedule_of(wanted: Any, phase_schedule: PhaseSchedule) -> LRSchedule | None:
+    """The schedule of the group `hyperparameters` through the phases of a training.
 
     A phase's own `learning_rate` replaces the base rate in it. A phase that `restarts` starts the schedule again, over
     the steps up to the next phase that does; a warm-up that is a share is a share of these steps.
-
-    Args:
-        settings: of the recipe.
-        phase_schedule: of the run.
-        base: the base rate.
-        optimizer: its name, for what it cannot do.
 
     Returns:
         None for schedules that follow the monitored metric and not the step.
@@ -82,15 +53,16 @@ def lr_schedule_of(
     Raises:
         ConfigurationError: the schedule or the optimizer cannot work with phases, or the options do not fit.
     """
-    _refuse(settings, phase_schedule, optimizer)
-    if settings.name in BY_METRIC:
+    _refuse(wanted, phase_schedule)
+    if wanted.lr_scheduler_type in BY_METRIC:
         return None
+    base = base_rate(wanted)
     begins = [phase for phase in phase_schedule.phases if phase.first == 0 or phase.planned.phase.restarts]
     firsts = [phase.first for phase in begins]
     lambdas = []
     for phase, end in zip(begins, [*firsts[1:], phase_schedule.total], strict=True):
         name = phase.name if len(begins) > 1 else ""
-        lambdas.append(_lambdas(settings, end - phase.first, _rate(phase, base), name))
+        lambdas.append(_lambdas(wanted, end - phase.first, _rate(phase, base), name))
 
     def rate(step: int) -> float:
         number = bisect_right(firsts, step) - 1
@@ -103,15 +75,11 @@ def lr_schedule_of(
 
     if lambdas[0][1] is None:
         return LRSchedule(rate)
-    return LRSchedule(rate, momentum, momentum_required="moms" in (settings.options or {}))
+    return LRSchedule(rate, momentum, momentum_required="moms" in (wanted.lr_scheduler_kwargs or {}))
 
 
 class ScheduledLR(LambdaLR):
     """torch's LambdaLR over all groups of an optimizer, each scaled from its own rate; it moves the momentum too.
-
-    Args:
-        optimizer: with groups at their base rates.
-        lr_schedule: of rate and momentum.
 
     Raises:
         ConfigurationError: the recipe asks for momentum, and the optimizer has none.
@@ -148,11 +116,8 @@ def one_cycle(step: int, steps: int, values: tuple[float, float, float], rise: f
 
     The peak is at step `rise * steps - 1`, as in torch, but never before the first step, where torch divides by 0.
 
-    Args:
-        step: from 0.
-        steps: how many there are.
-        values: the first value, the peak, and the value of the last step and of later ones.
-        rise: share of the steps in which it goes from the first value to the peak.
+    `values` are the first one, the peak, and that of the last step and of later ones; `rise` is the share of the steps
+    up to the peak.
     """
     first, peak, final = values
     top, last = max(rise * steps - 1, 0.0), steps - 1
@@ -164,26 +129,21 @@ def one_cycle(step: int, steps: int, values: tuple[float, float, float], rise: f
 
 
 def slanted_triangular(steps: int, cut: float, ratio: float) -> LRLambda:
-    """Linear rise from 1 / ratio to 1, and linear fall back: transformers' warmup_stable_decay with no stable steps.
-
-    Args:
-        steps: how many there are.
-        cut: share of the steps in which it rises.
-        ratio: highest over lowest.
-    """
+    """Linear rise from 1 / ratio to 1 in a share of the steps, and back: warmup_stable_decay with no stable steps."""
     rise = math.floor(steps * cut)
     options = {"num_decay_steps": steps - rise, "decay_type": "linear", "min_lr_ratio": 1 / ratio}
     return _transformers_lambda("warmup_stable_decay", rise, steps, 1.0, options)
 
 
-def _lambdas(settings: ScheduleSettings, steps: int, rate: float, phase: str) -> tuple[LRLambda, LRLambda | None]:
+def _lambdas(wanted: Any, steps: int, rate: float, phase: str) -> tuple[LRLambda, LRLambda | None]:
     """Rate and momentum over so many steps, counted from their own first; the phase's name is for messages."""
-    options = settings.options or {}
-    if settings.name == "slanted_triangular":
+    name, options = wanted.lr_scheduler_type or "linear", wanted.lr_scheduler_kwargs or {}
+    if name == "slanted_triangular":
         triangle = SlantedTriangular.model_validate(options)
         return slanted_triangular(steps, triangle.cut_frac, triangle.ratio), None
-    if settings.name != "one_cycle":
-        return _transformers_lambda(settings.name, _warmup_steps(settings, steps, phase), steps, rate, options), None
+    if name != "one_cycle":
+        warmup = _warmup_steps(wanted.warmup_steps or 0.0, steps, phase, name)
+        return _transformers_lambda(name, warmup, steps, rate, options), None
     cycle = OneCycle.model_validate(options)
     values = (1 / cycle.div, 1.0, 1 / cycle.div_final)
 
@@ -196,14 +156,11 @@ def _lambdas(settings: ScheduleSettings, steps: int, rate: float, phase: str) ->
     return factor, lambda step: one_cycle(step, steps, (start, peak, end), cycle.pct_start)
 
 
-def _warmup_steps(settings: ScheduleSettings, steps: int, phase: str) -> int:
-    if settings.warmup >= 1:
-        warmup = int(settings.warmup)
-    else:
-        warmup = math.ceil(steps * settings.warmup)
-        # A share of a phase of one step is no warm-up.
-        warmup = min(warmup, max(steps - 1, 0)) if phase else warmup
-    if phase and warmup >= steps and settings.name != "constant":
+def _warmup_steps(wanted: float, steps: int, phase: str, name: str) -> int:
+    warmup = int(wanted) if wanted >= 1 else math.ceil(steps * wanted)
+    if phase and wanted < 1:
+        warmup = min(warmup, max(steps - 1, 0))  # a share of a phase of one step is no warm-up
+    if phase and warmup >= steps and name != "constant":
         message = f"{warmup} are as many as the phase {phase} has or more ({steps}); give a share, such as 0.1"
         raise ConfigurationError(Problem("hyperparameters.warmup_steps", message))
     return warmup
@@ -231,13 +188,13 @@ def _has_momentum(group: dict[str, Any]) -> bool:
     return "betas" in group or bool(group.get("momentum"))
 
 
-def _refuse(settings: ScheduleSettings, phase_schedule: PhaseSchedule, optimizer: str) -> None:
-    phases = phase_schedule.phases
+def _refuse(wanted: Any, phase_schedule: PhaseSchedule) -> None:
+    phases, name, optimizer = phase_schedule.phases, wanted.lr_scheduler_type, wanted.optim or ""
     own = [p.name for p in phases if p.planned.phase.restarts or p.planned.phase.learning_rate is not None]
     problems = []
-    if settings.name in BY_METRIC and own:
+    if name in BY_METRIC and own:
         message = (
-            f"{settings.name} follows the metric, but {', '.join(own)} of the freezing policy restarts the schedule or "
+            f"{name} follows the metric, but {', '.join(own)} of the freezing policy restarts the schedule or "
             "has its own learning rate; choose a schedule that follows the steps, such as linear"
         )
         problems.append(Problem("hyperparameters.lr_scheduler_type", message))

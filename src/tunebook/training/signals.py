@@ -15,10 +15,6 @@ class Stopped(BaseException):
 
     Not an `Exception`, like KeyboardInterrupt: nothing between the training loop and `run()` should handle it as
     an error.
-
-    Args:
-        number: of the signal.
-        step: optimizer steps that the saved checkpoint holds.
     """
 
     def __init__(self, number: int, step: int) -> None:

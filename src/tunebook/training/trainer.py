@@ -6,9 +6,8 @@ It knows tasks by their contract (`tunebook.tasks.base`) only.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -41,48 +40,17 @@ from tunebook.training.rows import TrainExamples
 from tunebook.training.schedules import LRSchedule, ScheduledLR
 from tunebook.training.unfreezing import UnfreezeCallback
 
-
-@dataclass(frozen=True)
-class Forward:
-    """A forward pass that is about to be made.
-
-    Args:
-        model: without wrappers.
-        inputs: the batch; may be changed.
-        rows: numbers of the rows in their source, (examples,).
-        training: whether it is for training.
-    """
-
-    model: nn.Module
-    inputs: dict[str, Any]
-    rows: torch.Tensor
-    training: bool
-
-
-ForwardContext = Callable[[Forward], AbstractContextManager[None]]
-"""Makes a context in which a forward pass, training's or evaluation's, is run."""
+ForwardContext = Callable[[nn.Module, dict[str, Any]], AbstractContextManager[None]]
+"""From the model without wrappers and a batch, which it may change, to the context in which they are run."""
 
 
 @dataclass(frozen=True)
 class TrainerParts:
-    """What a `RecipeTrainer` is made of beside the arguments of transformers' own.
+    """What a `RecipeTrainer` is made of besides the arguments of transformers' own.
 
-    Args:
-        task: what is learned.
-        targets: what there is to predict.
-        processor: of the model.
-        metrics: names, as the recipe has them.
-        processes: that train together.
-        batches: the micro-batches of this process.
-        loss: that training minimizes; None: the model's own.
-        eval_loss: that evaluation reports, without weights and smoothing; None: the model's own.
-        step: facts of the step that is being made, shared with the callback that checks them.
-        adapted: the model with its adapter; None: without one.
-        rates: of the parameters; None: `learning_rate` for all.
-        lr_schedule: of the learning rate; None: as transformers' Trainer does.
-        phases: of freezing; None: what requires a gradient now trains to the end.
-        regularized: the methods against forgetting and overfitting.
-        forward_contexts: contexts for every forward pass, the first outermost.
+    Training minimizes `loss`; evaluation reports `eval_loss`, without weights and smoothing; None: the model's own.
+    Without `rates` all train at `learning_rate`, without `lr_schedule` as transformers schedules it; without `phases`
+    what requires a gradient now trains to the end. `step` is shared with the callback that checks it.
     """
 
     task: Task
@@ -99,7 +67,7 @@ class TrainerParts:
     lr_schedule: LRSchedule | None = None
     phases: PhaseSchedule | None = None
     regularized: Regularized = field(default_factory=Regularized)
-    forward_contexts: Sequence[ForwardContext] = ()
+    forward_context: ForwardContext | None = None
 
 
 class RecipeTrainer(CheckpointedTrainer):
@@ -108,14 +76,6 @@ class RecipeTrainer(CheckpointedTrainer):
     The loss of a step is a sum divided by what the whole effective batch counts (rows, tokens, boxes), over
     micro-batches and ranks: most heads of transformers 5 ignore `num_items_in_batch`, and their gradients grow with
     the number of micro-batches and ranks (transformers #47688). A sum over a count is exact for every split.
-
-    Args:
-        parts: ours.
-        kwargs: of `transformers.Trainer`; datasets are `TrainExamples` and `EvalSplit`.
-
-    Attributes:
-        frozen: modules that are wholly frozen now; they stay in eval mode.
-        lr_schedule: of the learning rate.
     """
 
     loss_is_scaled_for_ga = True
@@ -127,7 +87,7 @@ class RecipeTrainer(CheckpointedTrainer):
         self.lr_schedule = parts.lr_schedule
         self._unwrapped: tuple[Any, PreTrainedModel] | None = None
         self._gathered: Gathered | None = None
-        self.frozen = frozen_modules(self.plain_model)
+        self.frozen = frozen_modules(self.plain_model)  # they stay in eval mode
         # The model must not be told the count as well.
         self.model_accepts_loss_kwargs = False
         if parts.phases is not None:
@@ -156,9 +116,7 @@ class RecipeTrainer(CheckpointedTrainer):
         batches = EvalBatches(len(split), args.eval_batch_size, args.process_index, args.world_size)
         return self._loader(split, batches, self.data_collator)
 
-    def get_test_dataloader(self, test_dataset: Any) -> DataLoader:
-        """As for evaluation."""
-        return self.get_eval_dataloader(test_dataset)
+    get_test_dataloader = get_eval_dataloader
 
     def _loader(self, examples: Any, batches: Any, collate: Callable[..., Any]) -> DataLoader:
         """A loader of batches that are shared out already, so that nothing shards them again."""
@@ -218,8 +176,8 @@ class RecipeTrainer(CheckpointedTrainer):
 
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> Any:
         """The schedule of the recipe, over all groups."""
-        own = self.lr_schedule is not None and not str(self.args.optim).endswith("layerwise")
-        if self.lr_scheduler is None and self.lr_schedule is not None and own:
+        layerwise = str(self.args.optim).endswith("layerwise")
+        if self.lr_scheduler is None and self.lr_schedule is not None and not layerwise:
             self.use_scheduler(ScheduledLR(optimizer or cast(torch.optim.Optimizer, self.optimizer), self.lr_schedule))
         return super().create_scheduler(num_training_steps, optimizer)
 
@@ -245,7 +203,7 @@ class RecipeTrainer(CheckpointedTrainer):
             extra = self.regularized.extra_loss(batch)
         batch = self.regularized.prepared(batch)
         loss = None if self.parts.loss is None else self.regularized.loss(self.parts.loss)
-        outputs = self._forward(model, batch, training=True)
+        outputs = self._forward(model, batch)
         summed = self.parts.task.loss(outputs, batch, loss)
         total = summed.total if extra is None else summed.total + extra
         count = summed.count if num_items_in_batch is None else num_items_in_batch
@@ -253,18 +211,17 @@ class RecipeTrainer(CheckpointedTrainer):
         mean = total / count * (1 if num_items_in_batch is None else self.accelerator.num_processes)
         return (mean, outputs) if return_outputs else mean
 
-    def _forward(self, model: nn.Module, batch: dict[str, Any], training: bool) -> Any:
-        partner = mixing.taken_from(batch)
-        forward = Forward(self.plain_model, batch, batch["row"], training)
-        with contextlib.ExitStack() as stack:
-            for context in self.parts.forward_contexts:
-                stack.enter_context(context(forward))
-            stack.enter_context(mixing.mixed_embeddings(self.plain_model, partner))
+    def _forward(self, model: nn.Module, batch: dict[str, Any]) -> Any:
+        partner, context = mixing.taken_from(batch), self.parts.forward_context
+        with (
+            nullcontext() if context is None else context(self.plain_model, batch),
+            mixing.mixed_embeddings(self.plain_model, partner),
+        ):
             return self.parts.task.forward(model, batch)
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
-        """transformers' estimate, of whole forward passes, which looks at every parameter; none where some are cached."""
-        return 0 if self.parts.forward_contexts else super().floating_point_ops(inputs)
+        """transformers' estimate, which is of whole forward passes; 0 where a part of them is cached."""
+        return 0 if self.parts.forward_context else super().floating_point_ops(inputs)
 
     def training_step(
         self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: torch.Tensor | int | None = None
@@ -293,7 +250,7 @@ class RecipeTrainer(CheckpointedTrainer):
         gathered = cast(Gathered, self._gathered)
         batch = self._prepare_inputs(inputs)
         with torch.no_grad(), self.accelerator.autocast():
-            outputs = self._forward(model, batch, training=False)
+            outputs = self._forward(model, batch)
             loss = self.parts.task.loss(outputs, batch, self.parts.eval_loss)
             predictions = self.parts.task.predict(self.plain_model, outputs, batch, self.parts.processor)
         losses = gathered.add_loss(loss, batch)

@@ -17,9 +17,6 @@ from transformers.trainer_callback import ExportableState
 VERIFIED = "5.23.0"
 """The version of transformers that this file was written against."""
 
-SCHEDULER_STATE = "_created_lr_scheduler"
-"""Attribute of a Trainer: whether it made its scheduler and may discard it in the next training."""
-
 
 class TrainerHooks(Trainer):
     """transformers' Trainer with public methods to override in place of its private ones.
@@ -30,12 +27,7 @@ class TrainerHooks(Trainer):
     # ---- checkpoints ----
 
     def save_weights(self, folder: Path, state_dict: dict[str, Any] | None) -> None:
-        """`_save` (5.23): writes weights, configuration and processor. Ours adds adapters and averaged weights.
-
-        Args:
-            folder: to write into.
-            state_dict: gathered weights where they are sharded; None: the model's own.
-        """
+        """`_save` (5.23): writes weights, configuration and processor. Ours adds adapters and averaged weights."""
         super()._save(str(folder), state_dict)
 
     def save_checkpoint(self) -> None:
@@ -61,12 +53,7 @@ class TrainerHooks(Trainer):
                 states[type(callback).__name__] = callback.state()
 
     def load_weights(self, folder: Path, model: nn.Module | None) -> None:
-        """`_load_from_checkpoint` (5.23): its loading does not translate older names of weights, ours does.
-
-        Args:
-            folder: of the checkpoint.
-            model: to load into; None: the Trainer's.
-        """
+        """`_load_from_checkpoint` (5.23): its loading does not translate older names of weights, ours does."""
         super()._load_from_checkpoint(str(folder), model)
 
     def load_best_weights(self) -> None:
@@ -88,21 +75,11 @@ class TrainerHooks(Trainer):
         return super()._determine_best_metric(metrics, None)
 
     def count_items(self, batches: list[dict[str, Any]], device: torch.device) -> torch.Tensor | int | None:
-        """`_get_num_items_in_batch` (5.23): what the loss of an optimizer step is divided by. Ours counts weights.
-
-        Args:
-            batches: the micro-batches of the step on this process.
-            device: that trains.
-        """
+        """`_get_num_items_in_batch` (5.23): what the loss of an optimizer step is divided by. Ours counts weights."""
         return super()._get_num_items_in_batch(batches, device)
 
     def gradient_norm(self, model: nn.Module, norm: Any) -> Any:
-        """`_get_grad_norm` (5.23): the norm before clipping. Ours notes it, to find values that are not finite.
-
-        Args:
-            model: whose gradients they are.
-            norm: as computed by clipping; None: not yet computed.
-        """
+        """`_get_grad_norm` (5.23): the norm before clipping. Ours notes it, to find values that are not finite."""
         return super()._get_grad_norm(model, grad_norm=norm)
 
     def logged_learning_rate(self) -> float:
@@ -110,11 +87,7 @@ class TrainerHooks(Trainer):
         return super()._get_learning_rate()
 
     def use_scheduler(self, scheduler: Any) -> None:
-        """Set a scheduler as if the Trainer had made it: `_created_lr_scheduler` (5.23) lets each training make its own.
-
-        Args:
-            scheduler: over the groups of the Trainer's optimizer.
-        """
+        """Set a scheduler as the Trainer's own: `_created_lr_scheduler` (5.23) lets each training make another."""
         self.lr_scheduler = scheduler
         self._created_lr_scheduler = True
 
@@ -149,9 +122,5 @@ class TrainerHooks(Trainer):
 
 
 def limit_to_one_gpu(arguments: TrainingArguments) -> None:
-    """One GPU a process: `_n_gpu` (5.23) above 1 makes the Trainer split batches its own way, by DataParallel.
-
-    Args:
-        arguments: of a Trainer that is not yet built.
-    """
+    """One GPU a process: `_n_gpu` (5.23) above 1 makes the Trainer split batches its own way, by DataParallel."""
     arguments._n_gpu = min(arguments.n_gpu, 1)

@@ -24,10 +24,6 @@ class UnfreezeCallback(TrainerCallback):
     Optimizer and DDP are built with every parameter that ever trains: DDP leaves out parameters that are frozen when
     it is built, and the ranks' weights would then differ unnoticed. The later phases' are frozen when training begins.
 
-    Args:
-        trainer: whose model it is.
-        phase_schedule: of the run.
-
     Raises:
         FreezingError: there are several phases, and the parameters are split over devices.
     """
@@ -69,10 +65,7 @@ class UnfreezeCallback(TrainerCallback):
 class LastPhasePatience(EarlyStoppingCallback):
     """Early stopping that counts in the last phase only: no progress in a phase before it is no reason to stop.
 
-    Args:
-        early_stopping_patience: evaluations without a better metric.
-        early_stopping_threshold: how much better counts as better.
-        begins: number of the last phase's first step.
+    `begins` is the number of the last phase's first step.
     """
 
     def __init__(self, early_stopping_patience: int = 1, early_stopping_threshold: float = 0.0, begins: int = 0):

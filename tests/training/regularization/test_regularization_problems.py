@@ -31,7 +31,11 @@ def test_defaults_and_all_methods_together_are_fine():
         (["freezing=head_only", "regularization.mixout={}"], {"mixout"}, "freezing=head_only keeps it there"),
         (["freezing=head_only", "regularization.l2_sp={}"], {"l2_sp"}, "freezing=head_only keeps it there"),
         (["freezing=head_only", REPLAY], {"replay"}, "lets no part of it learn"),
-        (["task=image_classification", "dataset=digits", "model=resnet_small", *ALL], {"l2_sp", "mixout"}, "initialized at random here"),
+        (
+            ["task=image_classification", "dataset=digits", "model=resnet_small", *ALL],
+            {"l2_sp", "mixout"},
+            "initialized at random here",
+        ),
         (["adapter=prefix", REPLAY], {"replay"}, "use an adapter inside layers"),
     ],
 )

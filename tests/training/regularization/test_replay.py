@@ -125,8 +125,8 @@ def test_previous_rows_keep_the_previous_task(tmp_path, previous):
     for name, method in {"plain": [], "replay": ["regularization=replay", f"regularization.replay.run={previous.path}",
                                                  "regularization.replay.share=0.5"]}.items():  # fmt: skip
         said = two_tasks.second(
-            tmp_path, previous.model, *method, f"evaluation.retention=[{previous.path}]", f"run.output_dir={tmp_path / name}",
-            "hyperparameters.num_train_epochs=6",
+            tmp_path, previous.model, *method, f"evaluation.retention=[{previous.path}]",
+            f"run.output_dir={tmp_path / name}", "hyperparameters.num_train_epochs=6",
         )  # fmt: skip
         figures = json.loads((two_tasks.go(*said).path / "metrics.json").read_text())["retention"][str(previous.path)]
         losses[name] = figures["test"]["loss"]

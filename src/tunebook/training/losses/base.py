@@ -1,4 +1,4 @@
-"""What a loss is. Knows logits and labels, nothing of tasks, models or the Trainer.
+"""What a loss is, and which one a recipe trains and evaluates with. Knows logits and labels, no model, no Trainer.
 
 A loss is a file `tunebook/training/losses/NAME.py` (or an entry point `loss.NAME`) with `Options`, `TARGETS` (the
 target types that it can take, of `Task.target_type`) and `Loss`. The file and its `Options` import no torch at
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import torch
 
     from tunebook.config.schema import Config
+    from tunebook.data.sampling.base import TrainTargets
+    from tunebook.tasks.base import Task
 
 
 class LossOptions(Options):
@@ -42,6 +44,27 @@ class Loss(Protocol):
             labels: (rows,) class ids, or (rows, labels) shares of each class, for mixed rows; (rows, labels) of 0
                 and 1 for several labels; (rows,) numbers.
         """
+
+
+def loss_of(config: Config, task: Task, targets: TrainTargets) -> Loss | None:
+    """The loss that the recipe names, or the task's default; None: the model computes its own.
+
+    `targets` are those of the training rows, for weights that follow from counts.
+    """
+    name = task.default_loss if config.loss.name == "default" else config.loss.name
+    if name is None:
+        return None
+    module = registry.load("loss", name)
+    options = module.Options() if config.loss.name == "default" else config.loss.options
+    return module.Loss(options, targets, config.hyperparameters.label_smoothing_factor or 0.0)
+
+
+def eval_loss_of(task: Task, targets: TrainTargets) -> Loss | None:
+    """The task's default loss without weights or smoothing, so that figures of different recipes compare."""
+    if task.default_loss is None:
+        return None
+    module = registry.load("loss", task.default_loss)
+    return module.Loss(module.Options(), targets, 0.0)
 
 
 def problems(config: Config) -> list[Problem]:

@@ -137,10 +137,7 @@ def problems(config: Config) -> list[Problem]:
 def start_problems(config: Config, name: str, moves_head: bool = False) -> list[Problem]:
     """Of a method that holds the backbone's weights to those that training starts from.
 
-    Args:
-        config: of the run.
-        name: of the method.
-        moves_head: whether it also has something to do while the backbone is frozen.
+    `moves_head`: whether it also has something to do while the backbone is frozen.
     """
     key, problems = f"regularization.{name}", []
     adapter = config.adapter.method if config.adapter else None

@@ -39,13 +39,7 @@ def start(options: Options, context: MethodContext) -> Method:
 
 
 class Average:
-    """The averaged weights of a model; see `tunebook.training.regularization.base.Averages`.
-
-    Args:
-        model: whose parameters are averaged that require a gradient now.
-        decay: in (0, 1).
-        warm_up: see `Options`.
-    """
+    """The averaged weights of a model; see `tunebook.training.regularization.base.Averages`."""
 
     def __init__(self, model: nn.Module, decay: float, warm_up: bool) -> None:
         self.parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}

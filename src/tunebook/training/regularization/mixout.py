@@ -64,14 +64,7 @@ def start(options: Options, context: MethodContext) -> Method:
 
 
 def mixed(weight: torch.Tensor, initial: torch.Tensor, p: float, inputs: int) -> torch.Tensor:
-    """Weights of which a share of inputs has those of `initial`, with the mean `weight`.
-
-    Args:
-        weight: (outputs, inputs), or the other way round.
-        initial: of the same shape.
-        p: share of inputs, in [0, 1).
-        inputs: the dimension of the inputs.
-    """
+    """Weights of which a share `p` of inputs has those of `initial`, with the mean `weight`; `inputs` is their axis."""
     import torch
 
     shape = [1, 1]
@@ -81,13 +74,7 @@ def mixed(weight: torch.Tensor, initial: torch.Tensor, p: float, inputs: int) ->
 
 
 class _Mixing:
-    """Swaps one layer's weight for a mixed one while its forward runs.
-
-    Args:
-        layer: with a `weight`.
-        p: share of inputs.
-        inputs: the dimension of the inputs in the weight.
-    """
+    """Swaps one layer's weight for a mixed one while its forward runs."""
 
     def __init__(self, layer: nn.Module, p: float, inputs: int) -> None:
         self.initial: torch.Tensor = layer.weight.detach().clone()  # type: ignore[operator, union-attr]

@@ -53,11 +53,7 @@ def start(options: Options, context: MethodContext) -> Method:
 
 
 def has_dropout(model: nn.Module) -> bool:
-    """Whether a model drops anything while it trains: a module that is not held in evaluation mode with what is frozen.
-
-    Args:
-        model: in which `requires_grad` says what trains in some phase.
-    """
+    """Whether a model drops anything while it trains, outside of frozen modules, which are in evaluation mode."""
     from tunebook.models.freezing import frozen_modules
 
     still = {inner for module in frozen_modules(model) for inner in module.modules()}

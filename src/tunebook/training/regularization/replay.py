@@ -75,14 +75,7 @@ def start(options: Options, context: MethodContext) -> Method:
 
 
 def sampled(key: RowKey, rows: int, rate: float, seed: int) -> list[RowKey]:
-    """The previous rows that accompany one training row: the same ones whatever else its batch holds.
-
-    Args:
-        key: of the training row; a filler brings none.
-        rows: how many previous ones there are.
-        rate: of them on average, above 0.
-        seed: of the run.
-    """
+    """The previous rows that accompany one training row: the same ones whatever else its batch holds."""
     import numpy as np
 
     if not key.counted:
@@ -93,14 +86,7 @@ def sampled(key: RowKey, rows: int, rate: float, seed: int) -> list[RowKey]:
 
 
 class WithPrevious:
-    """Training rows, each with the previous ones that accompany it in `PREVIOUS`.
-
-    Args:
-        own: the training rows, by `RowKey`.
-        previous: likewise.
-        rate: previous rows a row, on average.
-        seed: of the run.
-    """
+    """Training rows, each with the previous ones that accompany it in `PREVIOUS`."""
 
     def __init__(self, own: Rows, previous: Rows, rate: float, seed: int) -> None:
         self.own, self.previous, self.rate, self.seed = own, previous, rate, seed
