@@ -84,7 +84,9 @@ def main() -> None:
 
         def tokenised(data: Any) -> dict[str, Any]:
             datasets.disable_caching()
-            return {name: encode_split(split, task, processor, None, data.targets) for name, split in data.splits.items()}
+            return {
+                name: encode_split(split, task, processor, None, data.targets) for name, split in data.splits.items()
+            }
 
         def looked(data: Any, encoded: dict[str, Any]) -> None:
             lengths = {name: split["length"][:] for name, split in encoded.items()}

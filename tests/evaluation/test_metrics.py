@@ -12,6 +12,7 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
+from tunebook.config import registry
 from tunebook.errors import ConfigurationError, NothingReached, Problem
 from tunebook.evaluation import catalog
 from tunebook.evaluation.metrics import Metrics
@@ -345,7 +346,7 @@ def test_the_evaluate_module_needs_no_tunebook(tmp_path):
 
 
 class Plugin:
-    name = "metric.half"
+    name, value, dist = "metric.half", "half", None
     TARGETS = ("single_label",)
     GREATER_IS_BETTER = False
 
@@ -359,7 +360,7 @@ class Plugin:
 
 def test_a_plug_in_is_a_metric_too(monkeypatch):
     catalog._plugin.cache_clear()
-    monkeypatch.setattr("tunebook.evaluation.catalog.entry_points", lambda group: [Plugin()])
+    monkeypatch.setattr(registry, "_entry_points", lambda: (Plugin(),))
     assert catalog.direction("half") is False
     assert Metrics(["half", "accuracy"]).compute(np.array([0, 1, 1]), np.array([0, 1, 1])) == {
         "half": 1.5, "accuracy": 1.0,

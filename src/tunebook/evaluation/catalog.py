@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
+from tunebook.config import registry
 from tunebook.errors import Problem, did_you_mean
 from tunebook.evaluation.tunebook_metrics.table import METRICS, Metric
 
@@ -34,17 +34,12 @@ _CANONICAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _OF_ONE_LABEL = {metric.family: metric for metric in METRICS.values() if metric.of_one_label}
 
 
-def _plugins() -> dict[str, EntryPoint]:
-    """The metrics of installed packages; to be replaced by `registry.plugins("metric")`."""
-    points = entry_points(group="tunebook.plugins")
-    return {point.name.removeprefix("metric."): point for point in points if point.name.startswith("metric.")}
-
-
 @cache
 def _plugin(name: str) -> Metric | None:
-    if (point := _plugins().get(name)) is None:
+    try:
+        module = registry.load("metric", name)
+    except KeyError:
         return None
-    module = point.load()
     return Metric(name, module.compute, frozenset(module.TARGETS), greater_is_better=bool(module.GREATER_IS_BETTER))
 
 
@@ -148,7 +143,7 @@ def _message_of_local(name: str, target_type: str | None) -> str:
         ]
         return f"no such metric of one label; there are {', '.join(fitting) or 'none here'}"
     if metric is None:
-        hint = did_you_mean(name, [*shipped(target_type), *_plugins()])
+        hint = did_you_mean(name, [*shipped(target_type), *registry.plugins("metric", METRICS)])
         return f"no such metric; {hint} A metric of the Hub is written {HUB_PREFIX}NAME, as in hub:wer"
     if target_type is None or target_type in metric.targets:
         missing = metric.package and find_spec(metric.package) is None

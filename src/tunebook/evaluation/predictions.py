@@ -6,10 +6,12 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tunebook.files import writing
-from tunebook.tasks.base import Evaluated, Task
+
+if TYPE_CHECKING:
+    from tunebook.tasks.base import Evaluated, Task
 
 
 def write(path: Path, task: Task, evaluated: Evaluated) -> None:

@@ -14,7 +14,6 @@ from PIL import Image
 
 from tunebook.panels import Plot
 from tunebook.reporting.formatting import clock, figure
-from tunebook.reporting.plots import draw
 
 MOST_LETTERS = 600
 MOST_PIXELS = 128
@@ -42,6 +41,8 @@ def rendered(template: str, **values: object) -> str:
 
 def drawn(plot: Plot, prefix: str) -> Markup:
     """A plot as an `<svg>` element. Markup: the picture is ours, and matplotlib has escaped the names inside."""
+    from tunebook.reporting.plots import draw  # matplotlib takes a while to import, and not every page has plots
+
     return Markup(draw(plot, prefix))
 
 

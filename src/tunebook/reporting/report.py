@@ -10,7 +10,6 @@ from tunebook.files import write_text
 from tunebook.reporting import retention
 from tunebook.reporting.formatting import figure, metric_names, side_by_side
 from tunebook.reporting.pages import rendered
-from tunebook.reporting.plots import learning_curve
 from tunebook.reporting.summary import RunSummary
 
 
@@ -26,6 +25,8 @@ def write_report(path: str | Path, summary: RunSummary) -> None:
 
 def render(summary: RunSummary) -> str:
     """The page as text. Everything that comes from data, recipe or machine is escaped."""
+    from tunebook.reporting.plots import learning_curve  # matplotlib: not before training
+
     return rendered(
         "report.html.jinja",
         title=f"{summary.recipe_name} · {summary.run_name}",

@@ -19,7 +19,7 @@ from tunebook.data import fingerprint
 from tunebook.data.cleaning.findings import Finding, dropped_rows, in_words
 from tunebook.data.cleaning.weights import scaled
 from tunebook.data.columns import ROW
-from tunebook.data.label_noise import probabilities, requirements, suspects
+from tunebook.data.label_noise import requirements, suspects
 from tunebook.data.prepare import PreparedData, without_rows
 from tunebook.errors import ConfigurationError, DataError, Problem
 
@@ -131,7 +131,9 @@ def search(
     """
     train, names = data.splits["train"], data.label_names
     labels = _labels(data)
-    out_of_fold = probabilities.out_of_fold(features, labels, _inputs(data), folds, seed, names)
+    from tunebook.data.label_noise.probabilities import out_of_fold as held_out  # scikit-learn: only when wanted
+
+    out_of_fold = held_out(features, labels, _inputs(data), folds, seed, names)
     ranked = suspects.find(labels, out_of_fold, share)
     predicted = out_of_fold.argmax(1) if labels.ndim == 1 else out_of_fold > 0.5
     agreement = float((predicted == labels).mean())

@@ -6,7 +6,6 @@ import warnings
 
 import numpy as np
 from datasets import Dataset
-from sklearn.model_selection import StratifiedGroupKFold
 
 from tunebook.data.checks import no_text, rows_in_words
 from tunebook.data.columns import ROW
@@ -66,6 +65,8 @@ class Grouped:
         distinct = len(np.unique(groups))
         if distinct < count:
             raise DataError(Problem("dataset.split.k_fold", f"is {count}, but there is only {_groups(distinct)}"))
+        from sklearn.model_selection import StratifiedGroupKFold
+
         splitter = StratifiedGroupKFold(n_splits=count, shuffle=True, random_state=self.seed)
         with warnings.catch_warnings():
             # A class may have fewer rows than there are folds: groups come first.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from sklearn.model_selection import KFold, train_test_split
 
 
 class RandomRows:
@@ -22,11 +21,15 @@ class RandomRows:
         """The rest and `size` of the rows, all where there are not more."""
         if size >= len(left):
             return left[:0], left
+        from sklearn.model_selection import train_test_split
+
         rest, taken = train_test_split(left, test_size=size, random_state=self.seed)
         return rest, taken
 
     def folds(self, left: np.ndarray, count: int) -> np.ndarray:
         """Folds of sizes that differ by one row at most."""
+        from sklearn.model_selection import KFold
+
         return numbered(KFold(count, shuffle=True, random_state=self.seed).split(left), len(left))
 
 

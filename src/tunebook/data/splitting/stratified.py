@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from tunebook.data.splitting.random_rows import RandomRows, numbered
 from tunebook.errors import DataError, Problem
@@ -32,6 +31,8 @@ class Stratified:
 
     def divided(self, left: np.ndarray, size: int, name: str) -> tuple[np.ndarray, np.ndarray]:
         """The rest and `size` of the rows."""
+        from sklearn.model_selection import train_test_split
+
         try:
             rest, taken = train_test_split(left, test_size=size, random_state=self.seed, stratify=self.labels[left])
         except ValueError as error:
@@ -47,6 +48,8 @@ class Stratified:
         labels = self.labels[left]
         if np.bincount(labels).max() < count:
             return RandomRows(self.seed).folds(left, count)
+        from sklearn.model_selection import StratifiedKFold
+
         splitter = StratifiedKFold(count, shuffle=True, random_state=self.seed)
         with warnings.catch_warnings():
             # A class may have fewer rows than there are folds; it is then in some of them.
