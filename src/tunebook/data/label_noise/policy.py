@@ -20,6 +20,7 @@ from tunebook.data.cleaning.findings import Finding, dropped_rows, in_words
 from tunebook.data.cleaning.weights import scaled
 from tunebook.data.columns import ROW
 from tunebook.data.label_noise import probabilities, requirements, suspects
+from tunebook.data.labels.base import class_counts
 from tunebook.data.prepare import PreparedData, without_rows
 from tunebook.errors import ConfigurationError, DataError, Problem
 
@@ -201,10 +202,7 @@ def _applied(policy: str, data: PreparedData, encoded: Dataset, record: dict[str
 
 def _refuse_emptied(labels: np.ndarray, left: np.ndarray, names: list[str]) -> None:
     """A class whose rows are all suspects must not vanish from training without a word."""
-    counts = [
-        np.bincount(some, minlength=len(names)) if some.ndim == 1 else some.sum(axis=0)
-        for some in (labels, labels[left])
-    ]
+    counts = [class_counts(some, len(names)) for some in (labels, labels[left])]
     gone = [name for name, before, after in zip(names, *counts, strict=True) if before and not after]
     if gone:
         message = f"drop leaves no training row of {', '.join(map(repr, gone))}; use weight or report"

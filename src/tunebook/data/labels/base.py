@@ -74,6 +74,11 @@ class LabelType(Protocol):
         """One value in words: the name of a class, names of several, a number."""
 
 
+def class_counts(strata: np.ndarray, classes: int) -> np.ndarray:
+    """Rows of each class, (classes,), int64; `strata` as `LabelType.strata` gives them."""
+    return strata.sum(axis=0, dtype=np.int64) if strata.ndim == 2 else np.bincount(strata, minlength=classes)
+
+
 @dataclass(frozen=True)
 class LabelColumn:
     """An encoded label column.
@@ -95,5 +100,10 @@ class LabelColumn:
         return values if ragged else np.asarray(values)
 
     def strata(self, split: Dataset) -> np.ndarray | None:
-        """What the rows of a split are stratified by; see `LabelType.strata`."""
-        return self.type.strata(split[self.role][:])
+        """What the rows of a split are stratified by; see `LabelType.strata`. Reads the column piece by piece."""
+        from tunebook.data import chunks
+
+        if not self.type.has_classes:
+            return None
+        parts: list[Any] = [self.type.strata(values) for _, values in chunks.values(split, self.role)]
+        return np.concatenate(parts) if parts else self.type.strata([])

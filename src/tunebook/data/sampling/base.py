@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from tunebook.config.options import Options
-
-if TYPE_CHECKING:
-    from tunebook.data.labels.base import LabelType
+from tunebook.data.labels.base import LabelType, class_counts
 
 
 class SamplingOptions(Options):
@@ -62,9 +60,7 @@ class TrainTargets:
     @cached_property
     def counts(self) -> np.ndarray:
         """Rows of each class, (classes,). Raises as `strata`."""
-        if self.strata.ndim == 2:
-            return np.asarray(self.strata.sum(axis=0, dtype=np.int64))
-        return np.bincount(self.strata, minlength=len(self.names))
+        return class_counts(self.strata, len(self.names))
 
     @property
     def indicators(self) -> np.ndarray:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tunebook.data import chunks
 from tunebook.data.audit.check_result import Bars, CheckResult, Histogram, Table, number, percent, quoted
 from tunebook.data.audit.context import AuditContext
 
@@ -20,7 +21,8 @@ def check(context: AuditContext) -> CheckResult | str:
         return "training rows have no labels"
     if context.has_classes:
         return _classes(context)
-    return _numbers(context) if context.has_numbers else "labels are no classes and no numbers"
+    numbers = getattr(context.splits["train"].features[context.label.role], "dtype", "") == "float64"
+    return _numbers(context, context.label.role) if numbers else "labels are no classes and no numbers"
 
 
 def _classes(context: AuditContext) -> CheckResult:
@@ -119,10 +121,10 @@ def _table(names: list[str], order: np.ndarray, counts: dict[str, np.ndarray], r
     return Table(title, ["label", *counts], cells)
 
 
-def _numbers(context: AuditContext) -> CheckResult:
+def _numbers(context: AuditContext, role: str) -> CheckResult:
     from scipy.stats import ks_2samp
 
-    values = {split: context.numbers(split) for split in context.splits}
+    values = {name: chunks.column(split, role) for name, split in context.splits.items()}
     spread = {
         split: {"mean": part.mean(), "deviation": part.std(), "least": part.min(), "most": part.max()}
         for split, part in values.items()
