@@ -15,13 +15,9 @@ from tunebook.errors import DataError, Problem
 def limit(
     splits: Mapping[str, Dataset], most: Mapping[str, int], seed: int, label: LabelColumn | None = None
 ) -> DatasetDict:
-    """At most so many rows of each split, each class by its share, in the source's order.
+    """At most so many rows of each split (`most`), each class by its share, in the source's order.
 
-    Args:
-        splits: any.
-        most: split to the number of rows.
-        seed: which rows.
-        label: the encoded label column; None: any rows.
+    Without classes (`label` is None or has none) any rows are taken.
     """
     limited = {}
     for name, split in splits.items():
@@ -32,12 +28,6 @@ def limit(
 
 def few_shot(train: Dataset, count: int, seed: int, label: LabelColumn | None) -> Dataset:
     """So many rows of each class; where rows have several labels, at least so many of each label.
-
-    Args:
-        train: the rows.
-        count: of each class.
-        seed: which rows.
-        label: the encoded label column; None: there is none.
 
     Raises:
         DataError: a class has fewer rows, or there are no classes.
