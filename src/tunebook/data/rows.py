@@ -11,17 +11,7 @@ from tunebook.data.prepare import PreparedData, prepare
 
 
 def rows_of(config: Config, task: TaskColumns, cwd: Path | None = None) -> PreparedData:
-    """Load, clean and split the rows as a recipe says.
-
-    Args:
-        config: its groups dataset, cleaning and augmentation.
-        task: of the recipe.
-        cwd: where relative paths start; default: the working folder.
-
-    Raises:
-        DataError: the rows cannot be used.
-        NothingReached: the Hub is needed and cannot be reached.
-    """
+    """The rows as a recipe's groups dataset, cleaning and augmentation say; see `prepare`."""
     method = registry.load("augmentation", config.augmentation.method)
     data = prepare(config.dataset, task, config.cleaning, cwd)
     if hasattr(method, "add_rows"):

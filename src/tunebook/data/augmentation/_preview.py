@@ -96,7 +96,8 @@ def _mixed(own: Image, other: Image, mix: Mix) -> tuple[Image, float]:
 
 def _paraphrased(data: PreparedData, options: paraphrase.Options, count: int, copies: int) -> list[Shown]:
     train = paraphrase.add_rows(data, options).splits["train"]
-    numbers, versions = list(train[ROW]), {}
+    numbers = list(train[ROW])
+    versions: dict[int, list[dict[str, Any]]] = {}
     for at, origin in enumerate(train[paraphrase.ORIGIN]):
         if origin != "source":
             versions.setdefault(numbers[at], []).append(_described(data, train[at]))

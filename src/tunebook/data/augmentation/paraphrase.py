@@ -52,6 +52,8 @@ Paraphrase = tuple[int, str]
 class Augmentation(none.Augmentation):
     """Rows as they are; the paraphrases are rows of their own (`add_rows`)."""
 
+    options: Options
+
 
 def add_rows(data: PreparedData, options: Options, cleaning: CleaningConfig | None = None) -> PreparedData:
     """The data with its training rows' paraphrases as more training rows.

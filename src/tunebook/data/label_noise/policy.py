@@ -35,27 +35,20 @@ FLOOR = 0.05
 
 
 class Ranks(Protocol):
-    """The processes of a run, as `tunebook.training.processes.Processes`."""
+    """What is used of `tunebook.training.processes.Processes`."""
 
     @property
-    def main(self) -> bool:
-        """Whether this one computes for all."""
-
-    def main_first(self) -> AbstractContextManager[None]:
-        """Mistakes of the main process reach all."""
-
-    def from_main(self, value: Any) -> Any:
-        """The main process's value, in every process."""
+    def main(self) -> bool: ...
+    def main_first(self) -> AbstractContextManager[None]: ...
+    def from_main(self, value: Any) -> Any: ...
 
 
 @dataclass(frozen=True)
 class PolicyResult:
-    """The rows after what the policy says.
+    """The prepared data after what the policy says, its training rows encoded, and the record for `write`.
 
-    Args:
-        data: prepared; its training rows or their weights may have changed, and one finding is added.
-        encoded: the encoded training rows, the same ones in the same order.
-        record: for `write`; None where label noise was not searched for.
+    Training rows or their weights may have changed; the encoded ones are the same rows in the same order. `record` is
+    None where label noise was not searched for.
     """
 
     data: PreparedData
@@ -95,17 +88,13 @@ def apply_policy(
     supported = data.label is not None and data.label.type.has_classes
     if problems := requirements.problems(cleaning, supported):
         raise ConfigurationError(problems)
-    record: dict[str, Any] | None = None
+    record = before if ranks.main else None
     with ranks.main_first():
-        if ranks.main:
-            if before is None:
-                share = cleaning.label_noise_share
-                record = search(data, features(encoded), cleaning.label_noise_folds, seed, share)
-            else:
-                record = before
-            if record["fingerprint"] != data.fingerprints["train"]:
-                message = f"{FILE} is of other training rows than these; set run.overwrite=true to start the run anew"
-                raise DataError(message)
+        if ranks.main and record is None:
+            record = search(data, features(encoded), cleaning.label_noise_folds, seed, cleaning.label_noise_share)
+        if record is not None and record["fingerprint"] != data.fingerprints["train"]:
+            message = f"{FILE} is of other training rows than these; set run.overwrite=true to start the run anew"
+            raise DataError(message)
     record = ranks.from_main(record)
     if ranks.main:
         logger.info("label noise: %s; %s", record["words"], DONE[cleaning.label_noise])
@@ -115,14 +104,7 @@ def apply_policy(
 def search(
     data: PreparedData, features: np.ndarray, folds: int, seed: int, share: float | None = None
 ) -> dict[str, Any]:
-    """Labels that are probably wrong, as plain values for JSON.
-
-    Args:
-        data: prepared.
-        features: (training rows, dims).
-        folds: of the cross-validation.
-        seed: of the folds.
-        share: of rows that are suspects; None: estimated (see `suspects.find`).
+    """Labels that are probably wrong, as plain values for JSON, from features of the training rows, (rows, dims).
 
     Returns:
         `suspects`: row, place in the training split (a paraphrase has its original's row), given, suggested, the
@@ -163,11 +145,7 @@ def weights_of(quality: np.ndarray, own: np.ndarray | None = None) -> np.ndarray
     """The weight of each row in the loss: the probability that its label is right, at least `FLOOR`; mean 1.
 
     With it the loss is what it is expected to be over the rows whose label is right: a row whose label is right
-    with probability p adds p times its loss.
-
-    Args:
-        quality: (rows,).
-        own: weights that the rows have already; they are multiplied.
+    with probability p adds p times its loss. Weights that the rows have already (`own`) are multiplied.
     """
     return scaled(np.clip(quality, FLOOR, 1.0) * (1.0 if own is None else own))
 
