@@ -19,7 +19,7 @@ from tunebook.data.audit.check_result import Row
 from tunebook.data.audit.facts import AuditFacts
 from tunebook.data.columns import ROW
 from tunebook.data.kinds import TEXTUAL, as_text
-from tunebook.data.labels.base import class_counts
+from tunebook.data.labels.base import class_counts, class_members
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -123,8 +123,7 @@ class AuditContext:
 
     def indicators(self, split: str, at: np.ndarray) -> np.ndarray:
         """Which classes the rows at some positions have, 0/1, float32, (rows, classes)."""
-        strata = self.strata(split)[at]
-        return strata.astype(np.float32) if strata.ndim == 2 else np.eye(len(self.names), dtype=np.float32)[strata]
+        return class_members(self.strata(split)[at], len(self.names)).astype(np.float32)
 
     @cached_property
     def words(self) -> Words:

@@ -52,13 +52,13 @@ def facts_of(config: Config, effective_batch: int, lengths: Mapping[str, np.ndar
         seed=config.hyperparameters.seed,
         max_length=getattr(config.task.options, "max_length", None) if lengths else None,
         lengths={name: np.asarray(values) for name, values in lengths.items()},
-        measure=measure_with(processor) if lengths else None,
+        measure=_measure_with(processor) if lengths else None,
         cleaning=config.cleaning,
         carved=(*validation, *(("test",) if split.test is not None else ())),
     )
 
 
-def measure_with(tokenizer: Any) -> Measure:
+def _measure_with(tokenizer: Any) -> Measure:
     """Counts tokens, special ones included, without cutting and without the library's warning about long rows."""
 
     def measure(texts: list[str], seconds: list[str] | None) -> list[int]:

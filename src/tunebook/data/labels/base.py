@@ -60,13 +60,6 @@ class LabelType(Protocol):
             DataError: the labels are not of this kind, too many, or not the stated ones.
         """
 
-    def indicators(self, values: Any, names: Sequence[str]) -> np.ndarray:
-        """Which classes a row has, 0 or 1, float32, (rows, classes).
-
-        Raises:
-            TypeError: the kind has no classes.
-        """
-
     def strata(self, values: Any) -> np.ndarray | None:
         """What splits are stratified by: (rows,) class ids or (rows, classes) of 0 and 1; None: nothing."""
 
@@ -77,6 +70,11 @@ class LabelType(Protocol):
 def class_counts(strata: np.ndarray, classes: int) -> np.ndarray:
     """Rows of each class, (classes,), int64; `strata` as `LabelType.strata` gives them."""
     return strata.sum(axis=0, dtype=np.int64) if strata.ndim == 2 else np.bincount(strata, minlength=classes)
+
+
+def class_members(strata: np.ndarray, classes: int) -> np.ndarray:
+    """Whether each row has each class, (rows, classes), bool; `strata` as `LabelType.strata` gives them."""
+    return strata.astype(bool) if strata.ndim == 2 else np.eye(classes, dtype=bool)[strata]
 
 
 @dataclass(frozen=True)

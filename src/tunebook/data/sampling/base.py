@@ -62,13 +62,6 @@ class TrainTargets:
         """Rows of each class, (classes,). Raises as `strata`."""
         return class_counts(self.strata, len(self.names))
 
-    @property
-    def indicators(self) -> np.ndarray:
-        """Which classes each row has, 0 or 1, float32, (rows, classes). Raises as `strata`."""
-        if self.labels is None:
-            raise TypeError("these targets have no classes")
-        return self.labels.indicators(self.values, self.names)
-
 
 class Sampling(Protocol):
     """Chooses the rows of an epoch.
