@@ -105,15 +105,14 @@ def shared(columns: Sources, roles: Roles) -> list[Problem]:
 
 def absent(sources_of: Sources, needed: Iterable[str], names: list[str], place: str) -> list[Problem]:
     """Columns of the needed roles that a table with these column names lacks; `place` names the table in messages."""
+    there = [name if len(name) <= 60 else f"{name[:60]}…" for name in names[:SHOWN]]
+    shown = ", ".join(there) + (f", … ({len(names)} in all)" if len(names) > SHOWN else "")
     problems = []
-    there = [name if len(name) <= 60 else f"{name[:60]}…" for name in names]
-    shown = ", ".join(there[:SHOWN]) + (f", … ({len(there)} in all)" if len(there) > SHOWN else "")
     for role in needed:
-        for column in sources(sources_of[role]):
-            if column not in names:
-                near = did_you_mean(column, names)
-                hint = f"; {near}" if near.startswith("did you mean") else ""
-                problems.append(Problem(key_of(role, column), f"no such column in {place}; it has: {shown}{hint}"))
+        for column in [one for one in sources(sources_of[role]) if one not in names]:
+            near = did_you_mean(column, names)
+            hint = f"; {near}" if near.startswith("did you mean") else ""
+            problems.append(Problem(key_of(role, column), f"no such column in {place}; it has: {shown}{hint}"))
     return problems
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from datasets import DatasetDict
 
 from tunebook.config import registry
-from tunebook.config.schema import CleaningConfig
+from tunebook.config.schema import CleaningConfig, Config
 from tunebook.data import checks, columns, fingerprint, preflight, splitting
 from tunebook.data.cleaning import duplicates, leaks, missing, text, weights
 from tunebook.data.cleaning.contents import Contents
@@ -117,6 +117,15 @@ def prepare(
         findings=record.findings,
         dropped=record.dropped,
     )
+
+
+def rows_of(config: Config, task: TaskColumns, cwd: Path | None = None) -> PreparedData:
+    """As `prepare`, of a whole recipe: with the rows that its augmentation adds."""
+    data = prepare(config.dataset, task, config.cleaning, cwd)
+    method = registry.load("augmentation", config.augmentation.method)
+    if hasattr(method, "add_rows"):
+        return method.add_rows(data, config.augmentation.options, config.cleaning)
+    return data
 
 
 def without_rows(
