@@ -17,7 +17,7 @@ from tests.test_two_processes import LAUNCHERS, launch
 from tests.training.test_gradients import without_dropout
 from tunebook.check import check
 from tunebook.config.compose import compose
-from tunebook.data.rows import rows_of
+from tunebook.data.prepare import rows_of
 from tunebook.errors import RunDirectoryError
 from tunebook.training import checkpoints
 

@@ -20,8 +20,7 @@ from tunebook.data.audit.audit import Audit, audit
 from tunebook.data.audit.facts import facts_of
 from tunebook.data.encoding import encode_split, positions_of
 from tunebook.data.label_noise import policy
-from tunebook.data.prepare import PreparedData
-from tunebook.data.rows import rows_of
+from tunebook.data.prepare import PreparedData, rows_of
 from tunebook.data.sampling.base import Sampling
 from tunebook.errors import ConfigurationError, DataError, Problem
 from tunebook.evaluation import catalog

@@ -11,7 +11,7 @@ from datasets import Dataset, DatasetDict, List, Value
 from tests.data.small_tasks import task
 from tunebook.data import checks, kinds
 from tunebook.data.columns import Column
-from tunebook.data.labels.base import Targets
+from tunebook.data.labels.base import Targets, class_members
 from tunebook.data.labels.multi_label import MultiLabel
 from tunebook.data.prepare import prepare
 from tunebook.data.sampling import none
@@ -41,9 +41,6 @@ class Tags:
         for name, split in splits.items():
             splits[name] = encoded(split)
         return splits, Targets(tuple(names), "the values")
-
-    def indicators(self, values, names):
-        raise TypeError("tags have no classes")
 
     def strata(self, values):
         return None
@@ -80,7 +77,7 @@ def test_a_task_without_labels_is_split_at_random(prepared):
     assert (data.targets, data.label, data.label_names) == (Targets(), None, [])
     targets = data.train_targets()
     assert none.Sampling(none.Options(), targets).rows == 10
-    for wanted in ("strata", "counts", "indicators"):
+    for wanted in ("strata", "counts"):
         with pytest.raises(TypeError, match="no classes"):
             getattr(targets, wanted)
 
@@ -125,7 +122,7 @@ def test_a_label_type_of_a_tasks_own(prepared):
 def test_numbers_of_a_multi_label_task_are_counted():
     targets = TrainTargets(MultiLabel(), ("a", "b"), np.array([[1, 0], [1, 1]], dtype=np.int8))
     assert targets.counts.tolist() == [2, 1]
-    assert targets.indicators.tolist() == [[1.0, 0.0], [1.0, 1.0]]
+    assert class_members(targets.strata, 2).tolist() == [[True, False], [True, True]]
 
 
 GOOD = {

@@ -106,39 +106,23 @@ def shared(columns: Sources, roles: Roles) -> list[Problem]:
 
 
 def absent(sources_of: Sources, needed: Iterable[str], names: list[str], place: str) -> list[Problem]:
-    """Needed columns that a table lacks.
-
-    Args:
-        sources_of: role to column.
-        needed: the roles to look for.
-        names: the columns that there are.
-        place: the table's name in the message.
-    """
+    """Columns of the needed roles that a table with these column names lacks; `place` names the table in messages."""
+    there = [name if len(name) <= 60 else f"{name[:60]}…" for name in names[:SHOWN]]
+    shown = ", ".join(there) + (f", … ({len(names)} in all)" if len(names) > SHOWN else "")
     problems = []
-    there = [name if len(name) <= 60 else f"{name[:60]}…" for name in names]
-    shown = ", ".join(there[:SHOWN]) + (f", … ({len(there)} in all)" if len(there) > SHOWN else "")
     for role in needed:
-        for column in sources(sources_of[role]):
-            if column not in names:
-                near = did_you_mean(column, names)
-                hint = f"; {near}" if near.startswith("did you mean") else ""
-                problems.append(Problem(key_of(role, column), f"no such column in {place}; it has: {shown}{hint}"))
+        for column in [one for one in sources(sources_of[role]) if one not in names]:
+            near = did_you_mean(column, names)
+            hint = f"; {near}" if near.startswith("did you mean") else ""
+            problems.append(Problem(key_of(role, column), f"no such column in {place}; it has: {shown}{hint}"))
     return problems
 
 
 def rename(splits: DatasetDict, columns: Sources, roles: Roles, places: Mapping[str, str]) -> DatasetDict:
     """Every split with the role columns in use, the auxiliary ones that are named, and `row`; nothing else.
 
-    Several columns of one role become one column of objects, from each one's name to its value.
-
-    Args:
-        splits: as the source gave them.
-        columns: role to column, as the recipe states it.
-        roles: of the task.
-        places: split to its name in messages.
-
-    Raises:
-        DataError: a column is missing in some split.
+    Several columns of one role become one column of objects, from each one's name to its value. `places` are the names
+    of the splits in messages; a column that is missing in some split is refused.
     """
     from datasets import DatasetDict
 

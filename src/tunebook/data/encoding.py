@@ -18,24 +18,14 @@ POSITION = "position"
 
 
 def encode_split(split: Dataset, task: Any, processor: Any, model_config: Any, targets: Targets) -> Dataset:
-    """The examples of a split: model inputs, `row` and `position`; memory-mapped, or encoded when asked for (images).
+    """The examples of prepared rows as `Task.encode` makes them: model inputs, `row` and `position`.
 
-    Args:
-        split: prepared rows.
-        task: whose `encode` turns a batch of rows into examples (`tunebook.tasks.base.Task`).
-        processor: of the model.
-        model_config: of the model.
-        targets: what there is to predict.
+    They are memory-mapped, or encoded when they are read (`Task.lazy`: images).
     """
+    settings = {"task": task, "processor": processor, "model_config": model_config, "targets": targets}
     if task.lazy:
         place = {row: at for at, row in enumerate(split[ROW][:])}
-
-        def transformed(rows: dict[str, list[Any]]) -> dict[str, Any]:
-            positions = [place[row] for row in rows[ROW]]
-            return task.encode({**rows, POSITION: positions}, processor, model_config, targets)
-
-        return split.with_transform(transformed)
-    settings = {"task": task, "processor": processor, "model_config": model_config, "targets": targets}
+        return split.with_transform(lambda rows: _encoded(rows, [place[row] for row in rows[ROW]], **settings))
     encoded = split.map(
         _encoded,
         batched=True,

@@ -15,13 +15,7 @@ from tunebook.errors import Problem
 
 
 def problems(dataset: Any, roles: Roles, cwd: Path | None = None) -> list[Problem]:
-    """Missing files, unknown columns, impossible shares.
-
-    Args:
-        dataset: the configuration's `dataset` (`DatasetConfig`).
-        roles: of the task.
-        cwd: where relative paths start; default: the working folder.
-    """
+    """Missing files, unknown columns, impossible shares; relative paths start in `cwd`, default the working folder."""
     source = registry.load("source", dataset.source)
     problems = [
         *_shares(dataset.split),
@@ -104,10 +98,10 @@ def _both(given: set[str], split: Any) -> list[Problem]:
 def notices(config: Config) -> list[str]:
     """Columns that are named and not used, as sentences for the log."""
     named, split = config.dataset.columns, config.dataset.split
-    carves = split.validation is not None or split.test is not None or split.k_fold is not None
+    carves = _carves(split)
     sentences = []
     for role, method, what in (
-        ("group", "grouped", "rows of one group may stand in two splits"),
+        ("group", "grouped", "rows of one group may be in two splits"),
         ("time", "time", "training may hold later rows than validation and test"),
     ):
         if role in named and not (carves and split.method in {"auto", method}):

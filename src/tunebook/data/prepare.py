@@ -12,7 +12,7 @@ import numpy as np
 from datasets import DatasetDict
 
 from tunebook.config import registry
-from tunebook.config.schema import CleaningConfig
+from tunebook.config.schema import CleaningConfig, Config
 from tunebook.data import checks, columns, fingerprint, preflight, splitting
 from tunebook.data.cleaning import duplicates, leaks, missing, text, weights
 from tunebook.data.cleaning.contents import Contents
@@ -119,22 +119,23 @@ def prepare(
     )
 
 
+def rows_of(config: Config, task: TaskColumns, cwd: Path | None = None) -> PreparedData:
+    """As `prepare`, of a whole recipe: with the rows that its augmentation adds."""
+    data = prepare(config.dataset, task, config.cleaning, cwd)
+    method = registry.load("augmentation", config.augmentation.method)
+    if hasattr(method, "add_rows"):
+        return method.add_rows(data, config.augmentation.options, config.cleaning)
+    return data
+
+
 def without_rows(
     data: PreparedData, positions: Sequence[int], finding: Finding, reasons: Sequence[str]
 ) -> PreparedData:
-    """The same data with fewer training rows, for what is known only once a model has seen them.
+    """The same data without the training rows at some positions, for what is known only once a model has seen them.
 
-    Weights stay with their rows, again with mean 1. Fingerprints are still those of the rows as they were
-    prepared, by which a continued run knows its data.
-
-    Args:
-        data: as prepared.
-        positions: of the rows in the training split that go.
-        finding: that they go for; it is added to the others.
-        reasons: one for each position, in words, for dropped.jsonl.
-
-    Raises:
-        DataError: no training rows are left.
+    Weights stay with their rows, again with mean 1. Fingerprints are still those of the rows as they were prepared, by
+    which a continued run recognizes its data. The finding is added to the others; the reasons, one for each position,
+    go to dropped.jsonl. Where no training rows are left it raises DataError.
     """
     train = data.splits["train"]
     left = np.setdiff1d(np.arange(len(train)), np.asarray(positions, dtype=np.int64))
@@ -188,8 +189,7 @@ def _encoded(
             if getattr(dataset, key) is not None:
                 raise DataError(Problem(f"dataset.{key}", "is for labels, and this task has none; take it out"))
         return splits, Targets(), None
-    encode = task.labels.encode
-    splits, targets = encode(splits, role, dataset.labels, keys[role], dataset.label_separator)
+    splits, targets = task.labels.encode(splits, role, dataset.labels, keys[role], dataset.label_separator)
     return splits, targets, LabelColumn(task.labels, role, targets.names)
 
 

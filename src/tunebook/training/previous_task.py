@@ -21,8 +21,7 @@ from tunebook.config.model_groups import ModelConfig
 from tunebook.config.previous_run import PreviousRun
 from tunebook.data.encoding import encode_split, positions_of
 from tunebook.data.label_noise import policy
-from tunebook.data.prepare import PreparedData
-from tunebook.data.rows import rows_of
+from tunebook.data.prepare import PreparedData, rows_of
 from tunebook.errors import DataError, ModelError, Problem, TunebookError
 from tunebook.models.previous_head import under_previous_head
 from tunebook.models.processor import load_image_processor, load_tokenizer

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from tests.data.audit.conftest import png, sentences
-from tunebook.data.audit.audit import audit, names, plain, write_json
+from tunebook.config import registry
+from tunebook.data.audit.audit import audit, plain, write_json
 
 EVERY = {"class_balance", "duplicates", "label_conflicts", "leaks", "missing_values", "rare_classes"}
 
@@ -23,8 +24,8 @@ def texts(made):
 
 def test_checks_are_found_by_their_files(texts):
     folder = Path(__file__).parents[3] / "src" / "tunebook" / "data" / "audit" / "checks"
-    assert names() == sorted(file.stem for file in folder.glob("*.py") if file.stem != "__init__")
-    assert len(names()) >= 11
+    assert registry.names("check") == sorted(file.stem for file in folder.glob("*.py") if file.stem != "__init__")
+    assert len(registry.names("check")) >= 11
     assert set(audit(texts.data, texts.facts).results) == EVERY | {"alignment", "giveaways", "lengths"}
 
 

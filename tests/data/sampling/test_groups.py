@@ -2,8 +2,7 @@ import numpy as np
 
 from tunebook.data.labels.multi_label import MultiLabel
 from tunebook.data.labels.single_label import SingleLabel
-from tunebook.data.sampling._groups import UNLABELLED, by_turns, groups
-from tunebook.data.sampling.base import TrainTargets
+from tunebook.data.sampling.base import UNLABELLED, TrainTargets, by_turns, groups
 
 
 def test_one_label_a_row_makes_one_group_a_class_with_rows():

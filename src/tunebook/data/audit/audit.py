@@ -47,35 +47,24 @@ class Audit:
 
     def record(self) -> dict[str, Any]:
         """The content of audit.json: plain values, no text of the data but words that give a label or split away."""
+
+        def rows_of(result: CheckResult) -> list[list[dict[str, Any]]]:
+            return [[{"split": row.split, "row": row.row} for row in one.rows] for one in result.examples]
+
         checks = {
-            name: {
-                "level": result.level,
-                "words": result.words,
-                "numbers": result.numbers,
-                "examples": [[{"split": row.split, "row": row.row} for row in one.rows] for one in result.examples],
-            }
-            for name, result in self.results.items()
+            name: {"level": one.level, "words": one.words, "numbers": one.numbers, "examples": rows_of(one)}
+            for name, one in self.results.items()
         }
         head = {"format": 1, "source": self.source, "rows": self.rows, "labels": self.label_names, "seed": self.seed}
         return plain({**head, "checks": checks, "not_applicable": self.not_applicable})
 
 
-def names() -> list[str]:
-    """Every check, sorted; those of installed packages too."""
-    return registry.names("check")
-
-
 def audit(data: PreparedData, facts: AuditFacts) -> Audit:
-    """Run every check that applies to the rows.
-
-    Args:
-        data: prepared.
-        facts: what the rows do not hold.
-    """
+    """Run every check that applies to the rows."""
     context = AuditContext(data, facts)
     results: dict[str, CheckResult] = {}
     skipped: dict[str, str] = {}
-    bar = tqdm(names(), desc="Audit", disable=None, leave=False)
+    bar = tqdm(registry.names("check"), desc="Audit", disable=None, leave=False)
     for name in bar:
         bar.set_postfix_str(title(name))
         check: Callable[[AuditContext], CheckResult | str] = registry.load("check", name).check
@@ -105,8 +94,6 @@ def plain(value: Any) -> Any:
         return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [plain(inner) for inner in value]
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray | np.generic):
         return plain(value.tolist())
-    if isinstance(value, np.generic):
-        return plain(value.item())
     return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -6,8 +6,11 @@ A check is a file `tunebook/data/audit/checks/NAME.py` (or an entry point `check
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+import numpy as np
 
 from tunebook.panels import Bars, Example, Histogram, Row, Table
 
@@ -19,15 +22,12 @@ LEVELS: tuple[Level, ...] = ("warning", "note", "fine")
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The result of one check.
+    """The result of one check; tables, plots and examples are for the page.
 
-    Args:
+    Attributes:
         words: one line for the terminal.
         level: `warning` where figures or training will be worse, `note` where one should know, else `fine`.
         numbers: for audit.json; plain values with stable keys.
-        tables: for the page.
-        plots: for the page.
-        examples: for the page.
     """
 
     words: str
@@ -36,6 +36,12 @@ class CheckResult:
     tables: list[Table] = field(default_factory=list)
     plots: list[Bars | Histogram] = field(default_factory=list)
     examples: list[Example] = field(default_factory=list)
+
+
+def histogram(title: str, edges: np.ndarray, values: Mapping[str, np.ndarray], axis: str) -> Histogram:
+    """How often values of each split fall between the edges, as shares of the split."""
+    series = {split: (np.histogram(part, edges)[0] / len(part)).tolist() for split, part in values.items()}
+    return Histogram(title, edges.tolist(), series, axis)
 
 
 def quoted(name: str, most: int = 40) -> str:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tunebook.config.schema import CleaningConfig, Config
 
-if TYPE_CHECKING:
-    from tunebook.data.prepare import PreparedData
-
-CHUNK = 1000
 Measure = Callable[[list[str], list[str] | None], list[int]]
 
 
@@ -56,13 +52,13 @@ def facts_of(config: Config, effective_batch: int, lengths: Mapping[str, np.ndar
         seed=config.hyperparameters.seed,
         max_length=getattr(config.task.options, "max_length", None) if lengths else None,
         lengths={name: np.asarray(values) for name, values in lengths.items()},
-        measure=measure_with(processor) if lengths else None,
+        measure=_measure_with(processor) if lengths else None,
         cleaning=config.cleaning,
         carved=(*validation, *(("test",) if split.test is not None else ())),
     )
 
 
-def measure_with(tokenizer: Any) -> Measure:
+def _measure_with(tokenizer: Any) -> Measure:
     """Counts tokens, special ones included, without cutting and without the library's warning about long rows."""
 
     def measure(texts: list[str], seconds: list[str] | None) -> list[int]:
@@ -70,26 +66,3 @@ def measure_with(tokenizer: Any) -> Measure:
         return [len(ids) for ids in tokens["input_ids"]]
 
     return measure
-
-
-def encoded_lengths(data: PreparedData, task: Any, processor: Any) -> dict[str, np.ndarray]:
-    """Split to the tokens of each of its examples as the task encodes them; nothing else stays in memory.
-
-    Args:
-        data: prepared.
-        task: of the recipe.
-        processor: of the task.
-
-    Returns:
-        Splits whose examples have no length are left out.
-    """
-    from tqdm.auto import tqdm
-
-    lengths: dict[str, list[int]] = {}
-    for name, split in data.splits.items():
-        for start in tqdm(range(0, len(split), CHUNK), desc=f"Tokenizing {name}", disable=None, leave=False):
-            rows = split[start : start + CHUNK]
-            positions = list(range(start, min(start + CHUNK, len(split))))
-            encoded = task.encode({**rows, "position": positions}, processor, None, data.targets)
-            lengths.setdefault(name, []).extend(encoded.get("length", []))
-    return {name: np.asarray(values, dtype=np.int32) for name, values in lengths.items() if values}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -49,18 +50,19 @@ def of_texts(context: AuditContext, parts: list[tuple[str, np.ndarray]]) -> Feat
     words = vstack([context.words.rows[split][at] for split, at in parts]).tocsr()
     frequent = np.flatnonzero(np.asarray(words.sum(axis=0)).ravel() >= LEAST_ROWS)
     words = words[:, frequent]
-    texts = [text for split, at in parts for text in _at(context.texts(split), at)]
+    texts = [text for split, at in parts for text in np.asarray(context.texts(split), dtype=object)[at]]
     names, values, shares = style(texts)
     # Shrunk so that the style of a row weighs about as much as its words, whose vector has length 1.
     scaled = StandardScaler().fit_transform(values) / np.sqrt(len(names))
     matrix = words if not len(frequent) else TfidfTransformer(sublinear_tf=True).fit_transform(words)
-    keys = {text: at for at, text in enumerate(dict.fromkeys(" ".join(text.lower().split()) for text in texts))}
+    keys: dict[str, int] = {}
+    groups = [keys.setdefault(" ".join(text.lower().split()), len(keys)) for text in texts]
     return Features(
         matrix=hstack([matrix, csr_matrix(scaled)]).tocsr(),
         names=[quoted(name) for name in context.words.names[frequent]] + names,
         values=hstack([words, csr_matrix(values)]).tocsr(),
         shares=np.concatenate([np.ones(len(frequent), dtype=bool), shares]),
-        groups=np.asarray([keys[" ".join(text.lower().split())] for text in texts]),
+        groups=np.asarray(groups),
         strength=TEXT_STRENGTH,
     )
 
@@ -100,7 +102,12 @@ def of_images(context: AuditContext, parts: list[tuple[str, np.ndarray]]) -> Fea
     kinds = [(f"mode {one.modes[at]}", f"format {one.formats[at]}") for one, ats in thumbnails for at in ats.tolist()]
     named = sorted({kind for both in kinds for kind in both})
     has = np.asarray([[kind in both for kind in named] for both in kinds], dtype=np.float64)
-    spots = [f"{colour} at column {x + 1}, row {y + 1} of 8" for y, x, colour in _spots(pixels.shape[1:3])]
+    height, width = pixels.shape[1:3]
+    colours = ("red", "green", "blue")
+    spots = [
+        f"{colour} at column {x}, row {y} of 8"
+        for y, x, colour in product(range(1, height + 1), range(1, width + 1), colours)
+    ]
     values = np.hstack([sizes, has, pixels.reshape(len(pixels), -1)])
     _, groups = np.unique(pixels.reshape(len(pixels), -1), axis=0, return_inverse=True)
     return Features(
@@ -111,11 +118,3 @@ def of_images(context: AuditContext, parts: list[tuple[str, np.ndarray]]) -> Fea
         groups=groups.ravel(),
         strength=IMAGE_STRENGTH,
     )
-
-
-def _spots(size: tuple[int, int]) -> list[tuple[int, int, str]]:
-    return [(y, x, colour) for y in range(size[0]) for x in range(size[1]) for colour in ("red", "green", "blue")]
-
-
-def _at(texts: list[str], at: np.ndarray) -> list[str]:
-    return texts if len(at) == len(texts) else [texts[row] for row in at]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tunebook.data.audit.check_result import CheckResult, Example, Level, Row, Table, percent
 from tunebook.data.audit.context import AuditContext
+from tunebook.data.cleaning.findings import Finding
 
 SHOWN = 5
 
@@ -25,9 +24,9 @@ def result_of(
     findings = [one for one in context.data.findings if one.kind in kinds and one.rows]
     ignored = [f"cleaning.{key}" for key in kinds if getattr(context.facts.cleaning, key) == "ignore"]
     parts = [
-        _words(context, kind, findings, name)
+        _words(context, name, of_kind)
         for kind, name in kinds.items()
-        if any(one.kind == kind for one in findings)
+        if (of_kind := [one for one in findings if one.kind == kind])
     ]
     parts = parts or ([none] if len(ignored) < len(kinds) else [])
     parts += [f"not looked for: {', '.join(ignored)}=ignore"] if ignored else []
@@ -35,15 +34,21 @@ def result_of(
     return CheckResult(
         words="; ".join(parts),
         level=_level(context, findings, severe),
-        numbers={"findings": [_numbers(one) for one in findings], "ignored": ignored},
+        numbers={
+            "findings": [
+                {"kind": one.kind, "split": one.split, "rows": len(one.rows)}
+                | {"dropped": one.dropped, "policy": one.policy}
+                for one in findings
+            ],
+            "ignored": ignored,
+        },
         tables=[Table("", ["finding", "left out", "policy"], rows)] if rows else [],
         examples=[example for one in findings for example in _examples(context, one, again)],
     )
 
 
-def _words(context: AuditContext, kind: str, findings: list[Any], name: str) -> str:
+def _words(context: AuditContext, name: str, of_kind: list[Finding]) -> str:
     """A kind's counts in all splits: 'near: 9 of train (1 %), left out, 1 of test (0.5 %)'."""
-    of_kind = [one for one in findings if one.kind == kind]
     gone = all(one.dropped for one in of_kind)
     parts = []
     for one in of_kind:
@@ -55,20 +60,20 @@ def _words(context: AuditContext, kind: str, findings: list[Any], name: str) -> 
     return (f"{name}: " if name else "") + ", ".join(parts) + end
 
 
-def _size(context: AuditContext, finding: Any) -> int:
+def _size(context: AuditContext, finding: Finding) -> int:
     """Rows that the split had when cleaning read it.
 
     Where the finding does not state it: those that are there now, with those that were left out or carved.
     """
     if finding.of:
-        return int(finding.of)
+        return finding.of
     data, split = context.data, finding.split
     carved = context.facts.carved if split == "train" and "leaks" not in finding.kind else ()
     rows = sum(len(context.splits.get(name, [])) for name in (split, *carved))
     return max(rows + sum(one.split in {split, *carved} for one in data.dropped), len(finding.rows))
 
 
-def _level(context: AuditContext, findings: list[Any], severe: float) -> Level:
+def _level(context: AuditContext, findings: list[Finding], severe: float) -> Level:
     if not findings:
         return "fine"
     for one in findings:
@@ -78,17 +83,7 @@ def _level(context: AuditContext, findings: list[Any], severe: float) -> Level:
     return "note"
 
 
-def _numbers(finding: Any) -> dict[str, Any]:
-    return {
-        "kind": finding.kind,
-        "split": finding.split,
-        "rows": len(finding.rows),
-        "dropped": finding.dropped,
-        "policy": finding.policy,
-    }
-
-
-def _examples(context: AuditContext, finding: Any, again: str) -> list[Example]:
+def _examples(context: AuditContext, finding: Finding, again: str) -> list[Example]:
     shown = []
     for at, row in enumerate(finding.rows[:SHOWN]):
         partner = finding.partners[at] if finding.partners else None

@@ -13,16 +13,9 @@ def draw(
 ) -> Mix | None:
     """The mix of one row: MixUp (Zhang et al. 2018) or CutMix (Yun et al. 2019).
 
-    The partner is any training row, chosen by the row's own random numbers. Chosen from the micro-batch, as usual,
-    it would change with the batch size, the number of ranks and after a resume.
-
-    Args:
-        key: of the row.
-        seed: of the run.
-        rows: of the training split.
-        mixup: alpha of the Beta distribution of the share; None: no MixUp.
-        cutmix: likewise; with both, each has half of the rows.
-        probability: that the row is mixed at all.
+    The partner is any of the `rows` training rows, chosen by the row's own random numbers. Chosen from the micro-batch,
+    as usual, it would change with the batch size, the number of ranks and after a resume. `mixup` and `cutmix` are
+    alphas of the Beta distribution of the share, None is without; with both, each has half of the mixed rows.
     """
     alphas = [alpha for alpha in (mixup, cutmix) if alpha is not None]
     if rows < 2 or not alphas:
@@ -40,21 +33,18 @@ def draw(
     if not cut:
         return Mix(partner, share)
     # A box of area 1 - share around a centre anywhere; what is outside the image is cut off.
-    half = (1 - share) ** 0.5 / 2
+    half, top, left = (1 - share) ** 0.5 / 2, float(top), float(left)
     box = (max(top - half, 0.0), max(left - half, 0.0), min(top + half, 1.0), min(left + half, 1.0))
-    return Mix(partner, share, (float(box[0]), float(box[1]), float(box[2]), float(box[3])))
+    return Mix(partner, share, box)
 
 
 def blended(own: Any, other: Any, mix: Mix) -> tuple[Any, float]:
-    """Two images as one, and the share of the first in it.
+    """Two images as one, and the share of the first in it; with a box, of the pixels that are really the first's.
 
     Args:
         own: (…, height, width), an array or a tensor of floats; not changed.
         other: the partner's, of the same shape.
         mix: how.
-
-    Returns:
-        The image, and the share: with a box, of the pixels that are really the first's.
     """
     if mix.box is None:
         return own * mix.share + other * (1 - mix.share), mix.share

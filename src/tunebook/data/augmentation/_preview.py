@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tunebook.data.augmentation import _words, paraphrase, text
 from tunebook.data.augmentation._mixing import blended
 from tunebook.data.augmentation.base import Augmentation, Mix
@@ -34,16 +36,13 @@ def preview(data: PreparedData, augmentation: Augmentation, seed: int, count: in
         `mixed` in words; images are mixed, of texts the partner's is in `mixed_text`), and its `row` number.
         Empty where the augmentation changes nothing.
     """
-    import numpy as np
-
     train = data.splits["train"]
     if isinstance(augmentation, paraphrase.Augmentation):
         return _paraphrased(data, augmentation.options, count, copies)
     if not augmentation.active:
         return []
-    chosen = sorted(np.random.default_rng(seed).permutation(len(train))[:count].tolist())
     shown = []
-    for position in chosen:
+    for position in sorted(np.random.default_rng(seed).permutation(len(train))[:count].tolist()):
         after = [_after(data, augmentation, RowKey(position, epoch)) for epoch in range(copies)]
         shown.append((_described(data, train[position]), after, train[position][ROW]))
     return shown
@@ -86,7 +85,6 @@ def _varied(train: Dataset, augmentation: Augmentation, key: RowKey) -> dict[str
 
 def _mixed(own: Image, other: Image, mix: Mix) -> tuple[Image, float]:
     """Mixed before the processor, at the row's own size; the run mixes what the processor makes of both."""
-    import numpy as np
     from PIL import Image
 
     first, second = (
@@ -98,20 +96,17 @@ def _mixed(own: Image, other: Image, mix: Mix) -> tuple[Image, float]:
 
 def _paraphrased(data: PreparedData, options: paraphrase.Options, count: int, copies: int) -> list[Shown]:
     train = paraphrase.add_rows(data, options).splits["train"]
-    synthetic = [at for at, origin in enumerate(train[paraphrase.ORIGIN]) if origin != "source"]
+    numbers = list(train[ROW])
     versions: dict[int, list[dict[str, Any]]] = {}
-    for at in synthetic:
-        versions.setdefault(train[at][ROW], []).append(_described(data, train[at]))
-    numbers = list(train["row"])
-    return [
-        (_described(data, train[numbers.index(number)]), versions[number][:copies], number)
-        for number in list(versions)[:count]
-    ]
+    for at, origin in enumerate(train[paraphrase.ORIGIN]):
+        if origin != "source":
+            versions.setdefault(numbers[at], []).append(_described(data, train[at]))
+    shown = list(versions.items())[:count]
+    return [(_described(data, train[numbers.index(row)]), versions_[:copies], row) for row, versions_ in shown]
 
 
 def _described(data: PreparedData, row: dict[str, Any]) -> dict[str, Any]:
     """The columns of a row but for its number, with its label in words; "" where there are no labels."""
     shown = {name: value for name, value in row.items() if name != ROW}
-    role = data.label.role if data.label else None
-    label = data.label.type.describe(row[role], data.targets.names) if data.label and role else ""
-    return {**{name: value for name, value in shown.items() if name != role}, "label": label}
+    label = data.label.type.describe(shown.pop(data.label.role), data.targets.names) if data.label else ""
+    return {**shown, "label": label}

@@ -15,13 +15,10 @@ SHOWN = 20
 
 
 def read(path: str) -> tuple[dict[str, tuple[str, ...]], list[Problem]]:
-    """A word's synonyms by the word in small letters, and everything that is wrong with the file.
+    """A word's synonyms by the word in small letters, and everything that is wrong with the file, which is UTF-8.
 
     One line a word: `word: synonym, another synonym`; a tab or a comma may take the place of the colon. Empty
     lines and those that begin with # are left out. A word on two lines has the synonyms of both.
-
-    Args:
-        path: of the file, UTF-8.
     """
     try:
         lines = Path(path).expanduser().read_text(encoding="utf-8-sig").splitlines()

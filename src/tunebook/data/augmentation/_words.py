@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import numpy as np
+import numpy as np
 
 ROWS = {
     "qwerty": ("qwertyuiop", "asdfghjkl", "zxcvbnm"),
@@ -19,6 +17,9 @@ ROWS = {
     "azerty": ("azertyuiop", "qsdfghjklm", "wxcvbn"),
 }
 """The letters of a keyboard, row by row; a row is about half a key to the right of the one above it."""
+
+Numbers = np.random.Generator
+Synonyms = Mapping[str, tuple[str, ...]]
 
 _CORE = re.compile(r"^(\W*)(.*?)(\W*)$", re.DOTALL)
 
@@ -33,9 +34,7 @@ def join(words: list[str], gaps: list[str]) -> str:
     return gaps[0] + "".join(word + gap for word, gap in zip(words, gaps[1:], strict=True))
 
 
-def delete(
-    words: list[str], gaps: list[str], numbers: np.random.Generator, probability: float
-) -> tuple[list[str], list[str]]:
+def delete(words: list[str], gaps: list[str], numbers: Numbers, probability: float) -> tuple[list[str], list[str]]:
     """Leaves out each word with a probability, and the gap behind it; never the last one that is left."""
     left = [at for at, draw in enumerate(numbers.random(len(words))) if draw >= probability]
     if words and not left:
@@ -47,7 +46,7 @@ def delete(
     return [words[at] for at in left], [gaps[0], *inner, gaps[-1]]
 
 
-def swap(words: list[str], numbers: np.random.Generator, probability: float) -> list[str]:
+def swap(words: list[str], numbers: Numbers, probability: float) -> list[str]:
     """Lets each word with a probability trade places with the next one; a word moves at most once."""
     words = list(words)
     at = 0
@@ -59,7 +58,7 @@ def swap(words: list[str], numbers: np.random.Generator, probability: float) -> 
     return words
 
 
-def keyboard(words: list[str], numbers: np.random.Generator, probability: float, layout: str) -> list[str]:
+def keyboard(words: list[str], numbers: Numbers, probability: float, layout: str) -> list[str]:
     """Replaces in each word with a probability one letter by a neighbour on the keyboard; lengths stay."""
     near = neighbours(layout)
     return [
@@ -68,7 +67,7 @@ def keyboard(words: list[str], numbers: np.random.Generator, probability: float,
     ]
 
 
-def case(words: list[str], numbers: np.random.Generator, probability: float) -> list[str]:
+def case(words: list[str], numbers: Numbers, probability: float) -> list[str]:
     """Writes each word with a probability in capitals, in small letters, or with its first letter's case changed."""
     ways: tuple[Callable[[str], str], ...] = (
         lambda word: _letters(word, str.upper),
@@ -86,9 +85,7 @@ def case(words: list[str], numbers: np.random.Generator, probability: float) -> 
     return changed
 
 
-def synonyms(
-    words: list[str], numbers: np.random.Generator, probability: float, known: Mapping[str, tuple[str, ...]]
-) -> list[str]:
+def synonyms(words: list[str], numbers: Numbers, probability: float, known: Synonyms) -> list[str]:
     """Replaces each word that is known with a probability by one of its synonyms; case and punctuation stay."""
     changed = []
     for word, draw, pick in zip(words, numbers.random(len(words)), numbers.random(len(words)), strict=True):
@@ -100,7 +97,7 @@ def synonyms(
     return changed
 
 
-def any_known(words: list[str], known: Mapping[str, tuple[str, ...]]) -> bool:
+def any_known(words: list[str], known: Synonyms) -> bool:
     """Whether `synonyms` knows one of the words."""
     return any(_parts(word)[1].lower() in known for word in words)
 
@@ -118,7 +115,7 @@ def neighbours(layout: str) -> dict[str, str]:
     return near
 
 
-def _mistyped(word: str, numbers: np.random.Generator, near: Mapping[str, str]) -> str:
+def _mistyped(word: str, numbers: Numbers, near: Mapping[str, str]) -> str:
     places = [at for at, letter in enumerate(word) if letter.lower() in near]
     if not places:
         return word
@@ -134,8 +131,8 @@ def _letters(word: str, way: Callable[[str], str]) -> str:
 
 
 def _parts(word: str) -> tuple[str, str, str]:
-    match = _CORE.match(word)
-    return (match[1], match[2], match[3]) if match else ("", word, "")
+    before, core, after = _CORE.findall(word)[0]  # every text has one match
+    return before, core, after
 
 
 def _in_the_case_of(word: str, other: str) -> str:

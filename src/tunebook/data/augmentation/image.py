@@ -81,9 +81,7 @@ class Options(AugmentationOptions):
     @property
     def varies(self) -> bool:
         """Whether an image is changed by itself."""
-        shares = (self.horizontal_flip, self.vertical_flip, self.rotation, self.brightness, self.contrast)
-        crops = (self.crop_scale, self.crop_padding, self.randaugment)
-        return any(shares) or any((self.saturation, self.hue)) or any(crop is not None for crop in crops)
+        return bool(self.model_dump(exclude={"mixup", "cutmix", "mix_probability"}, exclude_defaults=True))
 
 
 def missing(options: Options) -> list[Problem]:

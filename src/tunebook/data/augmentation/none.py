@@ -20,7 +20,7 @@ class Augmentation:
     active = False
     mixes: Mixed | None = None
 
-    def __init__(self, options: Options, seed: int) -> None:
+    def __init__(self, options: AugmentationOptions, seed: int) -> None:
         self.options = options
 
     def apply(self, rows: dict[str, list[Any]], keys: list[RowKey]) -> dict[str, list[Any]]:

@@ -10,14 +10,14 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pydantic import Field
 
-from tunebook.data.augmentation.base import AugmentationOptions, Mix, Mixed
-from tunebook.data.row_key import RowKey
+from tunebook.data.augmentation import none
+from tunebook.data.augmentation.base import AugmentationOptions
 from tunebook.errors import DataError, Problem
 
 if TYPE_CHECKING:
-    import numpy as np
     from datasets import Dataset
 
     from tunebook.config.data_groups import CleaningConfig
@@ -45,28 +45,20 @@ class Options(AugmentationOptions):
     most: int | None = Field(default=None, ge=1)
 
 
-class Augmentation:
+Paraphrase = tuple[int, str]
+"""The position of the row that it paraphrases, and its text."""
+
+
+class Augmentation(none.Augmentation):
     """Rows as they are; the paraphrases are rows of their own (`add_rows`)."""
 
-    active = False
-    mixes: Mixed | None = None
-
-    def __init__(self, options: Options, seed: int) -> None:
-        self.options = options
-
-    def apply(self, rows: dict[str, list[Any]], keys: list[RowKey]) -> dict[str, list[Any]]:
-        """The rows themselves."""
-        return rows
-
-    def mix(self, keys: list[RowKey], rows: int) -> list[Mix | None]:
-        """No row with any other."""
-        return [None for _ in keys]
+    options: Options
 
 
 def add_rows(data: PreparedData, options: Options, cleaning: CleaningConfig | None = None) -> PreparedData:
     """The data with its training rows' paraphrases as more training rows.
 
-    Called after splits are carved and leaks taken out, so that a paraphrase follows its row: one of a validation or
+    Called after splits are carved and leaks removed, so that a paraphrase follows its row: one of a validation or
     test row is never added. Every split gets the column `origin` and loses `paraphrase`; an added row has the `row`
     number, the label and the other columns of its original. Not added, and counted in the log: empty ones, those
     that repeat a training row, and those that are in validation or test (white space and case aside) or, where
@@ -75,48 +67,49 @@ def add_rows(data: PreparedData, options: Options, cleaning: CleaningConfig | No
     Args:
         data: prepared.
         options: of this method.
-        cleaning: the configuration's `cleaning`; None: near leaks are not looked for.
+        cleaning: the configuration's `cleaning`; None: near leaks are not searched for.
 
     Raises:
         DataError: the training rows have no column of paraphrases, or it holds something else than texts.
     """
     from datasets import DatasetDict, concatenate_datasets
 
+    from tunebook.data.cleaning.weights import scaled
+
     train = data.splits["train"]
     if "paraphrase" not in train.column_names:
         message = "must name the column of paraphrases, each a text or a list of texts, for augmentation=paraphrase"
         raise DataError(Problem("dataset.columns.paraphrase", message))
-    positions, texts, left_out = _wanted(data, options.most)
-    if cleaning is not None and cleaning.near_leaks == "drop":
-        positions, texts, left_out = _without_near_leaks(data, positions, texts, left_out, cleaning.similarity)
-    splits = DatasetDict({name: _marked(split, "source") for name, split in data.splits.items()})
-    added = len(positions)
+    added, left_out = _paraphrases(data, options.most)
+    if cleaning is not None and cleaning.near_leaks == "drop" and (alike := _near_leaks(data, added, cleaning)):
+        left_out["almost like a row of validation or test"] = len(alike)
+        added = [one for at, one in enumerate(added) if at not in alike]
+    positions = [at for at, _ in added]
+    splits = DatasetDict({name: _marked(split) for name, split in data.splits.items()})
     if added:
         rows = splits["train"].select(positions).remove_columns([ORIGIN, "text"])
-        rows = rows.add_column("text", texts).add_column(ORIGIN, ["paraphrase"] * added)
+        rows = rows.add_column("text", [text for _, text in added]).add_column(ORIGIN, ["paraphrase"] * len(added))
         rows = rows.select_columns(splits["train"].column_names).cast(splits["train"].features)
         splits["train"] = concatenate_datasets([splits["train"], rows])
-    logger.info("%d paraphrases added to %d training rows, with weight %g%s", added, len(train), options.weight,
-                "".join(f"; {count} left out: {why}" for why, count in left_out.items()))  # fmt: skip
-    return dataclasses.replace(
-        data,
-        splits=splits,
-        weights=_weights(data.weights, len(train), positions, options.weight),
-    )
+    reasons = "".join(f"; {count} left out: {why}" for why, count in left_out.items())
+    message = "%d paraphrases added to %d training rows, with weight %g%s"
+    logger.info(message, len(added), len(train), options.weight, reasons)
+    own = np.ones(len(train)) if data.weights is None else np.asarray(data.weights, dtype=float)
+    weights = scaled(np.concatenate([own, own[positions] * options.weight]))
+    return dataclasses.replace(data, splits=splits, weights=weights)
 
 
-def _wanted(data: PreparedData, most: int | None) -> tuple[list[int], list[str], Counter[str]]:
-    """Positions of the rows to add another text of, those texts, and how many were left out for which reason."""
+def _paraphrases(data: PreparedData, most: int | None) -> tuple[list[Paraphrase], Counter[str]]:
+    """Those that are rows of their own, and how many were left out for which reason."""
     train = data.splits["train"]
-    held = {_input(row) for name, split in data.splits.items() if name != "train" for row in _inputs(split)}
-    known = {_input(row) for row in _inputs(train)}
-    positions: list[int] = []
-    texts: list[str] = []
+    held = {_normalized(row) for row in _held(data)}
+    known = {_normalized(row) for row in _inputs(train)}
+    added: list[Paraphrase] = []
     left_out: Counter[str] = Counter()
     rows = zip(_inputs(train), train["paraphrase"][:], train["row"][:], strict=True)
     for position, (row, value, number) in enumerate(rows):
         for text in _texts(value, number)[:most]:
-            key = _input((text, row[1]))
+            key = _normalized((text, row[1]))
             if not text.strip():
                 left_out["empty"] += 1
             elif key in held:
@@ -125,27 +118,24 @@ def _wanted(data: PreparedData, most: int | None) -> tuple[list[int], list[str],
                 left_out["repeats a training row"] += 1
             else:
                 known.add(key)
-                positions.append(position)
-                texts.append(text)
-    return positions, texts, left_out
+                added.append((position, text))
+    return added, left_out
 
 
-def _without_near_leaks(
-    data: PreparedData, positions: list[int], texts: list[str], left_out: Counter[str], similarity: float
-) -> tuple[list[int], list[str], Counter[str]]:
-    """As `_wanted`, without what a training row would have been dropped for."""
+def _near_leaks(data: PreparedData, added: list[Paraphrase], cleaning: CleaningConfig) -> set[int]:
+    """Places in `added` of what a training row would have been dropped for."""
     from tunebook.data import near
 
     train = _inputs(data.splits["train"])
-    pairs = "text_pair" in data.splits["train"].column_names
-    added = [(text, train[at][1] or "") if pairs else (text,) for at, text in zip(positions, texts, strict=True)]
-    held = [row for name, split in data.splits.items() if name != "train" for row in _inputs(split)]
-    others = [(first or "", second or "") if pairs else (first or "",) for first, second in held]
-    alike = {at for _, at, _ in near.alike_across(others, added, similarity)}
-    unlike = [at for at in range(len(texts)) if at not in alike]
-    if alike:
-        left_out = left_out + Counter({"almost like a row of validation or test": len(alike)})
-    return [positions[at] for at in unlike], [texts[at] for at in unlike], left_out
+    roles = 2 if "text_pair" in data.splits["train"].column_names else 1
+    own = [(text, train[at][1] or "")[:roles] for at, text in added]
+    held = [(first or "", second or "")[:roles] for first, second in _held(data)]
+    return {at for _, at, _ in near.alike_across(held, own, cleaning.similarity)}
+
+
+def _held(data: PreparedData) -> list[tuple[Any, Any]]:
+    """The inputs of validation and test."""
+    return [row for name, split in data.splits.items() if name != "train" for row in _inputs(split)]
 
 
 def _inputs(split: Dataset) -> list[tuple[Any, Any]]:
@@ -153,7 +143,7 @@ def _inputs(split: Dataset) -> list[tuple[Any, Any]]:
     return list(zip(split["text"][:], pairs, strict=True))
 
 
-def _input(row: tuple[Any, Any]) -> tuple[str, str]:
+def _normalized(row: tuple[Any, Any]) -> tuple[str, str]:
     first, second = (" ".join(str(text or "").split()).casefold() for text in row)
     return first, second
 
@@ -168,15 +158,6 @@ def _texts(value: Any, row: int) -> list[str]:
     return [text or "" for text in texts]
 
 
-def _marked(split: Dataset, origin: str) -> Dataset:
+def _marked(split: Dataset) -> Dataset:
     marked = split.remove_columns([name for name in ("paraphrase",) if name in split.column_names])
-    return marked.add_column(ORIGIN, [origin] * len(split))
-
-
-def _weights(before: np.ndarray | None, rows: int, positions: list[int], weight: float) -> np.ndarray:
-    import numpy as np
-
-    from tunebook.data.cleaning.weights import scaled
-
-    own = np.ones(rows) if before is None else np.asarray(before, dtype=float)
-    return scaled(np.concatenate([own, own[positions] * weight]))
+    return marked.add_column(ORIGIN, ["source"] * len(split))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from tunebook.data.augmentation import _synonyms, _words
@@ -17,8 +18,6 @@ from tunebook.data.row_key import RowKey
 from tunebook.errors import ConfigurationError, Problem
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from tunebook.config.schema import Config
 
 ROLES = {"text", "text_pair"}

@@ -20,6 +20,7 @@ from tunebook.data.cleaning.findings import Finding, dropped_rows, in_words
 from tunebook.data.cleaning.weights import scaled
 from tunebook.data.columns import ROW
 from tunebook.data.label_noise import requirements, suspects
+from tunebook.data.labels.base import class_counts
 from tunebook.data.prepare import PreparedData, without_rows
 from tunebook.errors import ConfigurationError, DataError, Problem
 
@@ -34,27 +35,20 @@ FLOOR = 0.05
 
 
 class Ranks(Protocol):
-    """The processes of a run, as `tunebook.training.processes.Processes`."""
+    """What is used of `tunebook.training.processes.Processes`."""
 
     @property
-    def main(self) -> bool:
-        """Whether this one computes for all."""
-
-    def main_first(self) -> AbstractContextManager[None]:
-        """Mistakes of the main process reach all."""
-
-    def from_main(self, value: Any) -> Any:
-        """The main process's value, in every process."""
+    def main(self) -> bool: ...
+    def main_first(self) -> AbstractContextManager[None]: ...
+    def from_main(self, value: Any) -> Any: ...
 
 
 @dataclass(frozen=True)
 class PolicyResult:
-    """The rows after what the policy says.
+    """The prepared data after what the policy says, its training rows encoded, and the record for `write`.
 
-    Args:
-        data: prepared; its training rows or their weights may have changed, and one finding is added.
-        encoded: the encoded training rows, the same ones in the same order.
-        record: for `write`; None where label noise was not searched for.
+    Training rows or their weights may have changed; the encoded ones are the same rows in the same order. `record` is
+    None where label noise was not searched for.
     """
 
     data: PreparedData
@@ -94,17 +88,13 @@ def apply_policy(
     supported = data.label is not None and data.label.type.has_classes
     if problems := requirements.problems(cleaning, supported):
         raise ConfigurationError(problems)
-    record: dict[str, Any] | None = None
+    record = before if ranks.main else None
     with ranks.main_first():
-        if ranks.main:
-            if before is None:
-                share = cleaning.label_noise_share
-                record = search(data, features(encoded), cleaning.label_noise_folds, seed, share)
-            else:
-                record = before
-            if record["fingerprint"] != data.fingerprints["train"]:
-                message = f"{FILE} is of other training rows than these; set run.overwrite=true to start the run anew"
-                raise DataError(message)
+        if ranks.main and record is None:
+            record = search(data, features(encoded), cleaning.label_noise_folds, seed, cleaning.label_noise_share)
+        if record is not None and record["fingerprint"] != data.fingerprints["train"]:
+            message = f"{FILE} is of other training rows than these; set run.overwrite=true to start the run anew"
+            raise DataError(message)
     record = ranks.from_main(record)
     if ranks.main:
         logger.info("label noise: %s; %s", record["words"], DONE[cleaning.label_noise])
@@ -114,14 +104,7 @@ def apply_policy(
 def search(
     data: PreparedData, features: np.ndarray, folds: int, seed: int, share: float | None = None
 ) -> dict[str, Any]:
-    """Labels that are probably wrong, as plain values for JSON.
-
-    Args:
-        data: prepared.
-        features: (training rows, dims).
-        folds: of the cross-validation.
-        seed: of the folds.
-        share: of rows that are suspects; None: estimated (see `suspects.find`).
+    """Labels that are probably wrong, as plain values for JSON, from features of the training rows, (rows, dims).
 
     Returns:
         `suspects`: row, place in the training split (a paraphrase has its original's row), given, suggested, the
@@ -164,11 +147,7 @@ def weights_of(quality: np.ndarray, own: np.ndarray | None = None) -> np.ndarray
     """The weight of each row in the loss: the probability that its label is right, at least `FLOOR`; mean 1.
 
     With it the loss is what it is expected to be over the rows whose label is right: a row whose label is right
-    with probability p adds p times its loss.
-
-    Args:
-        quality: (rows,).
-        own: weights that the rows have already; they are multiplied.
+    with probability p adds p times its loss. Weights that the rows have already (`own`) are multiplied.
     """
     return scaled(np.clip(quality, FLOOR, 1.0) * (1.0 if own is None else own))
 
@@ -203,10 +182,7 @@ def _applied(policy: str, data: PreparedData, encoded: Dataset, record: dict[str
 
 def _refuse_emptied(labels: np.ndarray, left: np.ndarray, names: list[str]) -> None:
     """A class whose rows are all suspects must not vanish from training without a word."""
-    counts = [
-        np.bincount(some, minlength=len(names)) if some.ndim == 1 else some.sum(axis=0)
-        for some in (labels, labels[left])
-    ]
+    counts = [class_counts(some, len(names)) for some in (labels, labels[left])]
     gone = [name for name, before, after in zip(names, *counts, strict=True) if before and not after]
     if gone:
         message = f"drop leaves no training row of {', '.join(map(repr, gone))}; use weight or report"

@@ -16,6 +16,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from tunebook.data.splitting.at_random import numbered
 from tunebook.errors import DataError, Problem
 
 STRENGTHS = (0.001, 0.003, 0.01, 0.1)
@@ -62,10 +63,8 @@ def out_of_fold(
         if labels.ndim == 1:
             return _of_classes(features, labels, len(names), fold, seed, balanced=True)
         # A label that few rows have is truly rare more often than it is forgotten, so here nothing is balanced.
-        columns = [
-            _of_classes(features, column, 2, fold, seed, balanced=False)[:, 1] for column in labels.T.astype(np.int64)
-        ]
-    return np.stack(columns, axis=1)
+        columns = labels.T.astype(np.int64)
+        return np.stack([_of_classes(features, one, 2, fold, seed, balanced=False)[:, 1] for one in columns], axis=1)
 
 
 def fold_of_rows(
@@ -82,10 +81,7 @@ def fold_of_rows(
         raise DataError(Problem("cleaning.label_noise_folds", f"is {folds}, but there are {len(first)} training rows"))
     else:
         parts = KFold(folds, shuffle=True, random_state=seed).split(first)
-    of_group = np.empty(len(first), dtype=np.int64)
-    for number, (_, held) in enumerate(parts):
-        of_group[held] = number
-    return of_group[group]
+    return numbered(parts, len(first))[group]
 
 
 def _require_rows(labels: np.ndarray, distinct: np.ndarray, folds: int, names: Sequence[str]) -> None:

@@ -75,20 +75,13 @@ def describe(labels: np.ndarray, probabilities: np.ndarray, place: int, names: l
         given = int(labels[place])
         # With a stated share the given label may still be the likeliest; what speaks against it is the next one.
         best = int(np.where(np.arange(len(row)) == given, -1, row).argmax())
-        sure, other = float(row[given]), float(row[best])
-        return _record(names[given], names[best], sure, other)
-    carried = labels[place] > 0
-    right = np.where(carried, row, 1 - row)
-    worst = int(right.argmin())
-    without = f"no {names[worst]}"
-    pair = (names[worst], without) if carried[worst] else (without, names[worst])
-    return _record(*pair, float(right[worst]), float(1 - right[worst]))
-
-
-def _record(given: str, suggested: str, sure: float, other: float) -> dict[str, Any]:
-    return {
-        "given": given,
-        "suggested": suggested,
-        "probability_given": round(sure, 6),
-        "probability_suggested": round(other, 6),
-    }
+        pair, both = (names[given], names[best]), (row[given], row[best])
+    else:
+        has = labels[place] > 0
+        right = np.where(has, row, 1 - row)
+        worst = int(right.argmin())
+        without = f"no {names[worst]}"
+        pair = (names[worst], without) if has[worst] else (without, names[worst])
+        both = (right[worst], 1 - right[worst])
+    words = {"given": pair[0], "suggested": pair[1]}
+    return {**words, **{f"probability_{key}": round(float(p), 6) for key, p in zip(words, both, strict=True)}}

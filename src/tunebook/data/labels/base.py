@@ -60,18 +60,21 @@ class LabelType(Protocol):
             DataError: the labels are not of this kind, too many, or not the stated ones.
         """
 
-    def indicators(self, values: Any, names: Sequence[str]) -> np.ndarray:
-        """Which classes a row has, 0 or 1, float32, (rows, classes).
-
-        Raises:
-            TypeError: the kind has no classes.
-        """
-
     def strata(self, values: Any) -> np.ndarray | None:
         """What splits are stratified by: (rows,) class ids or (rows, classes) of 0 and 1; None: nothing."""
 
     def describe(self, value: Any, names: Sequence[str]) -> str:
         """One value in words: the name of a class, names of several, a number."""
+
+
+def class_counts(strata: np.ndarray, classes: int) -> np.ndarray:
+    """Rows of each class, (classes,), int64; `strata` as `LabelType.strata` gives them."""
+    return strata.sum(axis=0, dtype=np.int64) if strata.ndim == 2 else np.bincount(strata, minlength=classes)
+
+
+def class_members(strata: np.ndarray, classes: int) -> np.ndarray:
+    """Whether each row has each class, (rows, classes), bool; `strata` as `LabelType.strata` gives them."""
+    return strata.astype(bool) if strata.ndim == 2 else np.eye(classes, dtype=bool)[strata]
 
 
 @dataclass(frozen=True)
@@ -95,5 +98,10 @@ class LabelColumn:
         return values if ragged else np.asarray(values)
 
     def strata(self, split: Dataset) -> np.ndarray | None:
-        """What the rows of a split are stratified by; see `LabelType.strata`."""
-        return self.type.strata(split[self.role][:])
+        """What the rows of a split are stratified by; see `LabelType.strata`. Reads the column piece by piece."""
+        from tunebook.data import chunks
+
+        if not self.type.has_classes:
+            return None
+        parts: list[Any] = [self.type.strata(values) for _, values in chunks.values(split, self.role)]
+        return np.concatenate(parts) if parts else self.type.strata([])

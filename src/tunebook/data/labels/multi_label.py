@@ -55,10 +55,6 @@ class MultiLabel:
                 logger.info("%s of %s rows of %s have no label at all", f"{without:,}", f"{len(rows):,}", name)
         return DatasetDict(encoded), targets
 
-    def indicators(self, values: Any, names: Sequence[str]) -> np.ndarray:
-        """The values themselves, (rows, classes)."""
-        return np.asarray(values, dtype=np.float32).reshape(len(values), len(names))
-
     def strata(self, values: Any) -> np.ndarray:
         """The 0 and 1 of each row, (rows, classes)."""
         return np.asarray(values, dtype=np.int8).reshape(len(values), -1)

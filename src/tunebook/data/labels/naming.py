@@ -90,23 +90,21 @@ def names_of_known(known: list[str], used: Sequence[int], stated: Stated, key: s
         by_id = {str(value) for value in used} <= set(stated) and not set(known) & set(stated)
         names, ids = _of_mapping([value if by_id else known[value] for value in used], stated, key)
         return names, {value: ids[value if by_id else known[value]] for value in used}
-    if stated is None or list(stated) == known:
-        return known, {index: index for index in range(len(known))}
-    if set(stated) == set(known):
-        return list(stated), {index: list(stated).index(name) for index, name in enumerate(known)}
-    if len(stated) != len(known):
-        raise DataError(stated_differ(list(stated), known))
-    return list(stated), {index: index for index in range(len(known))}
+    names = list(stated or known)
+    if set(names) == set(known):
+        return names, {index: names.index(name) for index, name in enumerate(known)}
+    if len(names) != len(known):
+        raise DataError(_stated_differ(names, known))
+    return names, {index: index for index in range(len(known))}
 
 
 def check_all_used(used: set[int], names: list[str], stated: Stated) -> None:
     """Refuse stated names that no row has."""
     if stated is not None and used != set(range(len(names))):
-        raise DataError(stated_differ(names, [name for index, name in enumerate(names) if index in used]))
+        raise DataError(_stated_differ(names, [name for index, name in enumerate(names) if index in used]))
 
 
-def stated_differ(stated: Sequence[str], present: Sequence[str]) -> Problem:
-    """The stated names are not those of the data."""
+def _stated_differ(stated: Sequence[str], present: Sequence[str]) -> Problem:
     message = f"states {len(stated)}: {', '.join(stated)}; the data has {len(present)}: {', '.join(present)}"
     return Problem("dataset.labels", message)
 
@@ -114,8 +112,7 @@ def stated_differ(stated: Sequence[str], present: Sequence[str]) -> Problem:
 def _of_mapping(distinct: list[Any], mapping: Mapping[str, int | str], key: str) -> Names:
     names, ids = _names_of_mapping(mapping)
     words = {value: _word(value, mapping) for value in distinct}
-    unknown = [word for word in words.values() if word not in mapping]
-    if unknown:
+    if unknown := [word for word in words.values() if word not in mapping]:
         message = f"has labels that dataset.labels does not map: {_listed(unknown)}"
         raise DataError(Problem(key, f"{message}; {did_you_mean(unknown[0], mapping)}"))
     return names, {value: ids[word] for value, word in words.items()}
@@ -143,8 +140,7 @@ def _names_of_mapping(mapping: Mapping[str, int | str]) -> tuple[list[str], dict
     by_id: dict[Any, list[str]] = {}
     for key, target in mapping.items():
         by_id.setdefault(target, []).append(key)
-    several = [keys for keys in by_id.values() if len(keys) > 1]
-    if several:
+    if several := [keys for keys in by_id.values() if len(keys) > 1]:
         example = ", ".join(f"{key}: NAME" for key in several[0])
         message = f"gives one id to {' and '.join(several[0])}, so the class has no name"
         raise DataError(Problem("dataset.labels", f"{message}; map to names: {{{example}, …}}"))

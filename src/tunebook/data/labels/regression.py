@@ -13,7 +13,6 @@ from tunebook.data.labels.base import Stated, Targets
 from tunebook.errors import DataError, Problem
 
 if TYPE_CHECKING:
-    import numpy as np
     from datasets import Dataset, DatasetDict
 
 SHOWN = 10
@@ -51,10 +50,6 @@ class Regression:
             for name, split in splits.items()
         }
         return DatasetDict(encoded), Targets()
-
-    def indicators(self, values: Any, names: Sequence[str]) -> np.ndarray:
-        """Raises TypeError: numbers have no classes."""
-        raise TypeError("numbers have no classes")
 
     def strata(self, values: Any) -> None:
         """Numbers are split at random."""

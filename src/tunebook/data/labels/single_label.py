@@ -50,10 +50,6 @@ class SingleLabel:
         }
         return DatasetDict(encoded), naming.targets_of(names, stated, known)
 
-    def indicators(self, values: Any, names: Sequence[str]) -> np.ndarray:
-        """One 1 a row, (rows, classes)."""
-        return np.eye(len(names), dtype=np.float32)[np.asarray(values, dtype=np.int64)]
-
     def strata(self, values: Any) -> np.ndarray:
         """The class ids, (rows,)."""
         return np.asarray(values, dtype=np.int64)

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from tunebook.config.options import Options
-
-if TYPE_CHECKING:
-    from tunebook.data.labels.base import LabelType
+from tunebook.data.labels.base import LabelType, class_counts
 
 
 class SamplingOptions(Options):
@@ -62,16 +60,7 @@ class TrainTargets:
     @cached_property
     def counts(self) -> np.ndarray:
         """Rows of each class, (classes,). Raises as `strata`."""
-        if self.strata.ndim == 2:
-            return np.asarray(self.strata.sum(axis=0, dtype=np.int64))
-        return np.bincount(self.strata, minlength=len(self.names))
-
-    @property
-    def indicators(self) -> np.ndarray:
-        """Which classes each row has, 0 or 1, float32, (rows, classes). Raises as `strata`."""
-        if self.labels is None:
-            raise TypeError("these targets have no classes")
-        return self.labels.indicators(self.values, self.names)
+        return class_counts(self.strata, len(self.names))
 
 
 class Sampling(Protocol):
@@ -88,3 +77,31 @@ class Sampling(Protocol):
 
         Must follow from (seed, epoch) alone, so that every rank and every resumed run gets the same.
         """
+
+
+UNLABELLED = -1
+"""The group of rows without any label, which is no class."""
+
+
+def groups(targets: TrainTargets) -> dict[int, np.ndarray]:
+    """Label to the positions of its rows, (rows of it,), ascending; labels without rows are not there.
+
+    A row of several labels belongs to the rarest of them; one without any to `UNLABELLED`, so that no method
+    repeats its rows.
+    """
+    if targets.strata.ndim == 2:
+        has = targets.strata.astype(bool)
+        counts = np.where(has, targets.counts, len(has) + 1)
+        owner = np.where(has.any(axis=1), counts.argmin(axis=1), UNLABELLED)
+    else:
+        owner = targets.strata
+    return {int(group): np.flatnonzero(owner == group) for group in np.unique(owner)}
+
+
+def by_turns(rows: np.ndarray, size: int, seed: int, epoch: int, group: int) -> np.ndarray:
+    """`size` of the rows, none twice; epoch by epoch the next ones of an order that the seed fixes.
+
+    So no row comes again before all others of its group have come, however few an epoch takes.
+    """
+    order = np.random.default_rng([seed, group + 1]).permutation(rows)
+    return order[(epoch * size + np.arange(size)) % len(rows)]

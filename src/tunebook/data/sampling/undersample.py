@@ -7,8 +7,7 @@ import math
 import numpy as np
 from pydantic import Field
 
-from tunebook.data.sampling._groups import UNLABELLED, by_turns, groups
-from tunebook.data.sampling.base import SamplingOptions, TrainTargets
+from tunebook.data.sampling.base import UNLABELLED, SamplingOptions, TrainTargets, by_turns, groups
 
 TARGETS = {"single_label", "multi_label"}
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from tunebook.data.sampling._groups import UNLABELLED, groups
-from tunebook.data.sampling.base import SamplingOptions, TrainTargets
+from tunebook.data.sampling.base import UNLABELLED, SamplingOptions, TrainTargets, groups
 
 TARGETS = {"single_label", "multi_label"}
 

@@ -19,12 +19,8 @@ KEY = "dataset.columns.time"
 class ByTime:
     """The latest rows go to test, those before them to validation.
 
-    Args:
-        train: the rows, with `time`: numbers, or dates as in 2024-05-01 or 2024-05-01T10:30:00+02:00; a date
-            without a zone counts as UTC.
-
-    Raises:
-        DataError: a row's time cannot be read, or numbers are mixed with dates.
+    The column `time` holds numbers, or dates as in 2024-05-01 or 2024-05-01T10:30:00+02:00; a date without a zone
+    counts as UTC. A time that cannot be read is refused, and so are numbers that are mixed with dates.
     """
 
     def __init__(self, train: Dataset) -> None:

@@ -12,11 +12,10 @@ from datasets import Dataset, DatasetDict
 from tunebook.config.data_groups import SplitConfig
 from tunebook.data.labels.base import LabelColumn
 from tunebook.data.sources.base import SPLITS
+from tunebook.data.splitting.at_random import RandomRows, Stratified
 from tunebook.data.splitting.by_time import ByTime
 from tunebook.data.splitting.grouped import Grouped
 from tunebook.data.splitting.iterative import Iterative
-from tunebook.data.splitting.random_rows import RandomRows
-from tunebook.data.splitting.stratified import Stratified
 from tunebook.errors import DataError, Problem
 
 
@@ -64,10 +63,8 @@ def carve(splits: DatasetDict, split: SplitConfig, label: LabelColumn | None = N
         left = np.setdiff1d(left, parts["validation"])
     parts["train"] = left
     if empty := [name for name in ("test", "validation", "train") if name in parts and not len(parts[name])]:
-        message = (
-            f"leaves no rows for {empty[0]}: there are {len(train)} in all; ask for other shares or another method"
-        )
-        raise DataError(Problem("dataset.split", message))
+        message = f"leaves no rows for {empty[0]}: there are {len(train)} in all"
+        raise DataError(Problem("dataset.split", f"{message}; ask for other shares or another method"))
     return in_order({**splits, **{name: train.select(np.sort(rows)) for name, rows in parts.items()}})
 
 

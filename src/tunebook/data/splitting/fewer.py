@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from datasets import Dataset, DatasetDict
 
-from tunebook.data.labels.base import LabelColumn
+from tunebook.data.labels.base import LabelColumn, class_members
 from tunebook.data.splitting.iterative import stratified
 from tunebook.errors import DataError, Problem
 
@@ -15,13 +15,9 @@ from tunebook.errors import DataError, Problem
 def limit(
     splits: Mapping[str, Dataset], most: Mapping[str, int], seed: int, label: LabelColumn | None = None
 ) -> DatasetDict:
-    """At most so many rows of each split, each class by its share, in the source's order.
+    """At most so many rows of each split (`most`), each class by its share, in the source's order.
 
-    Args:
-        splits: any.
-        most: split to the number of rows.
-        seed: which rows.
-        label: the encoded label column; None: any rows.
+    Without classes (`label` is None or has none) any rows are taken.
     """
     limited = {}
     for name, split in splits.items():
@@ -33,21 +29,16 @@ def limit(
 def few_shot(train: Dataset, count: int, seed: int, label: LabelColumn | None) -> Dataset:
     """So many rows of each class; where rows have several labels, at least so many of each label.
 
-    Args:
-        train: the rows.
-        count: of each class.
-        seed: which rows.
-        label: the encoded label column; None: there is none.
-
     Raises:
         DataError: a class has fewer rows, or there are no classes.
     """
     key = f"dataset.per_class={count}"
-    if label is None or not label.type.has_classes:
+    strata = label.strata(train) if label else None
+    if label is None or strata is None:
         what = f"this task's labels are {label.type.words}" if label else "this task has no labels"
         raise DataError(Problem(key, f"needs classes, and {what}; use dataset.max_rows.train"))
     order = np.random.default_rng(seed).permutation(len(train))
-    has = label.type.indicators(train[label.role][:], label.names).astype(bool)
+    has = class_members(strata, len(label.names))
     counts = has.sum(axis=0)
     few = [f"{name!r} has {rows}" for name, rows in zip(label.names, counts.tolist(), strict=True) if rows < count]
     if few:

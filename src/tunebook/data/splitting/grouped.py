@@ -9,22 +9,16 @@ from datasets import Dataset
 
 from tunebook.data.checks import no_text, rows_in_words
 from tunebook.data.columns import ROW
-from tunebook.data.splitting.random_rows import numbered
+from tunebook.data.splitting.at_random import numbered
 from tunebook.errors import DataError, Problem
 
 KEY = "dataset.columns.group"
 
 
 class Grouped:
-    """Rows of one group stay together.
+    """Rows with one value in the column `group` stay together; a row without a value is refused.
 
-    Args:
-        train: the rows, with `group`.
-        classes: class ids, (rows,), whose shares folds keep as far as groups let them; None: none.
-        seed: which groups.
-
-    Raises:
-        DataError: a row has no group.
+    Folds keep the shares of `classes`, class ids, (rows,), as far as groups let them; None: there are no classes.
     """
 
     def __init__(self, train: Dataset, classes: np.ndarray | None, seed: int) -> None:

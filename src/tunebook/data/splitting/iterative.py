@@ -8,9 +8,7 @@ import numpy as np
 class Iterative:
     """Iterative stratification (Sechidis, Tsoumakas & Vlahavas 2011, On the stratification of multi-label data).
 
-    Args:
-        labels: 0 or 1 of each label of the training rows, (rows, labels).
-        seed: which rows.
+    `labels` are 0 or 1 of each label of the training rows, (rows, labels).
     """
 
     def __init__(self, labels: np.ndarray, seed: int) -> None:
@@ -30,7 +28,7 @@ class Iterative:
 
 
 def stratified(labels: np.ndarray, sizes: list[int], seed: int) -> np.ndarray:
-    """Which part each row goes to.
+    """The number of the part that each row goes to, (rows,), from 0.
 
     The label with the fewest rows left is assigned first, each of its rows to the part that lacks most of that
     label, then most rows. Unlike in the paper a full part takes no more rows, so that the sizes are exact.
@@ -39,9 +37,6 @@ def stratified(labels: np.ndarray, sizes: list[int], seed: int) -> np.ndarray:
         labels: (rows, labels) of 0 and 1.
         sizes: rows of each part; their sum is the number of rows.
         seed: breaks ties.
-
-    Returns:
-        (rows,) the number of each row's part, from 0.
     """
     rng = np.random.default_rng(seed)
     parts = np.full(len(labels), -1, dtype=np.int64)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tunebook.data.audit import features, separability
-from tunebook.data.audit.check_result import Bars, CheckResult, Histogram, Level, Table, number, percent
+from tunebook.data.audit.check_result import Bars, CheckResult, Histogram, Level, Table, histogram, number, percent
 from tunebook.data.audit.context import AuditContext
 from tunebook.data.audit.features import Features
 from tunebook.data.audit.separability import Separability
@@ -23,14 +23,14 @@ MOST_FEATURES, NAMED, BARS = 15, 3, 10
 
 @dataclass(frozen=True)
 class Pair:
-    """Train and another split.
+    """Train and another split: how well they can be separated, and by which features.
 
     Args:
         other: name of the other split.
-        rows: that were compared, of train and of the other.
-        separability: how well they can be separated.
+        rows: how many were compared, of train and of the other.
+        separability: of the two.
         features: that the classifier was given.
-        top: positions of those that separate the split from train, the strongest first.
+        top: positions of the features that separate most, the strongest first.
         means: average of each feature in train and in the other, (2, features).
     """
 
@@ -121,28 +121,22 @@ def _table(pair: Pair) -> Table:
     for at in pair.top.tolist():
         write = percent if pair.features.shares[at] else number
         first, second = pair.means[:, at].tolist()
-        rows.append([pair.features.names[at], write(first), write(second), _speaks_for(pair, at)])
-    title = f"What tells {pair.other} from train, the strongest first"
+        points_to = pair.other if pair.separability.weights[at] > 0 else "train"
+        rows.append([pair.features.names[at], write(first), write(second), points_to])
+    title = f"What separates {pair.other} from train, the strongest first"
     return Table(title, ["feature", "mean in train", f"mean in {pair.other}", "speaks for"], rows)
-
-
-def _speaks_for(pair: Pair, at: int) -> str:
-    return pair.other if pair.separability.weights[at] > 0 else "train"
 
 
 def _plots(pair: Pair) -> list[Bars | Histogram]:
     edges = np.linspace(0, 1, 26)
     first, second = np.split(pair.separability.scores, [pair.rows[0]])
-    series = {name: (np.histogram(part, edges)[0] / len(part)).tolist() for name, part in _named(pair, first, second)}
-    axis = f"probability of {pair.other}, out of fold"
-    plots: list[Bars | Histogram] = [Histogram(f"Train or {pair.other}?", edges.tolist(), series, axis)]
+    scores, axis = {"train": first, pair.other: second}, f"probability of {pair.other}, out of fold"
+    plots: list[Bars | Histogram] = [histogram(f"Train or {pair.other}?", edges, scores, axis)]
     shares = [at for at in pair.top.tolist() if pair.features.shares[at]][:BARS]
     if _level(pair.separability) != "fine" and shares:
-        bars = {name: (100 * means[shares]).tolist() for name, means in _named(pair, *pair.means)}
+        train, other = (100 * pair.means[:, shares]).tolist()
         names = [pair.features.names[at] for at in shares]
-        plots.append(Bars(f"What tells {pair.other} from train", names, bars, "mean in %"))
+        plots.append(
+            Bars(f"What separates {pair.other} from train", names, {"train": train, pair.other: other}, "mean in %")
+        )
     return plots
-
-
-def _named(pair: Pair, first: np.ndarray, second: np.ndarray) -> list[tuple[str, np.ndarray]]:
-    return [("train", first), (pair.other, second)]

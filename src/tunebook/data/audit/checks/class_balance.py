@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tunebook.data.audit.check_result import Bars, CheckResult, Histogram, Table, number, percent, quoted
+from tunebook.data import chunks
+from tunebook.data.audit.check_result import Bars, CheckResult, Table, histogram, number, percent, quoted
 from tunebook.data.audit.context import AuditContext
 
 IMBALANCED = 5
@@ -20,7 +21,8 @@ def check(context: AuditContext) -> CheckResult | str:
         return "training rows have no labels"
     if context.has_classes:
         return _classes(context)
-    return _numbers(context) if context.has_numbers else "labels are no classes and no numbers"
+    numbers = getattr(context.splits["train"].features[context.label.role], "dtype", "") == "float64"
+    return _numbers(context, context.label.role) if numbers else "labels are no classes and no numbers"
 
 
 def _classes(context: AuditContext) -> CheckResult:
@@ -55,19 +57,14 @@ def _classes(context: AuditContext) -> CheckResult:
         at = drift[split]
         words += f"; {split} has {percent(at['share'])} {quoted(at['label'])}, train {percent(at['train_share'])}"
     shown = order[:MOST_BARS]
+    bars = {split: (100 * part[shown] / rows[split]).tolist() for split, part in counts.items()}
+    title = "Share of rows with each label" if multi else "Share of each class"
     return CheckResult(
         words=words,
         level="note" if ratio >= IMBALANCED or drifted else "fine",
         numbers=numbers,
         tables=[_table(names, order[:MOST_ROWS], counts, rows)],
-        plots=[
-            Bars(
-                "Share of rows with each label" if multi else "Share of each class",
-                [names[at] for at in shown],
-                {split: (100 * part[shown] / rows[split]).tolist() for split, part in counts.items()},
-                "% of the split's rows",
-            )
-        ],
+        plots=[Bars(title, [names[at] for at in shown], bars, "% of the split's rows")],
     )
 
 
@@ -92,13 +89,11 @@ def _drift(
         p = float(chi2_contingency(table, correction=False).pvalue) if table.shape[1] > 1 else 1.0
     else:
         # Labels of one row are not independent, so each is tested alone; the smallest p, times their number.
-        tests = [
-            chi2_contingency(table, correction=False).pvalue
-            for label in range(len(counts["train"]))
-            if (table := np.array([[counts[name][label], rows[name] - counts[name][label]] for name in shares]))
-            .sum(axis=0)
-            .all()
+        tables = [
+            np.array([[counts[name][label], rows[name] - counts[name][label]] for name in shares])
+            for label in range(len(names))
         ]
+        tests = [chi2_contingency(table, correction=False).pvalue for table in tables if table.sum(axis=0).all()]
         p = min([1.0, *(float(test) * len(tests) for test in tests)])
     return {
         "p": p,
@@ -110,35 +105,28 @@ def _drift(
 
 
 def _table(names: list[str], order: np.ndarray, counts: dict[str, np.ndarray], rows: dict[str, int]) -> Table:
-    cells: list[list[str | int | float]] = []
-    for at in order.tolist():
-        cells.append(
-            [names[at], *(f"{part[at]:,} ({percent(part[at] / rows[split])})" for split, part in counts.items())]
-        )
+    cells: list[list[str | int | float]] = [
+        [names[at], *(f"{part[at]:,} ({percent(part[at] / rows[split])})" for split, part in counts.items())]
+        for at in order.tolist()
+    ]
     title = f"the {len(cells)} largest of {len(names)}" if len(cells) < len(names) else ""
     return Table(title, ["label", *counts], cells)
 
 
-def _numbers(context: AuditContext) -> CheckResult:
+def _numbers(context: AuditContext, role: str) -> CheckResult:
     from scipy.stats import ks_2samp
 
-    values = {split: context.numbers(split) for split in context.splits}
+    values = {name: chunks.column(split, role) for name, split in context.splits.items()}
     spread = {
         split: {"mean": part.mean(), "deviation": part.std(), "least": part.min(), "most": part.max()}
         for split, part in values.items()
     }
-    drift = {
-        split: {"p": float(ks_2samp(values["train"], part).pvalue)}
-        for split, part in values.items()
-        if split != "train"
-    }
-    deviation = max(float(values["train"].std()), 1e-12)
-    drifted = [
-        split
-        for split, one in drift.items()
-        if one["p"] < DRIFT_P and abs(values[split].mean() - values["train"].mean()) > 0.1 * deviation
-    ]
+    others = {split: part for split, part in values.items() if split != "train"}
+    drift = {split: {"p": float(ks_2samp(values["train"], part).pvalue)} for split, part in others.items()}
     train = spread["train"]
+    least = 0.1 * max(train["deviation"], 1e-12)
+    changes = {split: abs(spread[split]["mean"] - train["mean"]) for split in others}
+    drifted = [split for split in others if drift[split]["p"] < DRIFT_P and changes[split] > least]
     words = f"numbers from {train['least']:g} to {train['most']:g}, {train['mean']:.3g} ± {train['deviation']:.3g}"
     words += "".join(f"; {split} {spread[split]['mean']:.3g} ± {spread[split]['deviation']:.3g}" for split in drifted)
     low, high = min(part.min() for part in values.values()), max(part.max() for part in values.values())
@@ -147,12 +135,5 @@ def _numbers(context: AuditContext) -> CheckResult:
         words=words,
         level="note" if drifted else "fine",
         numbers={"spread": spread, "drift": drift},
-        plots=[
-            Histogram(
-                "Labels",
-                edges.tolist(),
-                {split: (np.histogram(part, edges)[0] / len(part)).tolist() for split, part in values.items()},
-                "label",
-            )
-        ],
+        plots=[histogram("Labels", edges, values, "label")],
     )

@@ -68,13 +68,8 @@ def check(context: AuditContext) -> CheckResult | str:
     rows: list[list[str | int | float]] = [
         [one.what, names[one.label], one.rows, percent(one.precision), percent(one.cover)] for one in giveaways[:LISTED]
     ]
-    head = [
-        "word" if context.text_roles else "constant",
-        "label",
-        "rows with it",
-        "of them with the label",
-        "of the label's rows",
-    ]
+    constant = "word" if context.text_roles else "constant"
+    head = [constant, "label", "rows with it", "of them with the label", "of the label's rows"]
     return CheckResult(
         words=words,
         level="fine" if not giveaways else "warning" if any(one.cover >= SEVERE_COVER for one in giveaways) else "note",
@@ -97,19 +92,12 @@ def check(context: AuditContext) -> CheckResult | str:
 
 def _words(one: Giveaway, names: list[str]) -> str:
     label = quoted(names[one.label])
-    return f"{one.what} gives {label} away: {percent(one.precision)} of its {one.rows:,} rows are {label}, " + (
-        f"{percent(one.cover)} of {label} have it"
-    )
+    precision = f"{percent(one.precision)} of its {one.rows:,} rows are {label}"
+    return f"{one.what} gives {label} away: {precision}, {percent(one.cover)} of {label} have it"
 
 
 def _telling(has: Any, names: list[str], labels: np.ndarray) -> list[Giveaway]:
-    """Features that are nearly only in rows of one label.
-
-    Args:
-        has: sparse 0/1, (rows, features).
-        names: of the features.
-        labels: 0/1, (rows, labels).
-    """
+    """Features that are nearly only in rows of one label; `has` is sparse 0/1, (rows, features)."""
     rows = np.asarray(has.sum(axis=0)).ravel()
     often = np.flatnonzero(rows >= LEAST_ROWS)
     if not len(often):
@@ -127,8 +115,8 @@ def _telling(has: Any, names: list[str], labels: np.ndarray) -> list[Giveaway]:
     for at, label in zip(*np.nonzero(telling), strict=True):
         column = has[:, [often[at]]].tocoo().row
         first = int(column[labels[column, label] > 0].min())
-        values = (float(precision[at, label]), float(cover[at, label]), first)
-        giveaways.append(Giveaway(names[often[at]], int(label), int(rows[often[at]]), *values))
+        share, part = float(precision[at, label]), float(cover[at, label])
+        giveaways.append(Giveaway(names[often[at]], int(label), int(rows[often[at]]), share, part, first))
     return giveaways
 
 
@@ -183,9 +171,8 @@ def _pixels(pixels: np.ndarray, size: tuple[int, ...], labels: np.ndarray) -> li
         lighter = "lightness" if auc[place, label] > 0.5 else "darkness"
         what = f"the {lighter} at column {x + 1}, row {y + 1} of a grid of {size[1]} x {size[0]}"
         has = labels[:, label] > 0
-        giveaways.append(
-            Giveaway(what, label, int(has.sum()), *_cut_off(pixels[:, place], has, auc[place, label] > 0.5))
-        )
+        precision, cover, first = _cut_off(pixels[:, place], has, auc[place, label] > 0.5)
+        giveaways.append(Giveaway(what, label, int(has.sum()), precision, cover, first))
     return giveaways
 
 

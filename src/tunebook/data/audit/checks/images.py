@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tunebook.data.audit.check_result import Bars, CheckResult, Histogram, Table
+from tunebook.data.audit.check_result import Bars, CheckResult, Histogram, Table, histogram
 from tunebook.data.audit.context import AuditContext
 from tunebook.data.audit.thumbnails import Thumbnails
 
@@ -69,23 +69,17 @@ def _table(images: dict[str, Thumbnails]) -> Table:
         kinds = Counter(zip(map(tuple, one.sizes.tolist()), one.modes, one.formats, strict=True))
         for (size, mode, kind), count in kinds.most_common(MOST):
             rows.append([split, f"{size[0]} x {size[1]}", mode, kind, count])
-    return Table(
-        f"The most frequent kinds, at most {MOST} a split", ["split", "pixels", "mode", "format", "images"], rows
-    )
+    title = f"The most frequent kinds, at most {MOST} a split"
+    return Table(title, ["split", "pixels", "mode", "format", "images"], rows)
 
 
 def _plots(images: dict[str, Thumbnails], sizes: np.ndarray) -> list[Bars | Histogram]:
     shades = np.linspace(0, 1, 26)
     brightness = {split: one.pixels.mean(axis=(1, 2, 3)) for split, one in images.items()}
-    plots: list[Bars | Histogram] = [_shares("Mean brightness", shades, brightness, "from black (0) to white (1)")]
+    plots: list[Bars | Histogram] = [histogram("Mean brightness", shades, brightness, "from black (0) to white (1)")]
     if (sizes.min(axis=0) != sizes.max(axis=0)).any():
         sides = {split: np.sqrt(one.sizes.prod(axis=1)) for split, one in images.items()}
         every = np.concatenate(list(sides.values()))
         edges = np.linspace(every.min(), every.max() + 1, 31)
-        plots.insert(0, _shares("Size", edges, sides, "pixels a side (root of width x height)"))
+        plots.insert(0, histogram("Size", edges, sides, "pixels a side (root of width x height)"))
     return plots
-
-
-def _shares(title: str, edges: np.ndarray, values: dict[str, np.ndarray], axis: str) -> Histogram:
-    series = {split: (np.histogram(part, edges)[0] / len(part)).tolist() for split, part in values.items()}
-    return Histogram(title, edges.tolist(), series, axis)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from tunebook.data.audit.check_result import CheckResult, Example, Histogram, Table, percent
+from tunebook.data.audit.check_result import CheckResult, Example, Histogram, Table, histogram, percent
 from tunebook.data.audit.context import WORD, AuditContext
 
 PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
@@ -53,13 +54,12 @@ def _with_targets(context: AuditContext, result: CheckResult) -> CheckResult:
     splits = {split: _percentiles(part) for split, part in lengths.items()}
     title = f"Length of targets in {unit}"
     head = ["split", *(f"{p} %" for p in PERCENTILES), "longest"]
-    return CheckResult(
+    return replace(
+        result,
         words=f"{result.words}; targets: {_in_words(next(iter(splits.values())), unit)}",
-        level=result.level,
         numbers={**result.numbers, "targets": {"unit": unit, "splits": splits}},
         tables=[*result.tables, Table(title, head, [_cells(split, one, None) for split, one in splits.items()])],
         plots=[*result.plots, _histogram(lengths, title, unit, None)],
-        examples=result.examples,
     )
 
 
@@ -130,27 +130,20 @@ def _without_words(context: AuditContext, split: str) -> np.ndarray:
 
 def _cells(split: str, one: dict[str, Any], most: int | None) -> list[str | int | float]:
     cells: list[str | int | float] = [split, *(one[f"p{p}"] for p in PERCENTILES), one["longest"]]
-    return (
-        [*cells, f"{one['cut']:,} ({percent(one['cut_share'])})", percent(one["tokens_lost_share"])] if most else cells
-    )
+    cut = [f"{one['cut']:,} ({percent(one['cut_share'])})", percent(one["tokens_lost_share"])] if most else []
+    return [*cells, *cut]
 
 
 def _histogram(lengths: dict[str, np.ndarray], title: str, unit: str, most: int | None) -> Histogram:
     longest = max(int(part.max()) for part in lengths.values())
     step = max(1, -(-(longest + 1) // 40))
     edges = np.arange(0, longest + 1 + step, step)
-    return Histogram(
-        title + (", after cutting" if most and longest >= most else ""),
-        (edges - 0.5).tolist(),
-        {split: (np.histogram(part, edges - 0.5)[0] / len(part)).tolist() for split, part in lengths.items()},
-        unit,
-        {f"max_length={most}": float(most)} if most and most <= 3 * longest else {},
-    )
+    title += ", after cutting" if most and longest >= most else ""
+    lines = {f"max_length={most}": float(most)} if most and most <= 3 * longest else {}
+    return replace(histogram(title, edges - 0.5, lengths, unit), lines=lines)
 
 
 def _wordless(context: AuditContext) -> list[Example]:
-    examples = []
-    for split in context.splits:
-        for at in context.text_rows(split)[_without_words(context, split)][:SHOWN].tolist():
-            examples.append(Example("a text without a word", [context.shown(split, at)]))
-    return examples[:SHOWN]
+    rows = [(split, context.text_rows(split)[_without_words(context, split)][:SHOWN]) for split in context.splits]
+    places = [(split, at) for split, ats in rows for at in ats.tolist()][:SHOWN]
+    return [Example("a text without a word", [context.shown(split, at)]) for split, at in places]

@@ -24,14 +24,13 @@ def check(context: AuditContext) -> CheckResult | str:
     each = "each class" if counts.min() == counts.max() else f"the rarest class, {quoted(names[least])}"
     words = f"a batch of {batch} holds {number(float(expected[least]))} rows of {each}"
     if rare:
-        shown = ", ".join(f"{quoted(names[at])} in {_batches(expected[at])}" for at in rare[:NAMED])
-        more = f" and {len(rare) - NAMED} more" if len(rare) > NAMED else ""
-        words = f"not in every batch of {batch}: {shown}{more}"
+        shown = [f"{quoted(names[at])} in {_batches(expected[at])}" for at in rare]
+        words = f"not in every batch of {batch}: {_listed(shown)}"
     if few:
-        shown = ", ".join(f"{quoted(names[at])} ({counts[at]})" for at in few[:NAMED])
-        more = f" and {len(few) - NAMED} more" if len(few) > NAMED else ""
-        words = f"fewer than {FEW_ROWS} training rows: {shown}{more}" + (f"; {words}" if rare else "")
+        shown = [f"{quoted(names[at])} ({counts[at]})" for at in few]
+        words = f"fewer than {FEW_ROWS} training rows: {_listed(shown)}" + (f"; {words}" if rare else "")
     head = ["label", "training rows", f"rows in a batch of {batch}"]
+    rows: list[list[str | int | float]] = [[names[at], int(counts[at]), f"{expected[at]:.2f}"] for at in rare[:50]]
     return CheckResult(
         words=words,
         level="warning" if few else "note" if rare else "fine",
@@ -41,10 +40,12 @@ def check(context: AuditContext) -> CheckResult | str:
             "fewer_than_10_rows": [names[at] for at in few],
             "less_than_1_per_batch": [names[at] for at in rare],
         },
-        tables=[Table("", head, [[names[at], int(counts[at]), f"{expected[at]:.2f}"] for at in rare[:50]])]
-        if rare
-        else [],
+        tables=[Table("", head, rows)] if rare else [],
     )
+
+
+def _listed(shown: list[str]) -> str:
+    return ", ".join(shown[:NAMED]) + (f" and {len(shown) - NAMED} more" if len(shown) > NAMED else "")
 
 
 def _rare_first(counts: np.ndarray) -> list[int]:

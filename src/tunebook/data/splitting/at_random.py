@@ -1,28 +1,42 @@
-"""Takes rows class by class, so that every split has each class by its share. For one label a row."""
+"""Takes rows at random: any rows, or class by class, so that every split has each class by its share."""
 
 from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from tunebook.data.splitting.random_rows import RandomRows, numbered
 from tunebook.errors import DataError, Problem
 
 
+class RandomRows:
+    """Every row has the same chance, whatever it holds."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def divided(self, left: np.ndarray, size: int, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """The rest and `size` of the rows, all where there are not more."""
+        if size >= len(left):
+            return left[:0], left
+        from sklearn.model_selection import train_test_split
+
+        rest, taken = train_test_split(left, test_size=size, random_state=self.seed)
+        return rest, taken
+
+    def folds(self, left: np.ndarray, count: int) -> np.ndarray:
+        """Folds of sizes that differ by one row at most."""
+        from sklearn.model_selection import KFold
+
+        return numbered(KFold(count, shuffle=True, random_state=self.seed).split(left), len(left))
+
+
 class Stratified:
-    """Each class by its share.
+    """Each class by its share, for one label a row; a class that is too small to be in every split is refused.
 
-    Args:
-        labels: class ids of the training rows, (rows,).
-        names: of the classes.
-        seed: which rows.
-        carved: names of the splits that will be taken, for messages.
-
-    Raises:
-        DataError: a class is too small to be in every split.
+    `labels` are class ids of the training rows, (rows,); `carved` are the names of the splits that will be taken.
     """
 
     def __init__(self, labels: np.ndarray, names: Sequence[str], seed: int, carved: list[str]) -> None:
@@ -67,3 +81,11 @@ def _check_sizes(labels: np.ndarray, names: Sequence[str], carved: list[str]) ->
             f"and these have fewer: {shown}; merge or drop them, or give the splits as files"
         )
         raise DataError(Problem("dataset.split", message))
+
+
+def numbered(folds: Iterable[tuple[np.ndarray, np.ndarray]], rows: int) -> np.ndarray:
+    """The fold of each row, (rows,), of what a scikit-learn splitter gives."""
+    numbers = np.empty(rows, dtype=np.int64)
+    for number, (_, held) in enumerate(folds):
+        numbers[held] = number
+    return numbers
