@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from tunebook.data.reading.text import open_text
 from tunebook.errors import DataError, Problem
-
-if TYPE_CHECKING:
-    import numpy as np
 
 # Up to this share of lines may have another number of cells in a file whose quotation marks are text all the same.
 STRAY = 0.05
@@ -24,7 +23,7 @@ def check_quotes(
     """Refuse a file whose rows depend on what its quotation marks mean.
 
     A cell that begins with a quotation mark runs on to the next one. Where the marks are text, that merges lines
-    into one row, and the rows are lost without a word.
+    into one row, and rows are lost without a message.
 
     Args:
         file: of text.
@@ -62,14 +61,18 @@ def hint(file: Path, encoding: str, delimiter: str) -> str:
     return f"; {fix}"
 
 
-def _cells_a_line(file: Path, encoding: str, delimiter: str) -> np.ndarray:
-    """The number of cells of each line where quotation marks are text; 0 for a blank one."""
-    import numpy as np
-
+@contextlib.contextmanager
+def long_cells() -> Iterator[None]:
+    """Lets a cell be longer than the 131,072 characters that `csv` takes for the sign of an open quotation mark."""
     limit = csv.field_size_limit(sys.maxsize)
     try:
-        with open_text(file, encoding) as lines:
-            reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-            return np.fromiter(map(len, reader), dtype=np.int32)
+        yield
     finally:
         csv.field_size_limit(limit)
+
+
+def _cells_a_line(file: Path, encoding: str, delimiter: str) -> np.ndarray:
+    """The number of cells of each line where quotation marks are text; 0 for a blank one."""
+    with long_cells(), open_text(file, encoding) as lines:
+        reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+        return np.fromiter(map(len, reader), dtype=np.int32)
