@@ -43,14 +43,10 @@ class _Source:
 
 
 class Sketches:
-    """Rows of texts by their MinHash signatures, which lie outside the memory of the process where they are many.
-
-    Args:
-        sources: of the rows.
-        positions: of the rows in all sources together.
-    """
+    """Rows of texts by their MinHash signatures, which are outside the memory of the process where they are many."""
 
     def __init__(self, sources: Sequence[_Source], positions: np.ndarray) -> None:
+        # The positions count the rows of all sources together.
         self._sources, self._positions = tuple(sources), positions
         self.sizes = np.concatenate([source.sizes for source in sources])[positions]
 
@@ -68,18 +64,18 @@ class Sketches:
 
     def signatures(self, rows: np.ndarray) -> np.ndarray:
         """Of some rows, (rows, PERMUTATIONS), uint32."""
-        found = np.empty((len(rows), PERMUTATIONS), dtype=np.uint32)
+        signatures = np.empty((len(rows), PERMUTATIONS), dtype=np.uint32)
         for source, which, at in self._by_source(rows):
-            found[which] = source.signatures[at]
-        return found
+            signatures[which] = source.signatures[at]
+        return signatures
 
     def read(self, rows: np.ndarray) -> list[tuple[str, ...]]:
         """The texts of some rows."""
-        found: list[tuple[str, ...]] = [()] * len(rows)
+        texts: list[tuple[str, ...]] = [()] * len(rows)
         for source, which, at in self._by_source(rows):
             for place, row in zip(which.tolist(), source.texts.read(at), strict=True):
-                found[place] = row
-        return found
+                texts[place] = row
+        return texts
 
     def _by_source(self, rows: np.ndarray) -> Iterator[tuple[_Source, np.ndarray, np.ndarray]]:
         """Each source with the places in `rows` that it holds, and their positions in it."""
@@ -104,7 +100,7 @@ class _Listed:
 
 
 def sketch(texts: Sequence[Text] | Texts) -> Sketches:
-    """Signatures of texts, so that several comparisons need them only once.
+    """Signatures of texts, which several comparisons can use.
 
     Case, punctuation and width do not count. The signatures are those of `datasketch.MinHash`, for all rows at
     once; its own loop over rows takes four times as long.
@@ -116,7 +112,7 @@ def sketch(texts: Sequence[Text] | Texts) -> Sketches:
         DataError: there are many, and the cache that takes their signatures cannot be written.
     """
     read: Texts = _Listed(texts) if isinstance(texts, Sequence) else texts
-    signatures = scratch_array((len(read), PERMUTATIONS), np.dtype(np.uint32))
+    signatures = scratch_array((len(read), PERMUTATIONS), np.uint32)
     sizes = np.zeros(len(read), dtype=np.int32)
     factors, offsets = MinHash(num_perm=PERMUTATIONS, seed=1).permutations
     with tqdm(total=len(read), desc="Comparing texts", unit=" rows", disable=len(read) <= MANY_ROWS) as bar:

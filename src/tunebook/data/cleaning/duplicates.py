@@ -9,7 +9,8 @@ from tunebook.config.schema import CleaningConfig
 from tunebook.data import near
 from tunebook.data.cleaning.contents import Contents
 from tunebook.data.cleaning.findings import AffectedRows, Record, partners_of
-from tunebook.data.fingerprint import first_equal, targets_of
+from tunebook.data.fingerprint import targets_of
+from tunebook.data.sorting import first_equal
 
 
 def apply_policies(splits: DatasetDict, cleaning: CleaningConfig, contents: Contents, record: Record) -> DatasetDict:

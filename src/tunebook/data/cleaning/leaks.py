@@ -11,7 +11,7 @@ from tunebook.config.schema import CleaningConfig
 from tunebook.data import near
 from tunebook.data.cleaning.contents import Contents
 from tunebook.data.cleaning.findings import AffectedRows, Record, partners_of
-from tunebook.data.fingerprint import first_in
+from tunebook.data.sorting import first_in
 
 DROPPABLE = ("train", "validation")
 
