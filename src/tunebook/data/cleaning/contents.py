@@ -6,10 +6,11 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
-from datasets import Dataset, List, Value
+from datasets import Dataset
 
 from tunebook.data import chunks, fingerprint
 from tunebook.data.checks import roles_of
+from tunebook.data.cleaning.text import holds_text
 from tunebook.data.sketches import Sketches, sketch
 
 
@@ -28,12 +29,7 @@ class Contents:
         self._sketches: dict[str, list[tuple[np.ndarray, Sketches]]] = {}
 
     def digests(self, name: str, split: Dataset) -> np.ndarray:
-        """One SHA-256 a row, (rows, 32), uint8, the same for rows with the same input.
-
-        Args:
-            name: of the split.
-            split: its rows, or what is left of them.
-        """
+        """One SHA-256 a row, (rows, 32), uint8, the same for rows with the same input; of the split or what is left."""
         made = self._digests.setdefault(self.origins.get(name, name), [])
         return _remembered(made, split, lambda: fingerprint.inputs(split, self.targets), lambda all_, at: all_[at])
 
@@ -49,7 +45,7 @@ class Contents:
         take a model and a threshold of its own.
         """
         roles = [role for role in roles_of(split) if role not in self.targets]
-        if not roles or not all(_holds_text(split.features[role]) for role in roles):
+        if not roles or not all(holds_text(split.features[role]) for role in roles):
             return None
         made = self._sketches.setdefault(self.origins.get(name, name), [])
         return _remembered(made, split, lambda: sketch(_RowTexts(split, roles)), lambda all_, at: all_.take(at))
@@ -87,17 +83,7 @@ def _remembered(
     return whole
 
 
-def _holds_text(feature: Any) -> bool:
-    """A text, a list of texts, or messages."""
-    if isinstance(feature, Value):
-        return feature.dtype in {"string", "large_string"}
-    inner = getattr(feature, "feature", feature[0] if isinstance(feature, list) else None)
-    if isinstance(inner, dict):
-        return isinstance(feature, List | list) and _holds_text(inner.get("content"))
-    return isinstance(inner, Value) and _holds_text(inner)
-
-
 def _text(value: Any) -> str:
     if isinstance(value, list):
-        return " ".join(_text(one["content"] if isinstance(one, dict) else one) for one in value if one is not None)
-    return value or ""
+        return " ".join(_text(one) for one in value if one is not None)
+    return _text(value["content"]) if isinstance(value, dict) else value or ""

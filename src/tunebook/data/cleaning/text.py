@@ -26,8 +26,7 @@ UNTOUCHED = {ROW, "group", "time", "weight"}
 def normalize(splits: DatasetDict, cleaning: CleaningConfig, columns: Mapping[str, Column]) -> DatasetDict:
     """The splits with their texts, tokens and messages in the form that `whitespace` and `unicode` say.
 
-    Targets stay as they are, and so does everything where a target points into a text by its characters. Every split
-    is changed in the same way, so that training and evaluation read the same.
+    Targets stay as they are, and so does everything where a target points into a text by its characters.
     """
     form = _form(cleaning)
     if form is None:
@@ -75,7 +74,7 @@ def _form(cleaning: CleaningConfig) -> Callable[[str], str] | None:
 
 def _normalized(split: Dataset, form: Callable[[str], str], targets: set[str]) -> Dataset:
     roles = [
-        role for role in split.column_names if role not in UNTOUCHED | targets and _holds_text(split.features[role])
+        role for role in split.column_names if role not in UNTOUCHED | targets and holds_text(split.features[role])
     ]
 
     def one(value: Any) -> Any:
@@ -95,7 +94,8 @@ def _normalized(split: Dataset, form: Callable[[str], str], targets: set[str]) -
     return changed(split, normalized, split.features) if roles else split
 
 
-def _holds_text(feature: Any) -> bool:
+def holds_text(feature: Any) -> bool:
+    """Whether a column holds texts, lists of texts, or messages."""
     while hasattr(feature, "feature"):
         feature = feature.feature
     feature = feature.get("content") if isinstance(feature, dict) else feature
