@@ -42,8 +42,7 @@ def alike(texts: Sequence[Text] | Sketches, similarity: float) -> list[Pair]:
         (earlier position, later position, true similarity), by later position. Of two rows alike,
         one is missed at most in a hundred times.
     """
-    sketches = texts if isinstance(texts, Sketches) else sketch(texts)
-    return _first_partners(sketches, 0, similarity)
+    return _first_partners(sketch(texts), 0, similarity)
 
 
 def alike_across(others: Sequence[Text] | Sketches, texts: Sequence[Text] | Sketches, similarity: float) -> list[Pair]:
@@ -52,8 +51,7 @@ def alike_across(others: Sequence[Text] | Sketches, texts: Sequence[Text] | Sket
     Returns:
         (position in others, position in texts, true similarity), by position in texts.
     """
-    left = others if isinstance(others, Sketches) else sketch(others)
-    right = texts if isinstance(texts, Sketches) else sketch(texts)
+    left, right = sketch(others), sketch(texts)
     if not len(left):
         return []
     pairs = _first_partners(left.followed_by(right), len(left), similarity)

@@ -11,20 +11,19 @@ from datasets import Dataset
 from tunebook.data import chunks, fingerprint
 from tunebook.data.checks import roles_of
 from tunebook.data.cleaning.text import holds_text
-from tunebook.data.sketches import Sketches, sketch
+from tunebook.data.sketches import Sketches, sketch_rows
 
 
 class Contents:
     """Digests and sketches by the source's split and row; rows may be removed between two calls.
 
-    Args:
-        targets: the roles that the model is to predict, which are no part of a row's input.
-        origins: split to the source's split that its rows come from, where that is another one.
+    `targets` are the roles that the model is to predict, which are no part of a row's input.
     """
 
-    def __init__(self, targets: Collection[str], origins: Mapping[str, str] | None = None) -> None:
+    def __init__(self, targets: Collection[str]) -> None:
         self.targets = frozenset(targets)
-        self.origins: Mapping[str, str] = origins or {}
+        self.origins: Mapping[str, str] = {}
+        """Split to the source's split that its rows come from, where that is another one."""
         self._digests: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
         self._sketches: dict[str, list[tuple[np.ndarray, Sketches]]] = {}
 
@@ -48,22 +47,13 @@ class Contents:
         if not roles or not all(holds_text(split.features[role]) for role in roles):
             return None
         made = self._sketches.setdefault(self.origins.get(name, name), [])
-        return _remembered(made, split, lambda: sketch(_RowTexts(split, roles)), lambda all_, at: all_.take(at))
+        reader = chunks.Reader(split, roles)
 
+        def texts(positions: np.ndarray) -> list[tuple[str, ...]]:
+            columns = reader.read(positions).columns
+            return list(zip(*(map(_text, column.to_pylist()) for column in columns), strict=True))
 
-class _RowTexts:
-    """The texts of a split's rows, read when they are asked for."""
-
-    def __init__(self, split: Dataset, roles: list[str]) -> None:
-        self._reader, self._rows = chunks.Reader(split, roles), len(split)
-
-    def __len__(self) -> int:
-        return self._rows
-
-    def read(self, positions: np.ndarray) -> list[tuple[str, ...]]:
-        """One tuple a row, a text for each role."""
-        columns = self._reader.read(positions).columns
-        return list(zip(*(map(_text, column.to_pylist()) for column in columns), strict=True))
+        return _remembered(made, split, lambda: sketch_rows(texts, len(split)), lambda all_, at: all_.take(at))
 
 
 def _remembered(

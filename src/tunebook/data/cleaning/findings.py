@@ -65,13 +65,9 @@ class AffectedRows:
 
 @dataclass(frozen=True)
 class Dropped:
-    """A row that was left out.
+    """A row (by its number in the source's split) that was left out of a split, and why.
 
-    Args:
-        split: that it was left out of.
-        row: its number in the source's split.
-        reason: in words.
-        values: of its roles: texts, the label by name; images by their size (width, height) only.
+    The values of its roles are texts, the label by name, and of images the size (width, height) only.
     """
 
     split: str
@@ -141,7 +137,7 @@ def dropped_rows(
     label_names: Sequence[str] = (),
     partners: Sequence[Partner] = (),
 ) -> list[Dropped]:
-    """The rows at `positions` as records of what was left out.
+    """The rows of a split at some positions as records of what was left out.
 
     Args:
         data: the rows of the split.
@@ -151,12 +147,12 @@ def dropped_rows(
         label_names: for labels that are ids or 0 and 1 of each.
         partners: one for each position, named in the reason; or none.
     """
-    gone, roles = data.select(np.asarray(positions, dtype=np.int64)), roles_of(data)
+    left_out, roles = data.select(np.asarray(positions, dtype=np.int64)), roles_of(data)
     # Columns are read whole, which is ten times as fast; images, which may not fit into memory, one by one.
-    columns = [gone[role] if isinstance(data.features[role], Image) else gone[role][:] for role in roles]
+    columns = [left_out[role] if isinstance(data.features[role], Image) else left_out[role][:] for role in roles]
     others = [f" ({name} row {row})" for name, row in partners] or [""] * len(positions)
     records = []
-    for row, other, *values in zip(gone[ROW][:], others, *columns, strict=True):
+    for row, other, *values in zip(left_out[ROW][:], others, *columns, strict=True):
         shown = {
             role: _shown(value, data.features[role], label_names) for role, value in zip(roles, values, strict=True)
         }

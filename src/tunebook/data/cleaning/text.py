@@ -52,22 +52,16 @@ def changed(split: Dataset, change: Callable[[pyarrow.Table], pyarrow.Table], fe
 
 
 def _form(cleaning: CleaningConfig) -> Callable[[str], str] | None:
-    steps: list[Callable[[str], str]] = []
-    form = cleaning.unicode
-    if form != "keep":
-        steps.append(lambda text: unicodedata.normalize(form, text))
-    # After NFKC, which turns other spaces into blanks and may leave some at the ends.
-    if cleaning.whitespace == "strip":
-        steps.append(str.strip)
-    elif cleaning.whitespace == "collapse":
-        steps.append(lambda text: _SPACES.sub(" ", text).strip())
-    if not steps:
+    form, whitespace = cleaning.unicode, cleaning.whitespace
+    if form == "keep" and whitespace == "keep":
         return None
 
     def formed(text: str) -> str:
-        for step in steps:
-            text = step(text)
-        return text
+        text = text if form == "keep" else unicodedata.normalize(form, text)
+        # After NFKC, which turns other spaces into blanks and may leave some at the ends.
+        if whitespace == "collapse":
+            text = _SPACES.sub(" ", text)
+        return text if whitespace == "keep" else text.strip()
 
     return formed
 

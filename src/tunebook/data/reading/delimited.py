@@ -19,15 +19,7 @@ HEAD = 2**20
 
 @dataclass(frozen=True)
 class Layout:
-    """How a delimited file is laid out.
-
-    Args:
-        delimiter: between the cells, one character.
-        quoting: `minimal`: quotation marks may frame a cell; `none`: they are text; `auto`: as `minimal`, but a file
-            that has other rows by `none` is refused.
-        encoding: of the file; `auto`: detected.
-        column_names: for a file without a header line; else empty.
-    """
+    """How a delimited file is laid out: the options of `sources.files`; no column names where a header has them."""
 
     delimiter: str = ","
     quoting: Literal["auto", "minimal", "none"] = "auto"

@@ -45,7 +45,7 @@ def _decoding_error(image: Path | bytes) -> str:
         with warnings.catch_warnings():
             # A decompression bomb is only warned of by default.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            # What else PIL warns of, such as odd metadata, keeps no image from being read.
+            # What else PIL warns of, such as odd metadata, makes no image unreadable.
             warnings.filterwarnings("ignore", module="PIL", category=UserWarning)
             with Image.open(_opened(image)) as opened:
                 opened.verify()

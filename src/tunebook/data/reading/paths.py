@@ -24,14 +24,8 @@ ENDINGS = {
 }
 OTHERS = {
     ".arrow": "folders of save_to_disk are read by dataset=arrow",
-    ".gz": "unpack it",
-    ".zip": "unpack it",
-    ".bz2": "unpack it",
-    ".xz": "unpack it",
-    ".zst": "unpack it",
-    ".xls": "save its sheet as CSV",
-    ".xlsx": "save its sheet as CSV",
-    ".ods": "save its sheet as CSV",
+    **dict.fromkeys((".gz", ".zip", ".bz2", ".xz", ".zst"), "unpack it"),
+    **dict.fromkeys((".xls", ".xlsx", ".ods"), "save its sheet as CSV"),
 }
 
 

@@ -23,18 +23,9 @@ def check_quotes(
     """Refuse a file whose rows depend on what its quotation marks mean.
 
     A cell that begins with a quotation mark runs on to the next one. Where the marks are text, that merges lines
-    into one row, and rows are lost without a message.
-
-    Args:
-        file: of text.
-        encoding: of the file.
-        delimiter: between cells.
-        width: number of columns.
-        spanning: first and last line of each row that spans several, by marks as frames; counted from 1.
-        rows: their number by marks as frames, without the header.
-
-    Raises:
-        DataError: lines that were merged are whole rows each, if the marks are text.
+    into one row, and rows are lost without a message. By marks as frames the file has `rows` rows of `width` cells,
+    some of them `spanning` several lines (first and last, from 1). It is refused where such lines are whole rows each
+    by marks as text.
     """
     cells = _cells_a_line(file, encoding, delimiter)
     whole = next(((first, last) for first, last in spanning if (cells[first - 1 : last] == width).all()), None)

@@ -51,7 +51,7 @@ def cache_folder() -> Path:
 
 
 def in_memory(chunks: Iterable[pyarrow.Table], change: Callable[[], Change | None]) -> Table:
-    """All chunks as one table in memory; arguments as for `on_disk`."""
+    """All chunks as one table in memory; see `on_disk`."""
     parts = list(chunks)
     schema = pyarrow.unify_schemas([part.schema for part in parts], promote_options="permissive")
     changed = change() or _unchanged
@@ -61,13 +61,8 @@ def in_memory(chunks: Iterable[pyarrow.Table], change: Callable[[], Change | Non
 def on_disk(key: str, chunks: Iterable[pyarrow.Table], change: Callable[[], Change | None]) -> Table:
     """All chunks as one table, mapped from a file of the cache; read from there where it exists.
 
-    Args:
-        key: of the content, see `content_key`.
-        chunks: their schemas may differ as far as Arrow can promote them to a common one.
-        change: called once all chunks are read; None: they stay as they are.
-
-    Raises:
-        DataError: the cache cannot be written; or what the chunks raise.
+    Their schemas may differ as far as Arrow can promote them to a common one. `change` is called once all are read;
+    None: they stay as they are. A cache that cannot be written is a `DataError`.
     """
     file = cache_folder() / f"{key}.arrow"
     if not (file.is_file() and ends_with(file, END_OF_STREAM)):
@@ -80,7 +75,7 @@ def on_disk(key: str, chunks: Iterable[pyarrow.Table], change: Callable[[], Chan
 
 
 def scratch_array(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """An empty array; a large one is a file of the cache without a name, which is gone when the array is.
+    """An empty array; a large one is a file of the cache without a name, which goes with the array.
 
     Raises:
         DataError: the cache cannot be written.

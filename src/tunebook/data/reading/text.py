@@ -32,12 +32,9 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f]")
 
 
 def check_text(file: Path, encoding: str, limit: int | None = None) -> str:
-    """The encoding of a file, every byte of which has been decoded. One that is a guess is reported in the log.
+    """The encoding of a file, every byte (of `limit`, where it is given) of which has been decoded.
 
-    Args:
-        file: an existing file.
-        encoding: `auto`, or any that Python knows.
-        limit: bytes to look at, at most; None: all.
+    The stated one, or for `auto` as detected; a guess is reported in the log.
 
     Raises:
         DataError: unknown encoding, bytes outside it, NUL characters, another kind of file, or nothing in it.

@@ -28,7 +28,7 @@ class Options(SourceOptions):
     Args:
         path: a folder that `DatasetDict.save_to_disk` wrote; or one of `Dataset.save_to_disk`, which is train.
         splits: our split to the folder's, for `path`; None: those that are named train, validation and test.
-        train: a folder that `Dataset.save_to_disk` wrote, instead of `path`.
+        train: a folder that `Dataset.save_to_disk` wrote, in place of `path`.
         validation: likewise.
         test: likewise.
     """
@@ -103,10 +103,10 @@ def _folders(options: Options, context: LoadContext) -> tuple[dict[str, Path], l
     root = folders["path"]
     if is_folder(root) and is_file(root / "dataset_dict.json"):
         return _splits_in(root, options)
-    wrong = _no_dataset("dataset.path", root)
-    if options.splits and not wrong:
-        wrong = [Problem("dataset.splits", f"{root.name} holds one Dataset without splits; take it out")]
-    return ({} if wrong else {"train": root}), wrong
+    problems = _no_dataset("dataset.path", root)
+    if options.splits and not problems:
+        problems = [Problem("dataset.splits", f"{root.name} holds one Dataset without splits; take it out")]
+    return ({} if problems else {"train": root}), problems
 
 
 def _splits_in(root: Path, options: Options) -> tuple[dict[str, Path], list[Problem]]:

@@ -32,7 +32,7 @@ class Options(SourceOptions):
     Args:
         path: holds train/CLASS/…, validation/CLASS/… (or val, valid, dev) and test/CLASS/…; or CLASS/… alone,
             which is a training split.
-        train: a folder of CLASS/… instead of `path`.
+        train: a folder of CLASS/… in place of `path`.
         validation: likewise.
         test: likewise.
         nested: images in folders inside a class folder belong to the class; without it they are refused.
@@ -77,9 +77,9 @@ def load(options: Options, context: LoadContext) -> DatasetDict:
     from datasets import Dataset, DatasetDict, Features, Image, Value
 
     problems = preflight(options, context)
-    folders, gone = _folders(options, context)
+    folders, missing_folders = _folders(options, context)
     if problems:
-        raise (DataFileMissing if gone else DataError)(problems)
+        raise (DataFileMissing if missing_folders else DataError)(problems)
     named = {split: _classes(folder) for split, folder in folders.items()}
     _log_left_out(list(folders.values()))
     _check_images([file for classes in named.values() for files in classes.values() for file in files])
