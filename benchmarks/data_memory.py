@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 TARGET = 1.2
@@ -64,6 +65,8 @@ def measure(folder: Path) -> dict[str, Any]:
 
     from tunebook.config.registry import load
     from tunebook.config.schema import DatasetConfig
+    from tunebook.data.columns import Column
+    from tunebook.data.labels.single_label import SingleLabel
     from tunebook.data.prepare import prepare
 
     logging.getLogger("tunebook").setLevel(logging.ERROR)  # what is found is not what is measured
@@ -79,7 +82,9 @@ def measure(folder: Path) -> dict[str, Any]:
     sampler = threading.Thread(target=sample)
     sampler.start()
     began = time.process_time()
-    data = prepare(DatasetConfig(source="files", options=options), *_arguments())
+    columns = {"text": Column("text"), "label": Column("label", target=True)}
+    task = SimpleNamespace(columns=columns, labels=SingleLabel())
+    data = prepare(DatasetConfig(source="files", options=options), task)
     seconds = time.process_time() - began
     done.set()
     sampler.join()
@@ -91,10 +96,6 @@ def measure(folder: Path) -> dict[str, Any]:
         "rows": len(data.splits["train"]),
         "findings": {f"{one.kind} {one.split}": len(one.rows) for one in data.findings},
     }
-
-
-def _arguments() -> tuple[Any, ...]:
-    return ({"text": True, "label": True},)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from datasets import Dataset, Features, Image, List, Value
 
-from tunebook.data import fingerprint
+from tunebook.data import fingerprint, sorting
 
 
 def digests(values, **others):
@@ -68,13 +68,13 @@ def test_selections_are_read_as_they_are():
 
 def test_first_equal_and_first_in():
     keys = np.array([[5, 1], [2, 2], [5, 1], [5, 2], [2, 2], [5, 1]], dtype=np.uint64)
-    assert fingerprint.first_equal(keys).tolist() == [0, 1, 0, 3, 1, 0]
-    assert fingerprint.first_in(keys[1:3], keys).tolist() == [1, 0, 1, -1, 0, 1]
-    assert fingerprint.first_equal(keys[:0]).tolist() == []
+    assert sorting.first_equal(keys).tolist() == [0, 1, 0, 3, 1, 0]
+    assert sorting.first_in(keys[1:3], keys).tolist() == [1, 0, 1, -1, 0, 1]
+    assert sorting.first_equal(keys[:0]).tolist() == []
 
 
 def test_targets_of_any_kind_can_be_compared():
     rows = Dataset.from_dict({"row": [0, 1, 2, 3], "tags": [["a", "b"], ["a b"], ["a", "b"], []]})
     found = fingerprint.targets_of(rows, {"tags"})
-    assert fingerprint.first_equal(found).tolist() == [0, 1, 0, 3]
+    assert sorting.first_equal(found).tolist() == [0, 1, 0, 3]
     assert not fingerprint.targets_of(rows, ()).any()

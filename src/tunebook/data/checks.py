@@ -50,7 +50,7 @@ def values(
 
 
 def roles_of(split: Dataset) -> list[str]:
-    """The columns that a task asked for: neither `row` nor what stands beside it for splitting and weighing."""
+    """The columns that a task asked for: neither `row` nor the auxiliary ones for splitting and weighing."""
     return [column for column in split.column_names if column != ROW and column not in AUXILIARY]
 
 
@@ -62,17 +62,18 @@ def missing(split: Dataset, role: str, kind: Kind) -> tuple[str, list[int]]:
     if kind in FEATURES:
         nulls = (table.column(0).is_null().to_numpy() for table in chunks.tables(split, [role], chunks.FILE_ROWS))
         return f"no {kind}", np.flatnonzero(np.concatenate([*nulls, np.empty(0, dtype=bool)])).tolist()
+    if kind == "labels":
+        return "no label", []
     hidden = isinstance(split.features[role], ClassLabel)  # the Hub has -1 for labels that are not published
     lacks: Callable[[Any], bool] = {
         "text": no_text,
         "label": lambda value: _no_label(value) or (hidden and value < 0),
         "number": _no_label,
-        "labels": lambda value: False,
         "spans": lambda value: value is None,
         "boxes": lambda value: value is None,
     }.get(kind, lambda value: not value)
-    found = [first + at for first, part in chunks.values(split, role) for at, value in enumerate(part) if lacks(value)]
-    return "no label" if kind in {"number", "labels"} else f"no {kind}", found
+    rows = [first + at for first, part in chunks.values(split, role) for at, value in enumerate(part) if lacks(value)]
+    return "no label" if kind == "number" else f"no {kind}", rows
 
 
 def no_text(value: Any) -> bool:
@@ -109,12 +110,7 @@ def classes(splits: DatasetDict, label: str, names: list[str], key: str, before:
 
 
 def nothing_left(splits: DatasetDict, befores: Mapping[str, str]) -> list[Problem]:
-    """Splits that cleaning has emptied.
-
-    Args:
-        splits: after cleaning.
-        befores: split to what was taken from it, as the end of a message.
-    """
+    """Splits that cleaning has emptied; `befores` says of each what was taken from it, as the end of a message."""
     return [
         Problem(f"{name} split", f"has no rows left{befores[name]}; report instead of drop shows them")
         for name, split in splits.items()
@@ -134,20 +130,18 @@ def stated_rows(
             what was carved from it only the sum can be told.
         carved: the splits that were carved from train.
     """
-    found = {name: len(split) for name, split in splits.items()}
+    counts = {name: len(split) for name, split in splits.items()}
     one = {"train", *carved} if dropped else set()
     problems = []
     if one and stated and one <= set(stated):
-        there, said = sum(found[name] for name in one) + dropped, sum(stated[name] for name in one)
-        if there != said:
+        there, total = sum(counts[name] for name in one) + dropped, sum(stated[name] for name in one)
+        if there != total:
             shown = " + ".join(name for name in SPLITS if name in one)
-            message = (
-                f"states {said} rows for {shown}; there are {there}. Is it the right data? Otherwise set it to null"
-            )
-            problems.append(Problem("dataset.rows", message))
+            message = f"states {total} rows for {shown}; there are {there}. Is it the right data?"
+            problems.append(Problem("dataset.rows", f"{message} Otherwise set it to null"))
     for name, count in (stated or {}).items():
-        if name not in one and found.get(name, 0) != count:
-            there = found.get(name, 0)
+        there = counts.get(name, 0)
+        if name not in one and there != count:
             message = f"states {count} rows; there are {there}. Is it the right data? Otherwise state {there}, or null"
             problems.append(Problem(f"dataset.rows.{name}", message))
     return problems
@@ -170,6 +164,7 @@ def _wrong(split: Dataset, role: str, column: Column, empty_texts: bool, encoded
         if kind == "audio":
             return [f"must hold audio files; it holds {feature}"]
         return [f"must hold images; it holds {feature}. For folders of images use dataset=image_folder"]
+<<<<<<< HEAD
     what, lacking = missing(split, role, kind)
     allowed = kind == "text" and not column.target and len(lacking) < len(split)
     allowed = column.may_be_empty or (allowed and empty_texts)
@@ -187,6 +182,21 @@ def _wrong(split: Dataset, role: str, column: Column, empty_texts: bool, encoded
             shown = f"it holds {feature}" if len(wrong) == len(split) else rows
             messages.append(f"must be {words}; {shown}. Is it the right column?")
     return messages
+=======
+    what, lacking = missing(split, role, column.kind)
+    allowed = empty_texts and column.kind == "text" and not column.target and len(lacking) < len(split)
+    wrong = [_lack(split, what, lacking)] if lacking and not allowed else []
+    if column.kind == "text" and getattr(feature, "dtype", None) != "string":
+        kinds = {kind_of(value) for _, part in chunks.values(split, role) for value in part} - {"missing", "text"}
+        if kinds:
+            wrong.append(f"must be text; it holds {' and '.join(sorted(kinds))}s. Is it the right column?")
+    inner = getattr(feature, "feature", None)
+    if column.kind == "tokens" and getattr(inner, "dtype", None) != "string":
+        wrong.append(f"must hold lists of texts, one a token; it holds {feature}")
+    if column.kind == "messages" and not (isinstance(inner, dict) and {"role", "content"} <= set(inner)):
+        wrong.append(f"must hold lists of messages, each with role and content; it holds {feature}")
+    return wrong
+>>>>>>> w-s-dataa
 
 
 def _no_label(value: Any) -> bool:

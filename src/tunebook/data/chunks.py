@@ -14,6 +14,7 @@ import pyarrow
 from datasets import Dataset
 
 from tunebook.data.columns import ROW
+from tunebook.data.reading.storage import scratch_array
 
 ROWS = 5_000
 """Rows of a piece."""
@@ -22,16 +23,11 @@ FILE_ROWS = 64
 """Rows of images or sounds in a piece."""
 
 SPARSE = 20
-"""A piece whose rows are strewn over more than so many times its number is gathered row by row."""
+"""A piece whose rows are spread over more than so many times its number is gathered row by row."""
 
 
 class Reader:
-    """Some columns of a split, read by the positions of rows.
-
-    Args:
-        split: its rows, a selection of others or not.
-        columns: their names.
-    """
+    """Some columns of a split, read by the positions of rows."""
 
     def __init__(self, split: Dataset, columns: Sequence[str]) -> None:
         self._data = split.data.select(list(columns))
@@ -74,8 +70,12 @@ def column(split: Dataset, name: str) -> np.ndarray:
 
 
 def row_numbers(split: Dataset) -> np.ndarray:
-    """The number of each row in its source, (rows,), int64."""
-    return column(split, ROW)
+    """The number of each row in its source, (rows,), int64; many of them are outside the memory of the process."""
+    numbers, first = scratch_array((len(split),), np.int64), 0
+    for table in tables(split, [ROW]):
+        numbers[first : first + len(table)] = table.column(0).to_numpy()
+        first += len(table)
+    return numbers
 
 
 def values(split: Dataset, name: str, rows: int = ROWS) -> Iterator[tuple[int, list[Any]]]:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
+import numpy as np
+
 from tunebook.config.data_groups import AUXILIARY
 from tunebook.errors import DataError, Problem, did_you_mean
 
@@ -166,7 +168,7 @@ def _only(split: Dataset, mapping: Sources) -> Dataset:
     for role, column in mapping.items():
         if role not in first.values():
             renamed = _added(renamed, role, split, column)
-    return renamed.add_column(ROW, list(range(len(renamed))))
+    return renamed.add_column(ROW, np.arange(len(renamed)))
 
 
 def _added(renamed: Dataset, role: str, split: Dataset, column: str | list[str]) -> Dataset:

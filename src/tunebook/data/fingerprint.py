@@ -1,4 +1,4 @@
-"""Identifies rows and splits by their content, the same on every machine, and finds rows that are in two splits."""
+"""Identifies rows and splits by their content, the same on every machine, and counts rows that are in two splits."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from tunebook.config.data_groups import AUXILIARY
 from tunebook.data import chunks
 from tunebook.data.columns import ROW
 from tunebook.data.reading.storage import scratch_array
+from tunebook.data.sorting import first_in
 
 logger = logging.getLogger("tunebook")
 
@@ -32,27 +33,21 @@ def inputs(split: Dataset, targets: Collection[str]) -> np.ndarray:
 
     Texts count as UTF-8, images and sounds as their files' bytes, so neither cache nor machine changes it; lists and
     objects count by what is in them, each part with its length.
-
-    Args:
-        split: role columns and `row`.
-        targets: the roles that the model is to predict.
     """
     roles = sorted(set(split.column_names) - {ROW, *targets, *AUXILIARY})
     frames = [_framed(role.encode()) for role in roles]
-
-    def digests() -> Iterator[bytes]:
-        for columns in _columns(split, roles):
-            for row in zip(*columns, strict=True):
-                parts = [part for frame, value in zip(frames, row, strict=True) for part in (frame, _sized(value))]
-                yield hashlib.sha256(b"".join(parts)).digest()
-
-    found = scratch_array((len(split), 32), np.dtype(np.uint8))
+    digests = scratch_array((len(split), 32), np.uint8)
     if not roles:
-        found[:] = _stacked([hashlib.sha256().digest()])
-        return found
-    for first, part in enumerate(_batched(digests(), chunks.ROWS)):
-        found[first * chunks.ROWS : (first + 1) * chunks.ROWS] = _stacked(part)
-    return found
+        digests[:] = np.frombuffer(hashlib.sha256().digest(), dtype=np.uint8)
+    first = 0
+    for columns in _columns(split, roles):
+        rows = []
+        for row in zip(*columns, strict=True):
+            parts = [part for frame, value in zip(frames, row, strict=True) for part in (frame, _sized(value))]
+            rows.append(hashlib.sha256(b"".join(parts)).digest())
+        digests[first : first + len(rows)] = np.frombuffer(b"".join(rows), dtype=np.uint8).reshape(-1, 32)
+        first += len(rows)
+    return digests
 
 
 def targets_of(split: Dataset, targets: Collection[str]) -> np.ndarray:
@@ -63,46 +58,21 @@ def targets_of(split: Dataset, targets: Collection[str]) -> np.ndarray:
     roles = sorted(set(targets) & set(split.column_names))
     if len(roles) == 1 and isinstance(split.features[roles[0]], ClassLabel):
         return chunks.column(split, roles[0]).astype(np.int64).view(np.uint64)[:, None]
-    found, first = np.zeros((len(split), 2), dtype=np.uint64), 0
-    for columns in _columns(split, roles) if roles else ():
+    keys, first = np.zeros((len(split), 2), dtype=np.uint64), 0
+    for columns in _columns(split, roles):
         rows = [hashlib.sha256(_canonical(list(row))).digest()[:16] for row in zip(*columns, strict=True)]
-        found[first : first + len(rows)] = np.frombuffer(b"".join(rows), dtype=np.uint64).reshape(-1, 2)
+        keys[first : first + len(rows)] = np.frombuffer(b"".join(rows), dtype=np.uint64).reshape(-1, 2)
         first += len(rows)
-    return found
+    return keys
 
 
 def keys_of(digests: np.ndarray) -> np.ndarray:
-    """Digests as numbers for `first_equal`, (rows, 2), uint64: 128 bits tell any number of rows apart."""
+    """Digests as numbers for `sorting.first_equal`, (rows, 2), uint64: 128 bits tell any number of rows apart."""
     return digests.view(np.uint64)[:, :2]
 
 
-def first_equal(*keys: np.ndarray) -> np.ndarray:
-    """The position of the first row with the same key, (rows,), int64; its own where it is the first.
-
-    Args:
-        keys: each (rows, columns), uint64; a row's key is all of its columns.
-    """
-    columns = [column for part in keys for column in part.T]
-    order = np.lexsort(columns[::-1])  # stable, so the first of equal rows comes first
-    new = np.ones(len(order), dtype=bool)
-    new[1:] = False
-    for column in columns:
-        ordered = column[order]
-        new[1:] |= ordered[1:] != ordered[:-1]
-    begins = np.flatnonzero(new)
-    first = np.empty(len(order), dtype=np.int64)
-    first[order] = np.repeat(order[begins], np.diff(begins, append=len(order)))
-    return first
-
-
-def first_in(known: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """Of each key the position of the first equal one in `known`, (rows,), int64; -1 where there is none."""
-    first = first_equal(np.concatenate([known, keys]))[len(known) :]
-    return np.where(first < len(known), first, -1)
-
-
 def of(split: Dataset, digests: np.ndarray, targets: Collection[str], names: Sequence[str] = ()) -> str:
-    """SHA-256 of a split as 64 hex digits: its inputs, targets, weights and paraphrases, in order.
+    """SHA-256 of a split as 64 hex digits: its inputs, encoded targets, weights and paraphrases, in order.
 
     Args:
         split: with encoded labels.
@@ -115,7 +85,7 @@ def of(split: Dataset, digests: np.ndarray, targets: Collection[str], names: Seq
     forms = [_target_form(split.features[role], names) for role in roles]
     others = [role for role in LEARNED if role in split.column_names]
     digest = iter(digests)
-    for columns in _columns(split, [*roles, *others]) if roles or others else ():
+    for columns in _columns(split, [*roles, *others]):
         for row in zip(*columns, strict=True):
             total.update(next(digest))
             for form, value in zip(forms, row, strict=False):
@@ -149,10 +119,11 @@ def overlaps(splits: Mapping[str, Dataset], digests: Mapping[str, np.ndarray]) -
 
 
 def _columns(split: Dataset, roles: Sequence[str]) -> Iterator[list[list[Any]]]:
-    """The columns as Python values, piece by piece; files of images and sounds as their bytes."""
+    """The columns as Python values, piece by piece; files of images and sounds as their bytes. Nothing of no roles."""
+    if not roles:
+        return
     files = [isinstance(split.features[role], Image | Audio) for role in roles]
-    bar = tqdm(total=len(split), desc="Hashing", disable=not any(files) or len(split) <= MANY_FILES)
-    with bar:
+    with tqdm(total=len(split), desc="Hashing", disable=not any(files) or len(split) <= MANY_FILES) as bar:
         for table in chunks.tables(split, roles, chunks.FILE_ROWS if any(files) else chunks.ROWS):
             columns = [column.to_pylist() for column in table.columns]
             yield [list(map(_file, one)) if is_file else one for one, is_file in zip(columns, files, strict=True)]
@@ -207,14 +178,3 @@ def _canonical(value: Any) -> bytes:
 def _framed(content: bytes) -> bytes:
     # With its length in front, "ab" + "c" cannot pass for "a" + "bc".
     return len(content).to_bytes(8, "big") + content
-
-
-def _stacked(digests: Sequence[bytes]) -> np.ndarray:
-    return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, 32)
-
-
-def _batched(digests: Iterator[bytes], count: int) -> Iterator[list[bytes]]:
-    from itertools import islice
-
-    while part := list(islice(digests, count)):
-        yield part

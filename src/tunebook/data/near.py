@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from tunebook.data.reading.storage import scratch_array
-from tunebook.data.shingles import HALF, LOW, distinct, shingles
+from tunebook.data.shingles import HALF, LOW, shingles
 from tunebook.data.sketches import PERMUTATIONS, Sketches, Text, blocks, sketch
+from tunebook.data.sorting import distinct, repeats
 
 Pair = tuple[int, int, float]
-
 
 RECALL = 0.99
 """Chance with which two texts that are just as similar as asked for become candidates; above that, more."""
@@ -42,23 +42,16 @@ def alike(texts: Sequence[Text] | Sketches, similarity: float) -> list[Pair]:
         (earlier position, later position, true similarity), by later position. Of two rows alike,
         one is missed at most in a hundred times.
     """
-    sketches = texts if isinstance(texts, Sketches) else sketch(texts)
-    return _first_partners(sketches, 0, similarity)
+    return _first_partners(sketch(texts), 0, similarity)
 
 
 def alike_across(others: Sequence[Text] | Sketches, texts: Sequence[Text] | Sketches, similarity: float) -> list[Pair]:
-    """Each row of `texts` that is alike a row of `others`, with the first such row.
-
-    Args:
-        others: what is looked in.
-        texts: whose rows are looked up.
-        similarity: as for `alike`.
+    """Each row of `texts` that is alike a row of `others`, with the first such row; `similarity` as for `alike`.
 
     Returns:
         (position in others, position in texts, true similarity), by position in texts.
     """
-    left = others if isinstance(others, Sketches) else sketch(others)
-    right = texts if isinstance(texts, Sketches) else sketch(texts)
+    left, right = sketch(others), sketch(texts)
     if not len(left):
         return []
     pairs = _first_partners(left.followed_by(right), len(left), similarity)
@@ -69,7 +62,7 @@ def _first_partners(sketches: Sketches, others: int, similarity: float) -> list[
     """Of each row from `others` on (0: of each row), its first partner before it (before `others`)."""
     # The more rows a band has, the fewer pairs share it by chance: as many as RECALL allows.
     rows = max(r for r in range(1, 17) if r == 1 or 1 - (1 - similarity**r) ** (PERMUTATIONS // r) >= RECALL)
-    keys = scratch_array((PERMUTATIONS // rows, len(sketches)), np.dtype(np.uint64))
+    keys = scratch_array((PERMUTATIONS // rows, len(sketches)), np.uint64)
     for first in range(0, len(sketches), GATHERED):
         part = np.arange(first, min(first + GATHERED, len(sketches)))
         signatures = sketches.signatures(part)
@@ -84,42 +77,39 @@ def _first_true(sketches: Sketches, pairs: np.ndarray, similarity: float) -> lis
     early, late = (pairs & LOW).astype(np.int64), (pairs >> HALF).astype(np.int64)
     begins = np.flatnonzero(np.diff(late, prepend=-1))
     rank = np.arange(len(late)) - np.repeat(begins, np.diff(begins, append=len(late)))
-    found: list[Pair] = []
+    partners_of: list[Pair] = []
     done = np.zeros(len(sketches), dtype=bool)
     lowest, many = 0, 1
     while len(late):
         turn = rank < lowest + many
         true = _similarities(sketches, early[turn], late[turn])
-        kept = true >= similarity
-        partners, rows, true = early[turn][kept], late[turn][kept], true[kept]
+        alike_pairs = true >= similarity
+        partners, rows, true = early[turn][alike_pairs], late[turn][alike_pairs], true[alike_pairs]
         firsts = np.flatnonzero(np.diff(rows, prepend=-1))
-        found += zip(partners[firsts].tolist(), rows[firsts].tolist(), true[firsts].tolist(), strict=True)
+        partners_of += zip(partners[firsts].tolist(), rows[firsts].tolist(), true[firsts].tolist(), strict=True)
         done[rows] = True
         left = ~turn & ~done[late]
         early, late, rank = early[left], late[left], rank[left]
         lowest, many = lowest + many, 2 * many
-    return sorted(found, key=lambda pair: pair[1])
+    return sorted(partners_of, key=lambda pair: pair[1])
 
 
 def _candidates(keys: np.ndarray, sketches: Sketches, others: int, similarity: float) -> Iterator[np.ndarray]:
     """Pairs that share a bucket and whose signatures do not speak against them, as later << 32 | earlier."""
     order = np.argsort(keys, kind="stable")
+    shared = repeats(keys, order)
+    shared[:-1] |= shared[1:]
+    order = order[shared]
     order = order[sketches.sizes[order] > 0]
-    ordered = keys[order]
-    same = ordered[1:] == ordered[:-1]
-    shared = np.zeros(len(order), dtype=bool)
-    shared[1:] = same
-    shared[:-1] |= same
-    order, ordered = order[shared], ordered[shared]
     if not len(order):
         return
-    begins = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    begins = np.flatnonzero(~repeats(keys, order))
     lengths = np.diff(begins, append=len(order))
     start = np.repeat(begins, lengths)
     place = np.arange(len(order))
     end = place
     if others:
-        # Rows stand in a bucket in their order, so the others come first.
+        # The rows of a bucket are in their order, so the others come first.
         end = start + np.repeat(np.add.reduceat((order < others).astype(np.int64), begins), lengths)
         place = place[order >= others]
     place = place[end[place] > start[place]]
@@ -178,11 +168,11 @@ def _jaccard_of(texts: list[tuple[str, ...]], at: np.ndarray, pairs: int) -> np.
     hashes, ends = shingles(texts)
     sizes = np.diff(ends, prepend=0)
     counts = sizes[at]
-    # Every pair's two sets behind each other, sorted: what they share stands there twice.
+    # Every pair's two sets one after the other, sorted: what they share is there two times.
     members = np.repeat(ends[at] - np.cumsum(counts), counts) + np.arange(counts.sum())
     pair = np.repeat(np.tile(np.arange(pairs), 2), counts).astype(np.uint64)
     keys = np.sort(pair << HALF | hashes[members])
-    twice = keys[1:][keys[1:] == keys[:-1]] >> HALF
-    shared = np.bincount(twice.astype(np.int64), minlength=pairs)
+    repeated = keys[1:][keys[1:] == keys[:-1]] >> HALF
+    shared = np.bincount(repeated.astype(np.int64), minlength=pairs)
     union = counts[:pairs] + counts[pairs:] - shared
     return np.where(union > 0, shared / np.maximum(union, 1), 1.0)

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tunebook.data.sorting import distinct
+
 LETTERS = 5
 """Letters of a shingle. Runs of letters rather than of words: they suit a phrase of three words as well as a page,
 a changed ending costs little, and languages without blanks need nothing of their own. Five is more than most
@@ -51,9 +53,3 @@ def shingles(rows: Sequence[tuple[str, ...]]) -> tuple[np.ndarray, np.ndarray]:
     keys = distinct(np.concatenate(parts)) if parts else np.empty(0, dtype=np.uint64)
     ends = np.searchsorted(keys, np.arange(1, len(rows) + 1, dtype=np.uint64) << HALF)
     return keys & LOW, ends
-
-
-def distinct(values: np.ndarray) -> np.ndarray:
-    """Sorted and each once; several times as fast as `np.unique` on numbers of 64 bits."""
-    values = np.sort(values)
-    return values[np.concatenate([[True], values[1:] != values[:-1]])] if len(values) else values

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from datasketch import MinHash
@@ -24,33 +23,24 @@ _BLOCK = 1 << 19
 _EMPTY = np.uint32(0xFFFFFFFF)
 
 
-class Texts(Protocol):
-    """Rows of texts that are read when they are asked for."""
-
-    def __len__(self) -> int: ...
-
-    def read(self, positions: np.ndarray) -> list[tuple[str, ...]]:
-        """One tuple a row, a text for each role."""
+Read = Callable[[np.ndarray], list[tuple[str, ...]]]
+"""Reads rows of texts by their positions: one tuple a row, a text for each role."""
 
 
 @dataclass(frozen=True)
 class _Source:
     """Texts with their MinHash signatures, (rows, PERMUTATIONS), uint32, and number of distinct shingles, (rows,)."""
 
-    texts: Texts
+    read: Read
     signatures: np.ndarray
     sizes: np.ndarray
 
 
 class Sketches:
-    """Rows of texts by their MinHash signatures, which lie outside the memory of the process where they are many.
-
-    Args:
-        sources: of the rows.
-        positions: of the rows in all sources together.
-    """
+    """Rows of texts by their MinHash signatures, which are outside the memory of the process where they are many."""
 
     def __init__(self, sources: Sequence[_Source], positions: np.ndarray) -> None:
+        # The positions count the rows of all sources together.
         self._sources, self._positions = tuple(sources), positions
         self.sizes = np.concatenate([source.sizes for source in sources])[positions]
 
@@ -68,18 +58,18 @@ class Sketches:
 
     def signatures(self, rows: np.ndarray) -> np.ndarray:
         """Of some rows, (rows, PERMUTATIONS), uint32."""
-        found = np.empty((len(rows), PERMUTATIONS), dtype=np.uint32)
+        signatures = np.empty((len(rows), PERMUTATIONS), dtype=np.uint32)
         for source, which, at in self._by_source(rows):
-            found[which] = source.signatures[at]
-        return found
+            signatures[which] = source.signatures[at]
+        return signatures
 
     def read(self, rows: np.ndarray) -> list[tuple[str, ...]]:
         """The texts of some rows."""
-        found: list[tuple[str, ...]] = [()] * len(rows)
+        texts: list[tuple[str, ...]] = [()] * len(rows)
         for source, which, at in self._by_source(rows):
-            for place, row in zip(which.tolist(), source.texts.read(at), strict=True):
-                found[place] = row
-        return found
+            for place, row in zip(which.tolist(), source.read(at), strict=True):
+                texts[place] = row
+        return texts
 
     def _by_source(self, rows: np.ndarray) -> Iterator[tuple[_Source, np.ndarray, np.ndarray]]:
         """Each source with the places in `rows` that it holds, and their positions in it."""
@@ -92,43 +82,36 @@ class Sketches:
             first = last
 
 
-class _Listed:
-    def __init__(self, texts: Sequence[Text]) -> None:
-        self._rows = [(text,) if isinstance(text, str) else tuple(text) for text in texts]
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def read(self, positions: np.ndarray) -> list[tuple[str, ...]]:
-        return [self._rows[at] for at in positions.tolist()]
+def sketch(texts: Sequence[Text] | Sketches) -> Sketches:
+    """Signatures of texts, unless they are some already; a row is a text, or a tuple of them where it has several."""
+    if isinstance(texts, Sketches):
+        return texts
+    rows = [(text,) if isinstance(text, str) else tuple(text) for text in texts]
+    return sketch_rows(lambda positions: [rows[at] for at in positions.tolist()], len(rows))
 
 
-def sketch(texts: Sequence[Text] | Texts) -> Sketches:
-    """Signatures of texts, so that several comparisons need them only once.
+def sketch_rows(read: Read, rows: int) -> Sketches:
+    """Signatures of so many rows of texts, which several comparisons can use.
 
     Case, punctuation and width do not count. The signatures are those of `datasketch.MinHash`, for all rows at
     once; its own loop over rows takes four times as long.
 
-    Args:
-        texts: a text a row, or a tuple of them where a row has several (text and text_pair).
-
     Raises:
         DataError: there are many, and the cache that takes their signatures cannot be written.
     """
-    read: Texts = _Listed(texts) if isinstance(texts, Sequence) else texts
-    signatures = scratch_array((len(read), PERMUTATIONS), np.dtype(np.uint32))
-    sizes = np.zeros(len(read), dtype=np.int32)
+    signatures = scratch_array((rows, PERMUTATIONS), np.uint32)
+    sizes = np.zeros(rows, dtype=np.int32)
     factors, offsets = MinHash(num_perm=PERMUTATIONS, seed=1).permutations
-    with tqdm(total=len(read), desc="Comparing texts", unit=" rows", disable=len(read) <= MANY_ROWS) as bar:
-        for begin in range(0, len(read), READ):
-            rows = read.read(np.arange(begin, min(begin + READ, len(read))))
-            for first, last in blocks([sum(map(len, row)) + LETTERS for row in rows]):
-                hashes, ends = shingles(rows[first:last])
+    with tqdm(total=rows, desc="Comparing texts", unit=" rows", disable=rows <= MANY_ROWS) as bar:
+        for begin in range(0, rows, READ):
+            texts = read(np.arange(begin, min(begin + READ, rows)))
+            for first, last in blocks([sum(map(len, row)) + LETTERS for row in texts]):
+                hashes, ends = shingles(texts[first:last])
                 block = slice(begin + first, begin + last)
                 sizes[block] = np.diff(ends, prepend=0)
                 signatures[block] = _signatures(_mixed(hashes), ends, factors, offsets)
                 bar.update(last - first)
-    return Sketches([_Source(read, signatures, sizes)], np.arange(len(read)))
+    return Sketches([_Source(read, signatures, sizes)], np.arange(rows))
 
 
 def _mixed(hashes: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ CONTEXT = {"roles": {"text": "text", "label": "label"}, "required": ("text", "la
 @pytest.fixture(autouse=True)
 def cache(monkeypatch, tmp_path):
     monkeypatch.setattr(storage, "SMALL", -1)
+    monkeypatch.setattr(storage, "SMALL_ARRAY", -1)
     monkeypatch.setenv("TUNEBOOK_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache" / "rows"
 

@@ -6,35 +6,34 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
-from datasets import Dataset, List, Value
+from datasets import Dataset
 
 from tunebook.data import chunks, fingerprint
 from tunebook.data.checks import roles_of
+<<<<<<< HEAD
 from tunebook.data.kinds import message_text
 from tunebook.data.sketches import Sketches, sketch
+=======
+from tunebook.data.cleaning.text import holds_text
+from tunebook.data.sketches import Sketches, sketch_rows
+>>>>>>> w-s-dataa
 
 
 class Contents:
     """Digests and sketches by the source's split and row; rows may be removed between two calls.
 
-    Args:
-        targets: the roles that the model is to predict, which are no part of a row's input.
-        origins: split to the source's split that its rows come from, where that is another one.
+    `targets` are the roles that the model is to predict, which are no part of a row's input.
     """
 
-    def __init__(self, targets: Collection[str], origins: Mapping[str, str] | None = None) -> None:
+    def __init__(self, targets: Collection[str]) -> None:
         self.targets = frozenset(targets)
-        self.origins: Mapping[str, str] = origins or {}
+        self.origins: Mapping[str, str] = {}
+        """Split to the source's split that its rows come from, where that is another one."""
         self._digests: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
         self._sketches: dict[str, list[tuple[np.ndarray, Sketches]]] = {}
 
     def digests(self, name: str, split: Dataset) -> np.ndarray:
-        """One SHA-256 a row, (rows, 32), uint8, the same for rows with the same input.
-
-        Args:
-            name: of the split.
-            split: its rows, or what is left of them.
-        """
+        """One SHA-256 a row, (rows, 32), uint8, the same for rows with the same input; of the split or what is left."""
         made = self._digests.setdefault(self.origins.get(name, name), [])
         return _remembered(made, split, lambda: fingerprint.inputs(split, self.targets), lambda all_, at: all_[at])
 
@@ -50,25 +49,16 @@ class Contents:
         take a model and a threshold of its own.
         """
         roles = [role for role in roles_of(split) if role not in self.targets]
-        if not roles or not all(_holds_text(split.features[role]) for role in roles):
+        if not roles or not all(holds_text(split.features[role]) for role in roles):
             return None
         made = self._sketches.setdefault(self.origins.get(name, name), [])
-        return _remembered(made, split, lambda: sketch(_RowTexts(split, roles)), lambda all_, at: all_.take(at))
+        reader = chunks.Reader(split, roles)
 
+        def texts(positions: np.ndarray) -> list[tuple[str, ...]]:
+            columns = reader.read(positions).columns
+            return list(zip(*(map(_text, column.to_pylist()) for column in columns), strict=True))
 
-class _RowTexts:
-    """The texts of a split's rows, read when they are asked for."""
-
-    def __init__(self, split: Dataset, roles: list[str]) -> None:
-        self._reader, self._rows = chunks.Reader(split, roles), len(split)
-
-    def __len__(self) -> int:
-        return self._rows
-
-    def read(self, positions: np.ndarray) -> list[tuple[str, ...]]:
-        """One tuple a row, a text for each role."""
-        columns = self._reader.read(positions).columns
-        return list(zip(*(map(_text, column.to_pylist()) for column in columns), strict=True))
+        return _remembered(made, split, lambda: sketch_rows(texts, len(split)), lambda all_, at: all_.take(at))
 
 
 def _remembered(
@@ -88,17 +78,12 @@ def _remembered(
     return whole
 
 
-def _holds_text(feature: Any) -> bool:
-    """A text, a list of texts, or messages."""
-    if isinstance(feature, Value):
-        return feature.dtype in {"string", "large_string"}
-    inner = getattr(feature, "feature", feature[0] if isinstance(feature, list) else None)
-    if isinstance(inner, dict):
-        return isinstance(feature, List | list) and _holds_text(inner.get("content"))
-    return isinstance(inner, Value) and _holds_text(inner)
-
-
 def _text(value: Any) -> str:
     if isinstance(value, list):
+<<<<<<< HEAD
         return " ".join(_text(message_text(one) if isinstance(one, dict) else one) for one in value if one is not None)
     return value or ""
+=======
+        return " ".join(_text(one) for one in value if one is not None)
+    return _text(value["content"]) if isinstance(value, dict) else value or ""
+>>>>>>> w-s-dataa

@@ -8,20 +8,15 @@ from datasets import DatasetDict
 from tunebook.config.schema import CleaningConfig
 from tunebook.data import near
 from tunebook.data.cleaning.contents import Contents
-from tunebook.data.cleaning.findings import AffectedRows, Record, partners_of
-from tunebook.data.fingerprint import first_equal, targets_of
+from tunebook.data.cleaning.findings import AffectedRows, Record, be, partners_of
+from tunebook.data.fingerprint import targets_of
+from tunebook.data.sorting import first_equal
 
 
 def apply_policies(splits: DatasetDict, cleaning: CleaningConfig, contents: Contents, record: Record) -> DatasetDict:
-    """The splits after duplicates, conflicts and near-duplicates within each, in this order.
+    """The splits, with encoded labels, after duplicates, conflicts and near-duplicates within each, in this order.
 
     Near-duplicates come last, so that no row is left out for being like one that is itself left out for a conflict.
-
-    Args:
-        splits: with encoded labels.
-        cleaning: the policies.
-        contents: of the rows.
-        record: takes the findings.
     """
     for name in list(splits):
         if cleaning.duplicates != "ignore" and len(splits[name]) > 1:
@@ -29,8 +24,8 @@ def apply_policies(splits: DatasetDict, cleaning: CleaningConfig, contents: Cont
         if cleaning.conflicts != "ignore" and len(splits[name]) > 1 and contents.targets:
             splits = record.apply_policy(splits, _conflicts(splits, name, contents), cleaning.conflicts)
         if cleaning.near_duplicates != "ignore" and len(splits[name]) > 1:
-            found = _near_duplicates(splits, name, cleaning.similarity, contents)
-            splits = record.apply_policy(splits, found, cleaning.near_duplicates) if found else splits
+            alike = _near_duplicates(splits, name, cleaning.similarity, contents)
+            splits = record.apply_policy(splits, alike, cleaning.near_duplicates) if alike else splits
     return splits
 
 
@@ -38,7 +33,7 @@ def _duplicates(splits: DatasetDict, name: str, contents: Contents) -> AffectedR
     split = splits[name]
     first = first_equal(contents.keys(name, split), targets_of(split, contents.targets))
     positions = np.flatnonzero(first != np.arange(len(first)))
-    words = f"{_verb('repeat', positions)} an earlier one"
+    words = f"repeat{'s' if len(positions) == 1 else ''} an earlier one"
     return AffectedRows(name, positions, "duplicates", words, partners_of(split, name, first[positions]))
 
 
@@ -53,7 +48,7 @@ def _conflicts(splits: DatasetDict, name: str, contents: Contents) -> AffectedRo
     other[first[against]] = against  # of several, the last one written counts: the earliest row
     partner = np.where(differs, first, other[first])
     positions = np.flatnonzero(partner >= 0)
-    words = f"{_verb('occur', positions)} with another label too"
+    words = f"occur{'s' if len(positions) == 1 else ''} with another label too"
     return AffectedRows(name, positions, "conflicts", words, partners_of(split, name, partner[positions]))
 
 
@@ -69,11 +64,6 @@ def _near_duplicates(splits: DatasetDict, name: str, similarity: float, contents
     earlier, later = distinct[np.asarray(pairs, dtype=np.int64).reshape(-1, 2)].T
     targets = targets_of(split, contents.targets)
     unlike = int((targets[earlier] != targets[later]).any(axis=1).sum())
-    words = f"{_verb('are', later)} almost like an earlier one (similarity {similarity:g} or more"
+    words = f"{be(later)} almost like an earlier one (similarity {similarity:g} or more"
     words += f"; {unlike} of them with another label)" if unlike else ")"
     return AffectedRows(name, later, "near_duplicates", words, partners_of(split, name, earlier))
-
-
-def _verb(verb: str, positions: np.ndarray) -> str:
-    """The verb, as it goes with the number of rows."""
-    return verb if len(positions) != 1 else "is" if verb == "are" else f"{verb}s"

@@ -1,4 +1,4 @@
-"""What cleaning found and what became of it. Knows splits and policies, not how rows are found."""
+"""Findings of cleaning, and the policies that are applied to them. Knows splits, not how rows are compared."""
 
 from __future__ import annotations
 
@@ -52,12 +52,8 @@ class Finding:
 class AffectedRows:
     """Rows of one split that have something wrong with them, before a policy is applied.
 
-    Args:
-        split: its name.
-        positions: of the rows within it.
-        kind: of finding.
-        words: what is wrong, as in 'repeat an earlier one'; the count is put in front.
-        partners: one for each position, or none.
+    Their positions within the split; what is wrong in words, as in 'repeat an earlier one', which the count is put in
+    front of; and one partner for each position, or none.
     """
 
     split: str
@@ -69,13 +65,9 @@ class AffectedRows:
 
 @dataclass(frozen=True)
 class Dropped:
-    """A row that was left out.
+    """A row (by its number in the source's split) that was left out of a split, and why.
 
-    Args:
-        split: that it was left out of.
-        row: its number in the source's split.
-        reason: in words.
-        values: of its roles: texts, the label by name; images by their size (width, height) only.
+    The values of its roles are texts, the label by name, and of images the size (width, height) only.
     """
 
     split: str
@@ -86,38 +78,29 @@ class Dropped:
 
 @dataclass
 class Record:
-    """Gathers findings, dropped rows and the problems of findings that are errors.
-
-    Args:
-        label_names: for the labels of dropped rows, once they are known.
-    """
+    """Gathers findings, dropped rows and the problems of findings that are errors."""
 
     label_names: list[str] = field(default_factory=list)
+    """For the labels of dropped rows, once they are known."""
     findings: list[Finding] = field(default_factory=list)
     dropped: list[Dropped] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
     def apply_policy(
-        self, splits: DatasetDict, found: AffectedRows, policy: str, droppable: Sequence[str] = ("train",)
+        self, splits: DatasetDict, affected: AffectedRows, policy: str, droppable: Sequence[str] = ("train",)
     ) -> DatasetDict:
-        """Do with the rows what the policy says, and report them.
-
-        Args:
-            splits: of which `found.split` holds the rows.
-            found: the rows; nothing happens where there are none.
-            policy: report, drop or error.
-            droppable: the splits that may lose rows.
+        """Do with the rows what the policy (report, drop or error) says, and report them.
 
         Returns:
-            The splits, without the rows if they are dropped.
+            The splits, without the rows if they are dropped, which only `droppable` splits allow.
         """
-        if not len(found.positions):
+        if not len(affected.positions):
             return splits
-        split, kind, partners = found.split, found.kind, list(found.partners)
+        split, kind, partners = affected.split, affected.kind, list(affected.partners)
         data = splits[split]
-        rows = numbers_of(data, found.positions)
+        rows = numbers_of(data, affected.positions)
         drop = policy == "drop" and split in droppable
-        sentence = f"{in_words(len(rows), len(data), split)} {found.words}"
+        sentence = f"{in_words(len(rows), len(data), split)} {affected.words}"
         dropped = len(rows) if drop else 0
         self.findings.append(Finding(kind, policy, split, rows, partners, dropped, sentence, len(data)))
         log = logger.warning if kind in {"leaks", "near_leaks"} else logger.info
@@ -129,9 +112,10 @@ class Record:
             self.problems.append(Problem(f"cleaning.{kind}", f"{sentence}: {rows_in_words(rows)}{pairs}; {fix}"))
         if not drop:
             return splits
-        self.dropped += dropped_rows(data, split, found.positions, f"{kind}: {found.words}", self.label_names, partners)
-        kept = np.setdiff1d(np.arange(len(data)), np.asarray(found.positions))
-        return DatasetDict({**splits, split: data.select(kept)})
+        reason = f"{kind}: {affected.words}"
+        self.dropped += dropped_rows(data, split, affected.positions, reason, self.label_names, partners)
+        left = np.setdiff1d(np.arange(len(data)), np.asarray(affected.positions))
+        return DatasetDict({**splits, split: data.select(left)})
 
     def dropped_words(self, split: str = "train") -> str:
         """What cleaning dropped from a split, as the end of a message; "" where nothing."""
@@ -153,7 +137,7 @@ def dropped_rows(
     label_names: Sequence[str] = (),
     partners: Sequence[Partner] = (),
 ) -> list[Dropped]:
-    """The rows at `positions` as records of what was left out.
+    """The rows of a split at some positions as records of what was left out.
 
     Args:
         data: the rows of the split.
@@ -163,12 +147,12 @@ def dropped_rows(
         label_names: for labels that are ids or 0 and 1 of each.
         partners: one for each position, named in the reason; or none.
     """
-    gone, roles = data.select(np.asarray(positions, dtype=np.int64)), roles_of(data)
+    left_out, roles = data.select(np.asarray(positions, dtype=np.int64)), roles_of(data)
     # Columns are read whole, which is ten times as fast; images, which may not fit into memory, one by one.
-    columns = [gone[role] if isinstance(data.features[role], Image) else gone[role][:] for role in roles]
+    columns = [left_out[role] if isinstance(data.features[role], Image) else left_out[role][:] for role in roles]
     others = [f" ({name} row {row})" for name, row in partners] or [""] * len(positions)
     records = []
-    for row, other, *values in zip(gone[ROW][:], others, *columns, strict=True):
+    for row, other, *values in zip(left_out[ROW][:], others, *columns, strict=True):
         shown = {
             role: _shown(value, data.features[role], label_names) for role, value in zip(roles, values, strict=True)
         }
@@ -196,8 +180,13 @@ def write_dropped(path: Path, dropped: Sequence[Dropped]) -> None:
 
 
 def in_words(count: int, of: int, split: str) -> str:
-    """'1 row of 980 in train', '12 rows of 980 in train'."""
+    """As in '1 row of 980 in train', '12 rows of 980 in train'."""
     return f"{count:,} row{'s' if count > 1 else ''} of {of:,} in {split}"
+
+
+def be(positions: Sequence[int] | np.ndarray) -> str:
+    """'is' of one row, 'are' of several or none."""
+    return "is" if len(positions) == 1 else "are"
 
 
 def _shown(value: Any, feature: Any, names: Sequence[str]) -> Any:

@@ -10,28 +10,17 @@ from datasets import DatasetDict
 from tunebook.config.schema import CleaningConfig
 from tunebook.data import near
 from tunebook.data.cleaning.contents import Contents
-from tunebook.data.cleaning.findings import AffectedRows, Record, partners_of
-from tunebook.data.fingerprint import first_in
+from tunebook.data.cleaning.findings import AffectedRows, Record, be, partners_of
+from tunebook.data.sorting import first_in
 
 DROPPABLE = ("train", "validation")
 
 
-def apply_policies(
-    splits: DatasetDict,
-    cleaning: CleaningConfig,
-    contents: Contents,
-    record: Record,
-) -> DatasetDict:
-    """The splits after leaks between each two of them; what leaks is dropped from the earlier split.
+def apply_policies(splits: DatasetDict, cleaning: CleaningConfig, contents: Contents, record: Record) -> DatasetDict:
+    """The splits (in the order train, validation, test) after leaks between each two; the earlier one loses rows.
 
     Labels do not count: an input that is known from training is known, whatever its label there. What is like
     a row that has just been left out is not searched for again.
-
-    Args:
-        splits: in the order train, validation, test.
-        cleaning: the policies.
-        contents: of the rows.
-        record: takes the findings.
     """
     # Validation loses what is in test first, so that train loses nothing for rows that then go themselves.
     pairs = list(reversed(list(combinations(list(splits), 2))))
@@ -40,8 +29,8 @@ def apply_policies(
             splits = record.apply_policy(splits, _exact(splits, earlier, later, contents), cleaning.leaks, DROPPABLE)
     for earlier, later in pairs:
         if cleaning.near_leaks != "ignore" and len(splits[earlier]) and len(splits[later]):
-            found = _near(splits, earlier, later, cleaning.similarity, contents)
-            splits = record.apply_policy(splits, found, cleaning.near_leaks, DROPPABLE) if found else splits
+            alike = _near(splits, earlier, later, cleaning.similarity, contents)
+            splits = record.apply_policy(splits, alike, cleaning.near_leaks, DROPPABLE) if alike else splits
     return splits
 
 
@@ -49,7 +38,7 @@ def _exact(splits: DatasetDict, earlier: str, later: str, contents: Contents) ->
     others = contents.keys(later, splits[later])
     first = first_in(others, contents.keys(earlier, splits[earlier]))
     positions = np.flatnonzero(first >= 0)
-    words = f"{'are' if len(positions) != 1 else 'is'} in {later} too"
+    words = f"{be(positions)} in {later} too"
     return AffectedRows(earlier, positions, "leaks", words, partners_of(splits[later], later, first[positions]))
 
 
@@ -61,6 +50,5 @@ def _near(splits: DatasetDict, earlier: str, later: str, similarity: float, cont
     exact = first_in(contents.keys(later, splits[later]), contents.keys(earlier, splits[earlier])) >= 0
     pairs = [(other, at) for other, at, _ in near.alike_across(others, texts, similarity) if not exact[at]]
     partners, positions = np.asarray(pairs, dtype=np.int64).reshape(-1, 2).T
-    words = f"{'are' if len(positions) != 1 else 'is'} almost like a row of {later}"
-    words += f" (similarity {similarity:g} or more)"
+    words = f"{be(positions)} almost like a row of {later} (similarity {similarity:g} or more)"
     return AffectedRows(earlier, positions, "near_leaks", words, partners_of(splits[later], later, partners))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pyarrow
 from datasets import Dataset, DatasetDict, Value
@@ -17,13 +18,8 @@ def apply_policy(splits: DatasetDict, columns: Mapping[str, Column], policy: str
     """The splits with missing texts empty or, under `drop`, training rows without a value left out.
 
     A row of validation or test is never left out: a missing text there counts as an empty one, a missing label or
-    image stays for `checks.values` to refuse. So does a column that is missing in every row: it is the wrong one.
-
-    Args:
-        splits: with role columns and `row`.
-        columns: of the task; of several labels an empty text means none, and is not missing.
-        policy: report, drop or error; `error` changes nothing.
-        record: takes the findings.
+    image stays for `checks.values` to refuse. So does a column that is missing in every row: it is the wrong one. Of
+    several labels an empty text means none, and is not missing.
     """
     if policy == "error":
         return splits
@@ -34,11 +30,12 @@ def apply_policy(splits: DatasetDict, columns: Mapping[str, Column], policy: str
             if not lacking or len(lacking) == len(split) or column.may_be_empty:
                 continue
             words = f"{'have' if len(lacking) > 1 else 'has'} {what}"
+            rows = AffectedRows(name, lacking, "missing", words)
             if policy == "drop" and name == "train":
-                splits = record.apply_policy(splits, AffectedRows(name, lacking, "missing", words), policy)
+                splits = record.apply_policy(splits, rows, policy)
             elif column.kind == "text" and not column.target:
-                words += ", which counts as an empty one"
-                record.apply_policy(splits, AffectedRows(name, lacking, "missing", words), "report")
+                rows = replace(rows, words=f"{words}, which counts as an empty one")
+                record.apply_policy(splits, rows, "report")
                 splits = DatasetDict({**splits, name: _filled(split, role)})
     return splits
 

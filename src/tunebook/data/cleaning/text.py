@@ -26,8 +26,7 @@ UNTOUCHED = {ROW, "group", "time", "weight"}
 def normalize(splits: DatasetDict, cleaning: CleaningConfig, columns: Mapping[str, Column]) -> DatasetDict:
     """The splits with their texts, tokens and messages in the form that `whitespace` and `unicode` say.
 
-    Targets stay as they are, and so does everything where a target points into a text by its characters. Every split
-    is changed in the same way, so that training and evaluation read the same.
+    Targets stay as they are, and so does everything where a target points into a text by its characters.
     """
     form = _form(cleaning)
     if form is None:
@@ -53,29 +52,23 @@ def changed(split: Dataset, change: Callable[[pyarrow.Table], pyarrow.Table], fe
 
 
 def _form(cleaning: CleaningConfig) -> Callable[[str], str] | None:
-    steps: list[Callable[[str], str]] = []
-    form = cleaning.unicode
-    if form != "keep":
-        steps.append(lambda text: unicodedata.normalize(form, text))
-    # After NFKC, which turns other spaces into blanks and may leave some at the ends.
-    if cleaning.whitespace == "strip":
-        steps.append(str.strip)
-    elif cleaning.whitespace == "collapse":
-        steps.append(lambda text: _SPACES.sub(" ", text).strip())
-    if not steps:
+    form, whitespace = cleaning.unicode, cleaning.whitespace
+    if form == "keep" and whitespace == "keep":
         return None
 
     def formed(text: str) -> str:
-        for step in steps:
-            text = step(text)
-        return text
+        text = text if form == "keep" else unicodedata.normalize(form, text)
+        # After NFKC, which turns other spaces into blanks and may leave some at the ends.
+        if whitespace == "collapse":
+            text = _SPACES.sub(" ", text)
+        return text if whitespace == "keep" else text.strip()
 
     return formed
 
 
 def _normalized(split: Dataset, form: Callable[[str], str], targets: set[str]) -> Dataset:
     roles = [
-        role for role in split.column_names if role not in UNTOUCHED | targets and _holds_text(split.features[role])
+        role for role in split.column_names if role not in UNTOUCHED | targets and holds_text(split.features[role])
     ]
 
     def one(value: Any) -> Any:
@@ -95,7 +88,8 @@ def _normalized(split: Dataset, form: Callable[[str], str], targets: set[str]) -
     return changed(split, normalized, split.features) if roles else split
 
 
-def _holds_text(feature: Any) -> bool:
+def holds_text(feature: Any) -> bool:
+    """Whether a column holds texts, lists of texts, or messages."""
     while hasattr(feature, "feature"):
         feature = feature.feature
     feature = feature.get("content") if isinstance(feature, dict) else feature

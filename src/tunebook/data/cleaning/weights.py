@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from datasets import Dataset
@@ -17,28 +15,20 @@ WEIGHT = "weight"
 
 
 def weights_of(train: Dataset, key: str) -> np.ndarray | None:
-    """Weights of the training rows, scaled to mean 1; None without such a column.
-
-    Args:
-        train: the rows that are trained on.
-        key: the column's configuration key, for messages.
+    """Weights of the training rows, scaled to mean 1; None without such a column; `key` is the column's, for messages.
 
     Raises:
         DataError: a weight is no number, not finite or not above 0.
     """
     if WEIGHT not in train.column_names:
         return None
-    wrong = [
-        first + at
-        for first, values in chunks.values(train, WEIGHT)
-        for at, value in enumerate(values)
-        if not _is_weight(value)
-    ]
-    if wrong:
-        rows = rows_in_words(chunks.row_numbers(train)[wrong].tolist())
+    weights = chunks.column(train, WEIGHT)
+    right = np.isfinite(weights) & (weights > 0) if weights.dtype.kind in "iuf" else np.zeros(len(train), dtype=bool)
+    if not right.all():
+        rows = rows_in_words(chunks.row_numbers(train)[~right].tolist())
         message = f"must hold finite numbers above 0; to leave a row out, remove it. Wrong: {rows}"
         raise DataError(Problem(key, message))
-    return scaled(chunks.column(train, WEIGHT))
+    return scaled(weights)
 
 
 def scaled(weights: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -46,7 +36,3 @@ def scaled(weights: Sequence[float] | np.ndarray) -> np.ndarray:
     values = np.asarray(weights, dtype=np.float64)
     values = values / values.max()  # first, so that the sum of huge weights stays finite
     return np.asarray(values / values.mean())
-
-
-def _is_weight(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0

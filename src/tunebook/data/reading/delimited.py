@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from tunebook.data.reading.quotes import check_quotes, hint
+from tunebook.data.reading.quotes import check_quotes, hint, long_cells
 from tunebook.data.reading.text import check_text, open_text, read_text
 from tunebook.errors import DataError, Problem
 
@@ -20,20 +19,12 @@ HEAD = 2**20
 
 @dataclass(frozen=True)
 class Layout:
-    """How a delimited file is laid out.
-
-    Args:
-        delimiter: between the cells, one character.
-        quoting: `minimal`: quotation marks may frame a cell; `none`: they are text; `auto`: as `minimal`, but a file
-            that has other rows by `none` is refused.
-        encoding: of the file; `auto`: detected.
-        column_names: for a file without a header line.
-    """
+    """How a delimited file is laid out: the options of `sources.files`; no column names where a header has them."""
 
     delimiter: str = ","
     quoting: Literal["auto", "minimal", "none"] = "auto"
     encoding: str = "auto"
-    column_names: tuple[str, ...] | None = None
+    column_names: tuple[str, ...] = ()
 
 
 class Record(NamedTuple):
@@ -48,7 +39,7 @@ def chunks(file: Path, layout: Layout, rows: int) -> Iterator[dict[str, list[str
     """Columns of text as written, so many rows at once; an empty cell is None.
 
     Raises:
-        DataError: with every ragged row, or what else keeps the file from being read; some of it only at the end.
+        DataError: with every ragged row, or what else makes the file unreadable; some of it only at the end.
     """
     encoding = check_text(file, layout.encoding)
     ragged: list[str] = []
@@ -88,11 +79,7 @@ def chunks(file: Path, layout: Layout, rows: int) -> Iterator[dict[str, list[str
 
 
 def header(file: Path, layout: Layout) -> list[str]:
-    """The column names alone.
-
-    Raises:
-        DataError: as `chunks`, where the first line shows it.
-    """
+    """The column names alone; raises as `chunks` does, where the first line shows it."""
     text = read_text(file, layout.encoding, HEAD)
     try:
         return names_of(records(io.StringIO(text, newline=""), layout), layout, file.name)
@@ -101,47 +88,31 @@ def header(file: Path, layout: Layout) -> list[str]:
 
 
 def records(lines: Iterable[str], layout: Layout) -> Iterator[Record]:
-    """Each row, read as it is asked for; blank lines are none.
-
-    Args:
-        lines: with their line ends, as a file opened with newline="" gives them.
-        layout: of the file; `auto` quoting is read as `minimal`.
+    """Each row but blank lines, of lines that have their line ends; `auto` quoting is read as `minimal`.
 
     Raises:
-        csv.Error: a quotation mark that is not closed, or text behind a closed one; with the line.
+        csv.Error: a quotation mark that is not closed, or text after a closed one; with the line.
     """
-    marks_are_text = layout.quoting == "none"
-    # A cell may be longer than the 131,072 characters that the module takes for the sign of an open quotation mark.
-    limit = csv.field_size_limit(sys.maxsize)
+    quoting = csv.QUOTE_NONE if layout.quoting == "none" else csv.QUOTE_MINIMAL
     line = 1
-    try:
-        reader = csv.reader(
-            lines,
-            delimiter=layout.delimiter,
-            quoting=csv.QUOTE_NONE if marks_are_text else csv.QUOTE_MINIMAL,
-            strict=True,
-        )
-        for cells in reader:
-            if cells:
-                yield Record(line, reader.line_num, cells)
-            line = reader.line_num + 1
-    except csv.Error as error:
-        said = str(error).replace("\t", "\\t")
-        raise csv.Error(f"line {line}: {said}") from None
-    finally:
-        csv.field_size_limit(limit)
+    with long_cells():
+        try:
+            reader = csv.reader(lines, delimiter=layout.delimiter, quoting=quoting, strict=True)
+            for cells in reader:
+                if cells:
+                    yield Record(line, reader.line_num, cells)
+                line = reader.line_num + 1
+        except csv.Error as error:
+            reason = str(error).replace("\t", "\\t")
+            raise csv.Error(f"line {line}: {reason}") from None
 
 
 def names_of(rows: Iterator[Record], layout: Layout, name: str) -> list[str]:
-    """The column names: those of the layout, else the first row's, which is taken from `rows`.
-
-    Raises:
-        DataError: two of one name, or one without a name.
-    """
+    """The column names: those of the layout, else the first row's, which is taken from `rows`."""
     names = list(layout.column_names or (cell.strip() for cell in next(rows).cells))
-    twice = sorted({column for column in names if names.count(column) > 1})
-    if twice:
-        raise DataError(Problem(name, f"has two columns of one name: {', '.join(map(repr, twice))}"))
+    repeated = sorted({column for column in names if names.count(column) > 1})
+    if repeated:
+        raise DataError(Problem(name, f"has two columns of one name: {', '.join(map(repr, repeated))}"))
     if "" in names:
         place = f"column {names.index('') + 1} of {len(names)}"
         raise DataError(Problem(name, f"has a column without a name: {place}"))

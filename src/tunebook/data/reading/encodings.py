@@ -36,11 +36,9 @@ class Encoding:
 
 
 def encoding_of(blocks: Iterable[bytes], stated: str) -> Encoding:
-    """The encoding of a text.
+    """The encoding of a text, of whose blocks only as many are read as it takes.
 
-    Args:
-        blocks: the text's bytes, in order; read only as far as it takes.
-        stated: by the recipe; `auto`: by the mark, else UTF-8 where every byte fits, else a guess.
+    The stated one; for `auto` by the byte-order mark, else UTF-8 where every byte fits, else a guess.
 
     Raises:
         DataError: Python knows no encoding of the stated name.
@@ -73,14 +71,10 @@ def mostly_utf8(content: bytes, offset: int) -> bool:
 
 
 def guess(content: bytes, offset: int) -> str:
-    """The likeliest encoding of a text that is not UTF-8.
+    """The likeliest encoding of a text whose first byte that is not UTF-8 is at `offset`.
 
     Windows code pages differ in a few letters that statistics cannot tell apart; the western one is taken wherever
     it gives letters and common signs, and few of them.
-
-    Args:
-        content: bytes of the text.
-        offset: of the first one that is not UTF-8.
     """
     from charset_normalizer import from_bytes
 

@@ -6,32 +6,49 @@ import io
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+from PIL import Image, UnidentifiedImageError
+
+from tunebook.errors import Problem
 
 MANY = 2000
+SHOWN = 20
 
 
-def unreadable(files: Sequence[Path]) -> list[tuple[Path, str]]:
-    """Each file that PIL cannot decode, with the reason; a progress bar from 2,000 files on."""
+def progress_bar(images: int) -> Any:
+    """Of checked images; hidden up to 2,000 of them."""
     from tqdm.auto import tqdm
 
-    bar = tqdm(files, desc="Checking images", unit=" images", disable=len(files) <= MANY)
-    return [(file, why) for file in bar if (why := why_not(file))]
+    return tqdm(total=images, desc="Checking images", unit=" images", disable=images <= MANY)
 
 
-def why_not(image: Path | bytes) -> str:
-    """Why PIL cannot decode an image, every byte of it; empty where it can."""
-    from PIL import Image, UnidentifiedImageError
+def why_unreadable(image: Path | bytes) -> str:
+    """Why PIL cannot decode an image, every byte of it, as the words of a problem; empty where it can."""
+    reason = _decoding_error(image)
+    return f"is not a readable image: {reason}" if reason else ""
 
+
+def first_problems(problems: Sequence[Problem], unreadable: int, images: int) -> list[Problem]:
+    """The first 20 of the problems, and where there are more, how many of all images cannot be read."""
+    left = len(problems) - SHOWN
+    if left <= 0:
+        return list(problems)
+    message = f"and {left} more; {unreadable} of {images} images cannot be read"
+    return [*problems[:SHOWN], Problem("…", message, problems[0].place.partition(", row ")[0])]
+
+
+def _decoding_error(image: Path | bytes) -> str:
     try:
         if not (len(image) if isinstance(image, bytes) else image.stat().st_size):
             return "empty file"
         with warnings.catch_warnings():
             # A decompression bomb is only warned of by default.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            # What else PIL warns of, such as odd metadata, keeps no image from being read.
+            # What else PIL warns of, such as odd metadata, makes no image unreadable.
             warnings.filterwarnings("ignore", module="PIL", category=UserWarning)
-            with Image.open(_opened(image)) as found:
-                found.verify()
+            with Image.open(_opened(image)) as opened:
+                opened.verify()
             _decode_small(image)
     except UnidentifiedImageError:
         return "no known image format"
@@ -48,10 +65,8 @@ def _opened(image: Path | bytes) -> Path | io.BytesIO:
 
 
 def _decode_small(image: Path | bytes) -> None:
-    """Decode every byte, JPEG at an eighth of its size: `verify` alone lets through images that are cut short."""
-    from PIL import Image
-
-    with Image.open(_opened(image)) as found:
-        if found.format != "PNG":  # whose checksums verify has compared
-            found.draft("L", (1, 1))
-            found.load()
+    """Decode every byte, JPEG at an eighth of its size: `verify` alone accepts images that are cut short."""
+    with Image.open(_opened(image)) as opened:
+        if opened.format != "PNG":  # whose checksums verify has compared
+            opened.draft("L", (1, 1))
+            opened.load()

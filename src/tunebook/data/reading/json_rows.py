@@ -13,7 +13,6 @@ from tunebook.errors import DataError, Problem, did_you_mean
 
 SHOWN = 10
 HEAD = 2**20
-DEEP = "is nested too deep for a table of rows"
 
 
 class Broken(str):
@@ -23,13 +22,8 @@ class Broken(str):
 def chunks(file: Path, rows: int, encoding: str = "auto", field: str | None = None) -> Iterator[dict[str, list[Any]]]:
     """Columns with their JSON values, so many rows at once; a key that a row lacks is None.
 
-    JSON Lines are read line by line; a file that is one document is read whole, as `json` does.
-
-    Args:
-        file: a `.jsonl`, or a `.json` of one array.
-        rows: of a chunk.
-        encoding: of the file; `auto`: detected.
-        field: where the file is one object, the key of the array in it; a dotted one leads deeper.
+    JSON Lines are read line by line; a file that is one array is read whole. Where it is one object, `field` is the
+    key of the array in it; a dotted one leads deeper.
 
     Raises:
         DataError: with every broken line; some of it only at the end.
@@ -64,22 +58,19 @@ def chunks(file: Path, rows: int, encoding: str = "auto", field: str | None = No
 
 
 def header(file: Path, encoding: str = "auto", field: str | None = None) -> list[str] | None:
-    """Keys of the first rows of JSON Lines; None where only the whole file shows them.
-
-    Raises:
-        DataError: the first line is not an object.
-    """
+    """Keys of the first rows of JSON Lines, the first of which must be an object; None: only the whole file shows."""
     text = read_text(file, encoding, HEAD).lstrip()
     # The last line may be cut; and the first one of an object over several lines ends with what opens the next.
     whole, _, rest = text.rpartition("\n")
     if field or text.startswith("[") or not whole or whole.partition("\n")[0].rstrip().endswith(("{", "[", ",")):
         return None
-    found = list(lines_of(io.StringIO(whole)))
-    place, first = found[0]
+    rows = list(lines_of(io.StringIO(whole)))
+    place, first = rows[0]
     if not isinstance(first, dict):
         raise DataError(Problem(file.name, f"{place} {_no_row(first)}"))
-    one = len(found) == 1 and not rest.strip()
-    return None if one else list(dict.fromkeys(name for _, row in found if isinstance(row, dict) for name in row))
+    if len(rows) == 1 and not rest.strip():
+        return None
+    return list(dict.fromkeys(name for _, row in rows if isinstance(row, dict) for name in row))
 
 
 def _entries(file: Path, encoding: str, field: str | None) -> Iterator[tuple[str, Any]]:
@@ -108,48 +99,44 @@ def lines_of(lines: Iterable[str]) -> Iterator[tuple[str, Any]]:
 
 
 def _document(file: Path, encoding: str) -> Any:
-    name = file.name
-    try:
-        with open_text(file, encoding) as stream:
-            return json.load(stream, object_pairs_hook=_object)
-    except json.JSONDecodeError as error:
-        raise DataError(Problem(name, f"line {error.lineno} {_why(error)}")) from None
-    except ValueError as error:
-        raise DataError(Problem(name, str(error))) from None
-    except RecursionError:
-        raise DataError(Problem(name, DEEP)) from None
+    with open_text(file, encoding) as stream:
+        document = _parsed(stream.read(), with_line=True)
+    if isinstance(document, Broken):
+        raise DataError(Problem(file.name, str(document)))
+    return document
 
 
-def _parsed(line: str) -> Any:
+def _parsed(text: str, with_line: bool = False) -> Any:
     try:
-        return json.loads(line, object_pairs_hook=_object)
+        return json.loads(text, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
-        return Broken(_why(error))
+        line = f"line {error.lineno} " if with_line else ""
+        return Broken(f"{line}is not JSON: {error.msg}, column {error.colno}")
     except ValueError as error:
         return Broken(str(error))
     except RecursionError:
-        return Broken(DEEP)
+        return Broken("is nested too deep for a table of rows")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    content = dict(pairs)
+    if len(content) < len(pairs):
         names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"has the key {twice!r} twice in one object")
-    return found
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"has the key {repeated!r} twice in one object")
+    return content
 
 
 def _under(name: str, document: Any, field: str) -> list[Any]:
-    found = document
+    value = document
     for key in field.split("."):
-        if not isinstance(found, dict) or key not in found:
-            keys = list(found) if isinstance(found, dict) else []
+        if not isinstance(value, dict) or key not in value:
+            keys = list(value) if isinstance(value, dict) else []
             raise DataError(Problem("dataset.field", f"{name} has no {field!r}; {did_you_mean(key, keys)}"))
-        found = found[key]
-    if not isinstance(found, list):
+        value = value[key]
+    if not isinstance(value, list):
         raise DataError(Problem("dataset.field", f"{field!r} of {name} is no array of rows"))
-    return found
+    return value
 
 
 def _check_one_document(file: Path, encoding: str, field: str | None) -> None:
@@ -175,7 +162,3 @@ def _check_one_document(file: Path, encoding: str, field: str | None) -> None:
 
 def _no_row(entry: Any) -> str:
     return str(entry) if isinstance(entry, Broken) else "is not an object"
-
-
-def _why(error: json.JSONDecodeError) -> str:
-    return f"is not JSON: {error.msg}, column {error.colno}"

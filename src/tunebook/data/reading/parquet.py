@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from tunebook.data.reading.tables import check_text, first_line
+import pyarrow
+from pyarrow import parquet
+
+from tunebook.data.reading.paths import read_errors
+from tunebook.data.reading.tables import check_utf8, first_line
 from tunebook.errors import DataError, Problem
 
-if TYPE_CHECKING:
-    import pyarrow
+UNREADABLE = (pyarrow.ArrowException, OSError, UnicodeDecodeError)
 
 
 def chunks(file: Path, rows: int) -> Iterator[pyarrow.Table]:
@@ -19,9 +21,6 @@ def chunks(file: Path, rows: int) -> Iterator[pyarrow.Table]:
     Raises:
         DataError: damaged, cut short, without rows, or two columns of one name.
     """
-    import pyarrow
-    from pyarrow import parquet
-
     schema = schema_of(file)
     try:
         with parquet.ParquetFile(file) as source:
@@ -29,42 +28,46 @@ def chunks(file: Path, rows: int) -> Iterator[pyarrow.Table]:
                 raise DataError(Problem(file.name, "has columns and no rows"))
             for batch in source.iter_batches(batch_size=rows):
                 table = pyarrow.Table.from_batches([batch]).cast(schema)
-                check_text(table, file.name)
+                check_utf8(table, file.name)
                 yield table
-    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise DataError(_damaged(file, error)) from None
 
 
 def schema_of(file: Path) -> pyarrow.Schema:
-    """Names and types of the columns, of categories those of their values.
-
-    Raises:
-        DataError: as `chunks`.
-    """
-    import pyarrow
-    from pyarrow import parquet
-
-    _check_size(file)
+    """Names and types of the columns, of categories those of their values; raises as `chunks` does."""
+    with read_errors(file.name):
+        if not file.stat().st_size:
+            raise DataError(Problem(file.name, "is empty"))
     try:
         schema = parquet.read_schema(file)
         names = schema.names
-    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise DataError(_damaged(file, error)) from None
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DataError(Problem(file.name, f"has two columns of one name: {', '.join(map(repr, twice))}"))
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise DataError(Problem(file.name, f"has two columns of one name: {', '.join(map(repr, repeated))}"))
     for index, field in enumerate(schema):
         if pyarrow.types.is_dictionary(field.type):
             schema = schema.set(index, field.with_type(field.type.value_type))
     return schema
 
 
-def _check_size(file: Path) -> None:
+def check_types(files: Sequence[Path]) -> None:
+    """Refuse files whose columns of one name cannot be joined; what is wrong with one file is left to `chunks`."""
     try:
-        if not file.stat().st_size:
-            raise DataError(Problem(file.name, "is empty"))
-    except OSError as error:
-        raise DataError(Problem(file.name, f"cannot be read: {error.strerror}")) from None
+        first, *others = [schema_of(file).remove_metadata() for file in files]
+    except DataError:
+        return
+    problems = []
+    for file, schema in zip(files[1:], others, strict=True):
+        try:
+            pyarrow.unify_schemas([first, schema], promote_options="permissive")
+        except pyarrow.ArrowException as error:
+            message = f"has columns of other types than {files[0].name}: {first_line(error)}"
+            problems.append(Problem(file.name, message))
+    if problems:
+        raise DataError(problems)
 
 
 def _damaged(file: Path, error: Exception) -> Problem:

@@ -1,12 +1,17 @@
-"""Finds the files and folders that a recipe names, or says what is there instead. Reads none of them."""
+"""Finds the files and folders that a recipe names, or says what is there; reads bytes. Knows no format of rows."""
 
 from __future__ import annotations
 
+import contextlib
 import glob
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tunebook.errors import Problem, did_you_mean
+from tunebook.errors import DataError, Problem, did_you_mean
+
+BLOCK = 2**20
+END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
+"""The last bytes of a whole Arrow stream. Without them it may end after any batch, and nobody would notice."""
 
 ENDINGS = {
     ".csv": "csv",
@@ -19,33 +24,21 @@ ENDINGS = {
 }
 OTHERS = {
     ".arrow": "folders of save_to_disk are read by dataset=arrow",
-    ".gz": "unpack it",
-    ".zip": "unpack it",
-    ".bz2": "unpack it",
-    ".xz": "unpack it",
-    ".zst": "unpack it",
-    ".xls": "save its sheet as CSV",
-    ".xlsx": "save its sheet as CSV",
-    ".ods": "save its sheet as CSV",
+    **dict.fromkeys((".gz", ".zip", ".bz2", ".xz", ".zst"), "unpack it"),
+    **dict.fromkeys((".xls", ".xlsx", ".ods"), "save its sheet as CSV"),
 }
 
 
-def find_files(key: str, said: str | Sequence[str], cwd: Path) -> tuple[list[Path], list[Problem]]:
-    """The files that paths and globs name, in the order of the paths, each glob sorted.
-
-    Args:
-        key: the configuration key that named them, for messages.
-        said: a path, a glob, or several; relative ones start from `cwd`.
-        cwd: a folder.
-    """
+def find_files(key: str, stated: str | Sequence[str], cwd: Path) -> tuple[list[Path], list[Problem]]:
+    """The files that paths and globs (relative to `cwd`) name, in the order of the paths, each glob sorted."""
     files: list[Path] = []
     problems: list[Problem] = []
-    for name in [said] if isinstance(said, str) else said:
-        found = _matches(name, cwd)
-        problems += [_not_a_file(key, name, cwd)] if not found else []
-        files += found
-    twice = sorted({str(file) for file in files if files.count(file) > 1})
-    problems += [Problem(key, f"{name} is named twice") for name in twice]
+    for name in [stated] if isinstance(stated, str) else stated:
+        matches = _matches(name, cwd)
+        problems += [_not_a_file(key, name, cwd)] if not matches else []
+        files += matches
+    repeated = sorted({str(file) for file in files if files.count(file) > 1})
+    problems += [Problem(key, f"{name} is named twice") for name in repeated]
     if not problems and not files:
         problems.append(Problem(key, "names no file"))
     return files, problems
@@ -85,16 +78,30 @@ def missing(key: str, path: Path) -> Problem:
     return Problem(key, f"there is no {path.name} in {parent}; {hint}")
 
 
-END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
-"""The last bytes of a whole Arrow stream. Without them it may end behind any batch, and nobody would notice."""
+@contextlib.contextmanager
+def read_errors(name: str) -> Iterator[None]:
+    """Turns a failure to read a file into a `DataError` about `name`."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(Problem(name, f"cannot be read: {error.strerror}")) from None
+
+
+def blocks_of(file: Path, limit: int | None = None) -> Iterator[bytes]:
+    """The bytes of a file in blocks, `limit` of them at most.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    left = -1 if limit is None else limit
+    with read_errors(file.name), file.open("rb") as stream:
+        while block := stream.read(BLOCK if left < 0 else min(BLOCK, left)):
+            yield block
+            left = left - len(block) if left >= 0 else left
 
 
 def ends_with(file: Path, ending: bytes) -> bool:
-    """Whether these are the last bytes of a file.
-
-    Raises:
-        OSError: it cannot be read.
-    """
+    """Whether these are the last bytes of a file."""
     with file.open("rb") as stream:
         stream.seek(max(0, file.stat().st_size - len(ending)))
         return stream.read() == ending

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from tunebook.data.reading.text import open_text
 from tunebook.errors import DataError, Problem
-
-if TYPE_CHECKING:
-    import numpy as np
 
 # Up to this share of lines may have another number of cells in a file whose quotation marks are text all the same.
 STRAY = 0.05
@@ -24,18 +23,9 @@ def check_quotes(
     """Refuse a file whose rows depend on what its quotation marks mean.
 
     A cell that begins with a quotation mark runs on to the next one. Where the marks are text, that merges lines
-    into one row, and the rows are lost without a word.
-
-    Args:
-        file: of text.
-        encoding: of the file.
-        delimiter: between cells.
-        width: number of columns.
-        spanning: first and last line of each row that spans several, by marks as frames; counted from 1.
-        rows: their number by marks as frames, without the header.
-
-    Raises:
-        DataError: lines that were merged are whole rows each, if the marks are text.
+    into one row, and rows are lost without a message. By marks as frames the file has `rows` rows of `width` cells,
+    some of them `spanning` several lines (first and last, from 1). It is refused where such lines are whole rows each
+    by marks as text.
     """
     cells = _cells_a_line(file, encoding, delimiter)
     whole = next(((first, last) for first, last in spanning if (cells[first - 1 : last] == width).all()), None)
@@ -62,14 +52,18 @@ def hint(file: Path, encoding: str, delimiter: str) -> str:
     return f"; {fix}"
 
 
-def _cells_a_line(file: Path, encoding: str, delimiter: str) -> np.ndarray:
-    """The number of cells of each line where quotation marks are text; 0 for a blank one."""
-    import numpy as np
-
+@contextlib.contextmanager
+def long_cells() -> Iterator[None]:
+    """Lets a cell be longer than the 131,072 characters that `csv` takes for the sign of an open quotation mark."""
     limit = csv.field_size_limit(sys.maxsize)
     try:
-        with open_text(file, encoding) as lines:
-            reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-            return np.fromiter(map(len, reader), dtype=np.int32)
+        yield
     finally:
         csv.field_size_limit(limit)
+
+
+def _cells_a_line(file: Path, encoding: str, delimiter: str) -> np.ndarray:
+    """The number of cells of each line where quotation marks are text; 0 for a blank one."""
+    with long_cells(), open_text(file, encoding) as lines:
+        reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+        return np.fromiter(map(len, reader), dtype=np.int32)

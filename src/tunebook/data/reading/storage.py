@@ -13,31 +13,28 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tunebook.data.reading.paths import END_OF_STREAM, ends_with
+import datasets
+import numpy as np
+import pyarrow
+from datasets.table import InMemoryTable, MemoryMappedTable, Table
+
+from tunebook.data.reading.paths import END_OF_STREAM, blocks_of, ends_with
 from tunebook.errors import DataError, Problem
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow
-    from datasets.table import Table
 
 SMALL = 2**24
 """Files of so many bytes together are kept in memory: a file in the cache would gain nothing."""
 
-BLOCK = 2**20
+SMALL_ARRAY = 2**22
+"""Arrays of so many bytes are kept in memory."""
 
-Change = Callable[["pyarrow.Table"], "pyarrow.Table"]
-"""What becomes of each chunk once all of them are known."""
+Change = Callable[[pyarrow.Table], pyarrow.Table]
+"""What is done to each chunk once all of them are known."""
 
 
 def content_key(files: Sequence[Path], *options: object) -> str:
-    """A key of what files hold and of how they are read; it does not depend on their names or times.
-
-    Raises:
-        DataError: a file cannot be read.
-    """
+    """A key of what files hold and of how they are read; it does not depend on their names or times."""
     total = hashlib.sha256(repr(options).encode())
     for file in files:
         own = hashlib.sha256()
@@ -47,35 +44,14 @@ def content_key(files: Sequence[Path], *options: object) -> str:
     return total.hexdigest()[:32]
 
 
-def blocks_of(file: Path, limit: int | None = None) -> Iterator[bytes]:
-    """The bytes of a file in blocks, `limit` of them at most.
-
-    Raises:
-        DataError: it cannot be read.
-    """
-    left = -1 if limit is None else limit
-    try:
-        with file.open("rb") as stream:
-            while block := stream.read(BLOCK if left < 0 else min(BLOCK, left)):
-                yield block
-                left = left - len(block) if left >= 0 else left
-    except OSError as error:
-        raise DataError(Problem(file.name, f"cannot be read: {error.strerror}")) from None
-
-
 def cache_folder() -> Path:
-    """Where tables are kept: `TUNEBOOK_CACHE`, else the cache of `datasets` (`HF_DATASETS_CACHE`)."""
-    import datasets
-
+    """Where tables are stored: `TUNEBOOK_CACHE`, else the cache of `datasets` (`HF_DATASETS_CACHE`)."""
     own = os.environ.get("TUNEBOOK_CACHE")
     return Path(own).expanduser() / "rows" if own else Path(datasets.config.HF_DATASETS_CACHE) / "tunebook"
 
 
 def in_memory(chunks: Iterable[pyarrow.Table], change: Callable[[], Change | None]) -> Table:
-    """All chunks as one table in memory; arguments as for `on_disk`."""
-    import pyarrow
-    from datasets.table import InMemoryTable
-
+    """All chunks as one table in memory; see `on_disk`."""
     parts = list(chunks)
     schema = pyarrow.unify_schemas([part.schema for part in parts], promote_options="permissive")
     changed = change() or _unchanged
@@ -85,40 +61,27 @@ def in_memory(chunks: Iterable[pyarrow.Table], change: Callable[[], Change | Non
 def on_disk(key: str, chunks: Iterable[pyarrow.Table], change: Callable[[], Change | None]) -> Table:
     """All chunks as one table, mapped from a file of the cache; read from there where it exists.
 
-    Args:
-        key: of the content, see `content_key`.
-        chunks: their schemas may differ as far as Arrow can promote them to a common one.
-        change: asked once all chunks are read; None: they stay as they are.
-
-    Raises:
-        DataError: the cache cannot be written; or what the chunks raise.
+    Their schemas may differ as far as Arrow can promote them to a common one. `change` is called once all are read;
+    None: they stay as they are. A cache that cannot be written is a `DataError`.
     """
-    from datasets.table import MemoryMappedTable
-
     file = cache_folder() / f"{key}.arrow"
     if not (file.is_file() and ends_with(file, END_OF_STREAM)):
         with cache_errors():
             file.parent.mkdir(parents=True, exist_ok=True)
-            scratch = tempfile.mkdtemp(prefix=".writing-", dir=file.parent)
-        try:
-            _write(file, Path(scratch), chunks, change)
-        finally:
-            for part in Path(scratch).iterdir():
-                part.unlink()
-            Path(scratch).rmdir()
+            scratch = tempfile.TemporaryDirectory(prefix=".writing-", dir=file.parent)
+        with scratch as folder:
+            _write(file, Path(folder), chunks, change)
     return MemoryMappedTable.from_file(str(file))
 
 
-def scratch_array(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """An empty array; a large one is a file of the cache without a name, which is gone when the array is.
+def scratch_array(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """An empty array; a large one is a file of the cache without a name, which goes with the array.
 
     Raises:
         DataError: the cache cannot be written.
     """
-    import numpy as np
-
-    size = dtype.itemsize * math.prod(shape)
-    if size <= SMALL:
+    size = np.dtype(dtype).itemsize * math.prod(shape)
+    if size <= SMALL_ARRAY:
         return np.empty(shape, dtype=dtype)
     folder = cache_folder()
     with cache_errors():
@@ -131,14 +94,12 @@ def scratch_array(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 
 
 def _write(file: Path, scratch: Path, chunks: Iterable[pyarrow.Table], change: Callable[[], Change | None]) -> None:
-    import pyarrow
-
     parts: list[Path] = []
     schema: Any = None
     writer: Any = None
     with contextlib.ExitStack() as opened:
         for chunk in chunks:
-            common = chunk.schema if schema is None else _common(schema, chunk.schema)
+            common = pyarrow.unify_schemas([schema or chunk.schema, chunk.schema], promote_options="permissive")
             with cache_errors():
                 if common != schema:
                     opened.close()
@@ -152,9 +113,8 @@ def _write(file: Path, scratch: Path, chunks: Iterable[pyarrow.Table], change: C
     if changed or len(parts) > 1:
         changed = changed or _unchanged
         whole = scratch / "whole.arrow"
-        final = changed(schema.empty_table()).schema
         with cache_errors(), contextlib.ExitStack() as opened:
-            writer = _opened(opened, whole, final)
+            writer = _opened(opened, whole, changed(schema.empty_table()).schema)
             for part in parts:
                 for batch in pyarrow.ipc.open_stream(opened.enter_context(pyarrow.memory_map(str(part)))):
                     writer.write_table(changed(_promoted(pyarrow.Table.from_batches([batch]), schema)))
@@ -164,22 +124,12 @@ def _write(file: Path, scratch: Path, chunks: Iterable[pyarrow.Table], change: C
 
 
 def _opened(stack: contextlib.ExitStack, path: Path, schema: pyarrow.Schema) -> pyarrow.RecordBatchStreamWriter:
-    import pyarrow
-
     sink = stack.enter_context(pyarrow.OSFile(str(path), "wb"))
     return stack.enter_context(pyarrow.ipc.new_stream(sink, schema))
 
 
-def _common(schema: pyarrow.Schema, other: pyarrow.Schema) -> pyarrow.Schema:
-    import pyarrow
-
-    return schema if other == schema else pyarrow.unify_schemas([schema, other], promote_options="permissive")
-
-
 def _promoted(chunk: pyarrow.Table, schema: pyarrow.Schema) -> pyarrow.Table:
     """The chunk with the columns and types of a schema that is common to it and others."""
-    import pyarrow
-
     if chunk.schema == schema:
         return chunk
     return pyarrow.concat_tables([schema.empty_table(), chunk], promote_options="permissive")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from tunebook.data.reading.encodings import AROUND, AUTO, Encoding, encoding_of, guess, mostly_utf8
-from tunebook.data.reading.storage import blocks_of
+from tunebook.data.reading.paths import blocks_of
 from tunebook.errors import DataError, Problem
 
 logger = logging.getLogger("tunebook")
@@ -32,12 +32,9 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f]")
 
 
 def check_text(file: Path, encoding: str, limit: int | None = None) -> str:
-    """The encoding of a file, every byte of which has been decoded. One that is a guess is reported in the log.
+    """The encoding of a file, every byte (of `limit`, where it is given) of which has been decoded.
 
-    Args:
-        file: an existing file.
-        encoding: `auto`, or any that Python knows.
-        limit: bytes to look at, at most; None: all.
+    The stated one, or for `auto` as detected; a guess is reported in the log.
 
     Raises:
         DataError: unknown encoding, bytes outside it, NUL characters, another kind of file, or nothing in it.
@@ -46,8 +43,8 @@ def check_text(file: Path, encoding: str, limit: int | None = None) -> str:
     for beginning, message in _BEGINNINGS.items():
         if first.startswith(beginning):
             raise DataError(Problem(file.name, message))
-    found = encoding_of(blocks_of(file, limit), encoding)
-    decoder = codecs.getincrementaldecoder(found.name)()
+    detected = encoding_of(blocks_of(file, limit), encoding)
+    decoder = codecs.getincrementaldecoder(detected.name)()
     read, lines, blank, beyond, shown = 0, 1, True, 0, ""
     for block in itertools.chain(blocks_of(file, limit), [b""]):
         last = not block
@@ -57,15 +54,15 @@ def check_text(file: Path, encoding: str, limit: int | None = None) -> str:
         try:
             text = decoder.decode(block, final=last)
         except UnicodeError as error:
-            raise DataError(_undecodable(file, read, error, found, encoding)) from None
-        if found.guessed and (control := _CONTROL.search(text)):
+            raise DataError(_undecodable(file, read, error, detected, encoding)) from None
+        if detected.guessed and (control := _CONTROL.search(text)):
             line = lines + text.count("\n", 0, control.start())
             message = f"is no text, or in an encoding that must be named: line {line} has control characters"
             raise DataError(Problem(file.name, f"{message}; say dataset.encoding=…"))
         if "\0" in text:
             raise DataError(_nul(file, block, lines + text.count("\n", 0, text.index("\0"))))
         blank = blank and not text.strip()
-        if found.guessed:
+        if detected.guessed:
             beyond += len(block) - len(block.translate(None, delete=bytes(range(128, 256))))
             shown = shown or _first_beyond(text, lines)
         lines += text.count("\n")
@@ -75,9 +72,9 @@ def check_text(file: Path, encoding: str, limit: int | None = None) -> str:
         logger.warning(
             "%s: is not UTF-8 and is read as %s, which is a guess: %s bytes are not ASCII, the first on %s; "
             "say dataset.encoding=%s if that is right, or the right one",
-            file.name, found.name, f"{beyond:,}", shown, found.name,
+            file.name, detected.name, f"{beyond:,}", shown, detected.name,
         )  # fmt: skip
-    return found.name
+    return detected.name
 
 
 def open_text(file: Path, encoding: str, newline: str = "") -> TextIO:
@@ -86,17 +83,13 @@ def open_text(file: Path, encoding: str, newline: str = "") -> TextIO:
 
 
 def read_text(file: Path, encoding: str, limit: int | None = None) -> str:
-    """The text of a file as a whole, without a byte-order mark; or its first `limit` bytes.
-
-    Raises:
-        DataError: as `check_text`.
-    """
+    """The text of a file, or of its first `limit` bytes, without a byte-order mark; raises as `check_text` does."""
     decoder = codecs.getincrementaldecoder(check_text(file, encoding, limit))()
     return "".join(decoder.decode(block) for block in blocks_of(file, limit))
 
 
-def _undecodable(file: Path, read: int, error: UnicodeError, found: Encoding, stated: str) -> Problem:
-    name = f"UTF-8, nor {found.name} as it seemed" if found.guessed else "utf-8" if stated == AUTO else stated
+def _undecodable(file: Path, read: int, error: UnicodeError, used: Encoding, stated: str) -> Problem:
+    name = f"UTF-8, nor {used.name} as it seemed" if used.guessed else "utf-8" if stated == AUTO else stated
     if not isinstance(error, UnicodeDecodeError):
         return Problem(file.name, f"is not {name}: {error}")
     offset = read - len(error.object) + error.start
@@ -106,7 +99,7 @@ def _undecodable(file: Path, read: int, error: UnicodeError, found: Encoding, st
         at = len(content)
         content += stream.read(AROUND)
     where = f"is not {name}: byte 0x{content[at]:02x} at offset {offset}, line {before.count(10) + 1}"
-    if found.guessed:
+    if used.guessed:
         fix = "say dataset.encoding=…"
     elif mostly_utf8(content, at):
         fix = "the text around it is UTF-8, so it is damaged: correct it"

@@ -15,7 +15,7 @@ _NO_NUMBER = {"nan", "na", "n/a", "null", "none"}
 class CellType:
     """Which type fits every cell of a column of text, learned chunk by chunk: whole numbers, numbers or text.
 
-    A cell like `NaN` beside numbers is missing; beside other text it is text. `007` is text.
+    A cell like `NaN` is missing among numbers and text among texts. `007` is text.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class CellType:
         self._numbers = self._zeros = False
 
     def add(self, cells: list[str | None]) -> None:
-        """Take further cells into account; None is an empty one."""
+        """Take more cells into account; None is an empty one."""
         self.empty = self.empty and all(cell is None for cell in cells)
         if not self._only_numbers:
             return

@@ -7,9 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunebook.data.columns import absent
-from tunebook.data.reading.paths import END_OF_STREAM, ends_with, is_file, is_folder, missing
-from tunebook.data.sources.base import SPLITS, LoadContext, SourceOptions
-from tunebook.errors import DataError, DataFileMissing, Problem, did_you_mean
+from tunebook.data.reading.paths import END_OF_STREAM, ends_with, is_file, is_folder, missing, read_errors
+from tunebook.data.sources.base import (
+    SPLITS,
+    LoadContext,
+    SourceOptions,
+    chosen_splits,
+    stated_folders,
+    unknown_splits,
+)
+from tunebook.errors import DataError, DataFileMissing, Problem
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -21,7 +28,7 @@ class Options(SourceOptions):
     Args:
         path: a folder that `DatasetDict.save_to_disk` wrote; or one of `Dataset.save_to_disk`, which is train.
         splits: our split to the folder's, for `path`; None: those that are named train, validation and test.
-        train: a folder that `Dataset.save_to_disk` wrote, instead of `path`.
+        train: a folder that `Dataset.save_to_disk` wrote, in place of `path`.
         validation: likewise.
         test: likewise.
     """
@@ -40,8 +47,9 @@ def given_splits(options: Options) -> set[str]:
 
 def place(options: Options, split: str) -> str:
     """The split's folder."""
-    said = getattr(options, split)
-    return Path(said).name if said else f"{Path(options.path or '').name}/{(options.splits or {}).get(split, split)}"
+    if folder := getattr(options, split):
+        return Path(folder).name
+    return f"{Path(options.path or '').name}/{(options.splits or {}).get(split, split)}"
 
 
 def preflight(options: Options, context: LoadContext) -> list[Problem]:
@@ -71,8 +79,7 @@ def load(options: Options, context: LoadContext) -> DatasetDict:
 
     folders, problems = _folders(options, context)
     if problems:
-        gone = not folders
-        raise (DataFileMissing if gone else DataError)(problems)
+        raise (DataError if folders else DataFileMissing)(problems)
     splits: dict[str, Dataset] = {}
     for split, folder in folders.items():
         try:
@@ -86,23 +93,20 @@ def load(options: Options, context: LoadContext) -> DatasetDict:
 
 
 def _folders(options: Options, context: LoadContext) -> tuple[dict[str, Path], list[Problem]]:
-    said = {split: getattr(options, split) for split in SPLITS if getattr(options, split)}
-    if bool(said) == bool(options.path):
-        return {}, [Problem("dataset.path", "give either dataset.path or dataset.train (and validation, test)")]
-    if said and "train" not in said:
-        return {}, [Problem("dataset.train", "must be given with dataset.validation and dataset.test")]
-    if said and options.splits:
+    folders, problems = stated_folders(options, context.cwd)
+    if problems:
+        return {}, problems
+    if "path" not in folders and options.splits:
         return {}, [Problem("dataset.splits", "names splits of dataset.path; with dataset.train take it out")]
-    if said:
-        folders = {split: context.cwd / Path(name).expanduser() for split, name in said.items()}
+    if "path" not in folders:
         return folders, [p for split, folder in folders.items() for p in _no_dataset(f"dataset.{split}", folder)]
-    root = context.cwd / Path(options.path or "").expanduser()
+    root = folders["path"]
     if is_folder(root) and is_file(root / "dataset_dict.json"):
         return _splits_in(root, options)
-    wrong = _no_dataset("dataset.path", root)
-    if options.splits and not wrong:
-        wrong = [Problem("dataset.splits", f"{root.name} holds one Dataset without splits; take it out")]
-    return ({} if wrong else {"train": root}), wrong
+    problems = _no_dataset("dataset.path", root)
+    if options.splits and not problems:
+        problems = [Problem("dataset.splits", f"{root.name} holds one Dataset without splits; take it out")]
+    return ({} if problems else {"train": root}), problems
 
 
 def _splits_in(root: Path, options: Options) -> tuple[dict[str, Path], list[Problem]]:
@@ -110,22 +114,11 @@ def _splits_in(root: Path, options: Options) -> tuple[dict[str, Path], list[Prob
         there = [str(name) for name in _json(root / "dataset_dict.json").get("splits") or []]
     except DataError as error:
         return {}, error.problems
-    problems = [
-        Problem(f"dataset.splits.{split}", f"unknown split; {did_you_mean(split, SPLITS)}")
-        for split in options.splits or {}
-        if split not in SPLITS
-    ]
-    names = options.splits or {split: split for split in SPLITS if split in there}
-    if not names:
-        problems.append(Problem("dataset.splits", f"must be given; {root.name} has: {', '.join(there)}"))
-    problems += [
-        Problem(f"dataset.splits.{ours}", f"{root.name} has no split {theirs!r}; {did_you_mean(theirs, there)}")
-        for ours, theirs in names.items()
-        if theirs not in there
-    ]
-    folders = {} if problems else {ours: root / theirs for ours, theirs in names.items()}
-    problems += [problem for folder in folders.values() for problem in _no_dataset("dataset.path", folder)]
-    return folders, problems
+    names, problems = chosen_splits(options.splits, there, root.name)
+    if problems := unknown_splits(options.splits) + problems:
+        return {}, problems
+    folders = {ours: root / theirs for ours, theirs in names.items()}
+    return folders, [problem for folder in folders.values() for problem in _no_dataset("dataset.path", folder)]
 
 
 def _no_dataset(key: str, folder: Path) -> list[Problem]:
@@ -141,11 +134,7 @@ def _no_dataset(key: str, folder: Path) -> list[Problem]:
 
 
 def _check_whole(folder: Path) -> None:
-    """Refuse a folder whose shards are not all there, or one of which is cut short.
-
-    Raises:
-        DataError: every shard that is missing or cut short.
-    """
+    """Refuse a folder with shards that are missing or cut short, naming every one of them."""
     shards = _json(folder / "state.json").get("_data_files")
     names = [str(entry["filename"]) for entry in shards or [] if isinstance(entry, dict) and "filename" in entry]
     problems = []
@@ -153,46 +142,43 @@ def _check_whole(folder: Path) -> None:
         problems.append(Problem(f"{folder.name}/state.json", "names no Arrow files: it has no rows, or is damaged"))
     for name in names:
         file = folder / name
+        key = f"{folder.name}/{name}"
         if not is_file(file):
-            problems.append(Problem(f"{folder.name}/{name}", f"is missing; state.json names {len(names)} files"))
-        elif not _is_whole(file):
-            problems.append(Problem(f"{folder.name}/{name}", "is cut short: the end of an Arrow stream is missing"))
+            problems.append(Problem(key, f"is missing; state.json names {len(names)} files"))
+            continue
+        with read_errors(key):
+            if not ends_with(file, END_OF_STREAM):
+                problems.append(Problem(key, "is cut short: the end of an Arrow stream is missing"))
     if problems:
         raise DataError(problems)
 
 
-def _is_whole(file: Path) -> bool:
-    try:
-        return ends_with(file, END_OF_STREAM)
-    except OSError as error:
-        raise DataError(Problem(f"{file.parent.name}/{file.name}", f"cannot be read: {error.strerror}")) from None
-
-
 def _json(file: Path) -> dict[str, Any]:
     name = f"{file.parent.name}/{file.name}"
+    with read_errors(name):
+        text = file.read_bytes()
     try:
-        found = json.loads(file.read_bytes())
-    except OSError as error:
-        raise DataError(Problem(name, f"cannot be read: {error.strerror}")) from None
+        content = json.loads(text)
     except (ValueError, RecursionError):
         raise DataError(Problem(name, "is damaged: it is no JSON")) from None
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise DataError(Problem(name, "is damaged: it holds no object"))
-    return found
+    return content
 
 
 def _loaded(folder: Path, where: str) -> Dataset:
     import pyarrow
     from datasets import load_from_disk
 
-    from tunebook.data.reading.tables import check_text
+    from tunebook.data.reading.tables import check_utf8
 
     try:
-        found = load_from_disk(str(folder))
+        split = load_from_disk(str(folder))
     except (pyarrow.ArrowException, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        said = " ".join(str(error).split())[:300]
-        raise DataError(Problem(where, f"is no whole folder of save_to_disk (cut short or damaged): {said}")) from None
-    if not len(found):
+        reason = " ".join(str(error).split())[:300]
+        message = f"is no whole folder of save_to_disk (cut short or damaged): {reason}"
+        raise DataError(Problem(where, message)) from None
+    if not len(split):
         raise DataError(Problem(where, "has columns and no rows"))
-    check_text(found.data.table, where)
-    return found.with_format(None)
+    check_utf8(split.data.table, where)
+    return split.with_format(None)

@@ -7,10 +7,12 @@ also hold `preflight(options, context) -> list[Problem]`, which is cheap and imp
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tunebook.config.options import Options
+from tunebook.errors import Problem, did_you_mean
 
 SPLITS = ("train", "validation", "test")
 
@@ -33,3 +35,36 @@ class LoadContext:
     roles: dict[str, str | list[str]] = field(default_factory=dict)
     required: tuple[str, ...] = ()
     cwd: Path = field(default_factory=Path.cwd)
+
+
+def stated_folders(options: Options, cwd: Path) -> tuple[dict[str, Path], list[Problem]]:
+    """The folders that a source's options path, train, validation and test name: `path` alone, or one a split."""
+    stated = {name: getattr(options, name) for name in ("path", *SPLITS) if getattr(options, name)}
+    if ("path" in stated) == bool(stated.keys() - {"path"}):
+        return {}, [Problem("dataset.path", "give either dataset.path or dataset.train (and validation, test)")]
+    if not stated.keys() & {"path", "train"}:
+        return {}, [Problem("dataset.train", "must be given with dataset.validation and dataset.test")]
+    return {name: cwd / Path(folder).expanduser() for name, folder in stated.items()}, []
+
+
+def unknown_splits(splits: Mapping[str, str] | None) -> list[Problem]:
+    """The splits of an option `splits` that are none of Tunebook's."""
+    return [
+        Problem(f"dataset.splits.{split}", f"unknown split; {did_you_mean(split, SPLITS)}")
+        for split in splits or {}
+        if split not in SPLITS
+    ]
+
+
+def chosen_splits(
+    splits: Mapping[str, str] | None, there: Collection[str], place: str
+) -> tuple[dict[str, str], list[Problem]]:
+    """Our split to the source's, by the option `splits` or by equal names, and the problems of the choice."""
+    names = dict(splits or {split: split for split in SPLITS if split in there})
+    if not names:
+        return {}, [Problem("dataset.splits", f"must be given; {place} has: {', '.join(there)}")]
+    return names, [
+        Problem(f"dataset.splits.{ours}", f"{place} has no split {theirs!r}; {did_you_mean(theirs, there)}")
+        for ours, theirs in names.items()
+        if theirs not in there
+    ]

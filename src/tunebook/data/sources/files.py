@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from tunebook.data.columns import absent, all_sources
-from tunebook.data.reading import delimited, json_rows, parquet, storage, tables
+from tunebook.data.reading import delimited, json_rows
 from tunebook.data.reading.paths import find_files, format_of
 from tunebook.data.reading.text import check_text
 from tunebook.data.sources.base import SPLITS, LoadContext, SourceOptions
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Paths = str | list[str]
 OnChunk = Callable[[Path, Any], Any]
 """Changes rows that were read from a file: its path, and their columns (a dict, or a table of Parquet)."""
+
+DELIMITED = {"csv", "tsv"}
 
 CHUNK = 5_000
 """Rows that are read at once. Fewer make Arrow slower, more take memory."""
@@ -65,28 +67,24 @@ def given_splits(options: Options) -> set[str]:
 
 def place(options: Options, split: str) -> str:
     """The file's name, where the split is one file."""
-    said = getattr(options, split) or []
-    names = [said] if isinstance(said, str) else said
+    stated = getattr(options, split) or []
+    names = [stated] if isinstance(stated, str) else stated
     return Path(names[0]).name if len(names) == 1 else split
 
 
 def preflight(options: Options, context: LoadContext) -> list[Problem]:
     """Files that are not there or of an unknown kind, and columns that their headers lack."""
-    found, problems = _files(options, context)
-    for split, files in found.items():
+    files_of, problems = _files(options, context)
+    for split, files in files_of.items():
         try:
-            names = _header(files[0], format_of("", files[0], options.format)[0], options)
+            names = _header(files[0], options)
         except DataError as error:
             problems += error.problems
             continue
         if names is not None:
             lacking = absent(context.roles, context.required, names, place(options, split))
-            by_others = _delimiter_problems(options, files[0], names) if lacking else []
-            # Read by the right mark, the file has other columns; which of them lack is told then.
-            problems += by_others or [
-                *lacking,
-                *_header_hints(options, files[0], len(lacking) == len(context.required) > 0),
-            ]
+            all_lack = len(lacking) == len(context.required)
+            problems += _with_hints(lacking, all_lack, files[0], names, options) if lacking else []
     return problems
 
 
@@ -104,11 +102,11 @@ def load(options: Options, context: LoadContext, on_chunk: OnChunk | None = None
     """
     from datasets import DatasetDict
 
-    found, problems = _files(options, context)
+    files_of, problems = _files(options, context)
     if problems:
         raise DataFileMissing(problems)
     splits = {}
-    for split, files in found.items():
+    for split, files in files_of.items():
         try:
             splits[split] = _dataset(_table(files, options, context, on_chunk), place(options, split), context)
         except DataError as error:
@@ -118,30 +116,31 @@ def load(options: Options, context: LoadContext, on_chunk: OnChunk | None = None
     return DatasetDict(splits)
 
 
-def _delimiter_problems(options: Options, file: Path, names: list[str]) -> list[Problem]:
-    """A delimited file whose one column's name looks like several, separated by another mark."""
-    if format_of("", file, options.format)[0] not in {"csv", "tsv"} or len(names) != 1 or options.column_names:
-        return []
-    other = next((mark for mark in ";,\t|" if mark in names[0]), None)
-    if other is None:
-        return []
-    # With quotation marks around it all, so that a shell leaves those inside to the configuration.
-    said = "dataset.format=tsv" if other == "\t" and not options.delimiter else f"\"dataset.delimiter='{other}'\""
-    return [Problem("dataset.delimiter", f"{file.name} seems to separate its cells by {other!r}; say {said}")]
+def _kind(file: Path, options: Options) -> str:
+    return format_of("", file, options.format)[0]
 
 
-def _header_hints(options: Options, file: Path, all_lacking: bool) -> list[Problem]:
-    """What may be the matter where a delimited file has none of the columns that are needed."""
-    if not all_lacking or format_of("", file, options.format)[0] not in {"csv", "tsv"}:
-        return []
-    if not options.column_names:
-        message = f"if {file.name} has no header line, name its columns, as in dataset.column_names=[text,label]"
-        return [Problem("dataset.column_names", message)]
-    return []
+def _with_hints(
+    lacking: list[Problem], all_lack: bool, file: Path, names: list[str], options: Options
+) -> list[Problem]:
+    """Missing columns of a delimited file, with what may be the reason: another delimiter, or no header line."""
+    if options.column_names or _kind(file, options) not in DELIMITED:
+        return lacking
+    other = next((mark for mark in ";,\t|" if mark in names[0]), None) if len(names) == 1 else None
+    if other:
+        # Split by the right mark, the file has other columns; which of them are missing is reported then.
+        # With quotation marks around it all, so that a shell leaves those inside to the configuration.
+        fix = "dataset.format=tsv" if other == "\t" and not options.delimiter else f"\"dataset.delimiter='{other}'\""
+        return [Problem("dataset.delimiter", f"{file.name} seems to separate its cells by {other!r}; say {fix}")]
+    if not all_lack:
+        return lacking
+    message = f"if {file.name} has no header line, name its columns, as in dataset.column_names=[text,label]"
+    return [*lacking, Problem("dataset.column_names", message)]
 
 
 def _files(options: Options, context: LoadContext) -> tuple[dict[str, list[Path]], list[Problem]]:
-    found, problems = {}, []
+    """Split to its files, and what is wrong with those of the other splits."""
+    files_of, problems = {}, []
     for split in SPLITS:
         if split not in given_splits(options):
             continue
@@ -152,24 +151,24 @@ def _files(options: Options, context: LoadContext) -> tuple[dict[str, list[Path]
         kinds = sorted({kind for kind, _ in formats if kind})
         if len(kinds) > 1:
             wrong.append(Problem(key, f"mixes {' and '.join(kinds)} files; one split takes one format"))
-        wrong += _idle(options, kinds)
+        wrong += _unused_settings(options, kinds)
         if not wrong:
-            found[split] = files
+            files_of[split] = files
         problems += wrong
-    return found, problems
+    return files_of, problems
 
 
-def _idle(options: Options, kinds: list[str]) -> list[Problem]:
+def _unused_settings(options: Options, kinds: list[str]) -> list[Problem]:
     """Settings that do nothing for files of these kinds."""
-    lines = {"csv", "tsv"} & set(kinds)
-    said = {"column_names": bool(lines), "delimiter": bool(lines), "field": "json" in kinds}
+    lines = bool(DELIMITED & set(kinds))
+    used = {"column_names": lines, "delimiter": lines, "field": "json" in kinds}
     return [
         Problem(
             f"dataset.{name}",
             f"means nothing for {' and '.join(kinds)} files; take it out, or set it to null, as in dataset.{name}=null",
         )
-        for name, used in said.items()
-        if kinds and not used and getattr(options, name) is not None
+        for name in used
+        if kinds and not used[name] and getattr(options, name) is not None
     ]
 
 
@@ -178,12 +177,16 @@ def _layout(kind: str, options: Options) -> delimited.Layout:
         delimiter=options.delimiter or {"csv": ",", "tsv": "\t"}[kind],
         quoting=options.quoting,
         encoding=options.encoding,
-        column_names=tuple(options.column_names) if options.column_names else None,
+        column_names=tuple(options.column_names or ()),
     )
 
 
-def _header(file: Path, kind: str, options: Options) -> list[str] | None:
+def _header(file: Path, options: Options) -> list[str] | None:
+    """The names of the columns; None where only the whole file shows them."""
+    kind = _kind(file, options)
     if kind == "parquet":
+        from tunebook.data.reading import parquet
+
         return list(parquet.schema_of(file).names)
     if kind == "json":
         return json_rows.header(file, options.encoding, options.field)
@@ -191,19 +194,24 @@ def _header(file: Path, kind: str, options: Options) -> list[str] | None:
 
 
 def _table(files: list[Path], options: Options, context: LoadContext, on_chunk: OnChunk | None) -> Table:
-    kind = format_of("", files[0], options.format)[0]
+    from tunebook.data.reading import parquet, storage, tables
+
+    kind = _kind(files[0], options)
     needed = all_sources(context.roles)
-    columns = tables.JsonColumns(files[0].name, needed) if kind == "json" else tables.TextColumns(files[0].name)
+    columns: Any = None
     if kind == "parquet":
-        _refuse_other_types(files)
+        parquet.check_types(files)
+    else:
+        place = files[0].name
+        columns = tables.JsonColumns(place, needed) if kind == "json" else tables.TextColumns(place)
     chunks = _chunks(files, kind, options, columns, on_chunk)
-    change = columns.change if kind != "parquet" else lambda: None
+    change = columns.change if columns else lambda: None
     if sum(file.stat().st_size for file in files) <= storage.SMALL:
         return storage.in_memory(chunks, change)
     folders = [file.parent.resolve() for file in files] if on_chunk else None
-    said = options.model_dump(exclude=set(SPLITS))
-    key = storage.content_key(files, VERSION, kind, said, needed, folders, context.cwd if on_chunk else None)
-    if kind != "parquet":
+    stated = options.model_dump(exclude=set(SPLITS))
+    key = storage.content_key(files, VERSION, kind, stated, needed, folders, context.cwd if on_chunk else None)
+    if columns:
         for file in files:
             check_text(file, options.encoding)  # what it logs of an encoding is logged for a cached table too
     return storage.on_disk(key, chunks, change)
@@ -222,7 +230,7 @@ def _chunks(
                 part = on_chunk(file, chunk) if on_chunk else chunk
                 names |= dict.fromkeys(part if isinstance(part, dict) else part.column_names)
                 if not problems:
-                    yield part if kind == "parquet" else columns.table(part)
+                    yield columns.table(part) if columns else part
         except DataError as error:
             problems += error.problems
             continue
@@ -235,20 +243,10 @@ def _chunks(
         raise DataError(problems)
 
 
-def _refuse_other_types(files: list[Path]) -> None:
-    """Files whose columns of one name cannot be joined; what is wrong with a file itself is found when it is read."""
-    schemas = []
-    for file in files:
-        try:
-            schemas.append((file.name, parquet.schema_of(file)))
-        except DataError:
-            return
-    if problems := tables.check_types(schemas):
-        raise DataError(problems)
-
-
 def _read(file: Path, kind: str, options: Options) -> Iterator[Any]:
     if kind == "parquet":
+        from tunebook.data.reading import parquet
+
         return parquet.chunks(file, CHUNK)
     if kind == "json":
         return json_rows.chunks(file, CHUNK, options.encoding, options.field)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tunebook.data.sources.base import SPLITS, LoadContext, SourceOptions
+from tunebook.data.sources.base import LoadContext, SourceOptions, chosen_splits, unknown_splits
 from tunebook.errors import DataError, NothingReached, Problem, TunebookError, did_you_mean
 
 if TYPE_CHECKING:
@@ -40,11 +40,7 @@ def place(options: Options, split: str) -> str:
 
 def preflight(options: Options, context: LoadContext) -> list[Problem]:
     """Split names that Tunebook does not know."""
-    return [
-        Problem(f"dataset.splits.{split}", f"unknown split; {did_you_mean(split, SPLITS)}")
-        for split in options.splits or {}
-        if split not in SPLITS
-    ]
+    return unknown_splits(options.splits)
 
 
 def load(options: Options, context: LoadContext) -> DatasetDict:
@@ -58,24 +54,17 @@ def load(options: Options, context: LoadContext) -> DatasetDict:
     from datasets.exceptions import DatasetsError
 
     try:
-        found = load_dataset(options.path, options.name, revision=options.revision)
+        loaded = load_dataset(options.path, options.name, revision=options.revision)
     except ConnectionError:
         raise _unreached(options) from None
     except (DatasetsError, FileNotFoundError, RuntimeError, ValueError) as error:
         raise _refused(options, error) from error
-    if not isinstance(found, DatasetDict):
+    if not isinstance(loaded, DatasetDict):
         raise DataError(Problem("dataset.path", f"{options.path} has no splits"))
-    names = options.splits or {split: split for split in SPLITS if split in found}
-    missing = [
-        Problem(f"dataset.splits.{ours}", f"{options.path} has no split {theirs!r}; {did_you_mean(theirs, found)}")
-        for ours, theirs in names.items()
-        if theirs not in found
-    ]
-    if not names:
-        missing = [Problem("dataset.splits", f"must be given; {options.path} has: {', '.join(found)}")]
-    if missing:
-        raise DataError(missing)
-    splits: dict[str, Dataset] = {ours: found[theirs] for ours, theirs in names.items()}
+    names, problems = chosen_splits(options.splits, list(loaded), options.path)
+    if problems:
+        raise DataError(problems)
+    splits: dict[str, Dataset] = {ours: loaded[theirs] for ours, theirs in names.items()}
     _check_revision(options, next(iter(splits.values())))
     return DatasetDict(splits)
 
@@ -91,11 +80,11 @@ def _unreached(options: Options) -> TunebookError:
 
 def _refused(options: Options, error: Exception) -> TunebookError:
     """What `datasets` says, under the key that the user can change."""
-    said = " ".join(str(error).split())
-    listed = re.search(r"(?:Available(?: configs in the cache)?|available configs): \[(.*?)\]", said)
+    reason = " ".join(str(error).split())
+    listed = re.search(r"(?:Available(?: configs in the cache)?|available configs): \[(.*?)\]", reason)
     if listed:
         names = re.findall(r"'([^']*)'", listed[1])
-        if "in the cache" in said:
+        if "in the cache" in reason:
             message = f"the cache holds {options.path} only as {', '.join(names)}, and the Hub cannot be reached"
             return NothingReached(Problem("dataset.name", message))
         if options.name:
@@ -103,12 +92,12 @@ def _refused(options: Options, error: Exception) -> TunebookError:
         else:
             message = f"must be given for {options.path}; {did_you_mean('', names)}"
         return DataError(Problem("dataset.name", message))
-    if "Revision" in said or "revision" in said:
+    if "revision" in reason.lower():
         return DataError(Problem("dataset.revision", f"{options.path} has no revision {options.revision!r}"))
-    if "cannot be accessed" in said or "doesn't exist" in said:
+    if "cannot be accessed" in reason or "doesn't exist" in reason:
         message = f"the Hub has no data set {options.path!r}, or it is private: check the id, or `hf auth login`"
         return DataError(Problem("dataset.path", message))
-    return DataError(Problem("dataset.path", f"{options.path} cannot be loaded: {said}"))
+    return DataError(Problem("dataset.path", f"{options.path} cannot be loaded: {reason}"))
 
 
 def _check_revision(options: Options, split: Dataset) -> None:
@@ -116,7 +105,7 @@ def _check_revision(options: Options, split: Dataset) -> None:
     commit = re.compile(r"[0-9a-f]{40}")
     files = [entry["filename"] for entry in split.cache_files]
     cached = {part for file in files for part in re.split(r"[/\\]", file) if commit.fullmatch(part)}
-    said = options.revision or ""
-    if commit.fullmatch(said) and cached and said not in cached:
-        message = f"the cache holds {options.path} at {', '.join(sorted(cached))}, not at {said}"
+    stated = options.revision or ""
+    if commit.fullmatch(stated) and cached and stated not in cached:
+        message = f"the cache holds {options.path} at {', '.join(sorted(cached))}, not at {stated}"
         raise DataError(Problem("dataset.revision", message))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunebook.data.columns import sources
-from tunebook.data.reading.images import MANY, why_not
+from tunebook.data.reading.images import first_problems, progress_bar, why_unreadable
 from tunebook.data.reading.paths import is_file, is_folder, missing
 from tunebook.data.sources import files
 from tunebook.data.sources.base import LoadContext
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
 ROLE = "image"
-SHOWN = 20
 
 
 class Options(files.Options):
@@ -99,11 +98,7 @@ def _placed(path: Any, folder: Path) -> Any:
 
 
 def _with_images(split: Dataset, column: str, where: str) -> Dataset:
-    """The split with images instead of paths, each checked once.
-
-    Raises:
-        DataError: as `load`.
-    """
+    """The split with images instead of paths, each checked once."""
     from datasets import Image, Value
 
     feature = split.features[column]
@@ -126,44 +121,35 @@ def _carries_bytes(feature: Any) -> bool:
 
 
 def _path_problems(split: Dataset, column: str, where: str) -> list[Problem]:
+    """Each path that is no readable image, at its first row; a folder that does not exist is one problem."""
     from tunebook.data import chunks
 
     wrong: dict[str, tuple[int, str]] = {}
-    lost: dict[str, list[int]] = {}
+    rows_of_folder: dict[str, list[int]] = {}
+    lost: set[str] = set()
     images = 0
-    lost_images: set[str] = set()
-    with _progress(split) as bar:
+    with progress_bar(len(split)) as bar:
         for first, paths in chunks.values(split, column):
             rows = {path: row for row, path in reversed(list(enumerate(paths, start=first))) if path is not None}
             images += len(rows)
-            folders = {path: folder for path in rows if (folder := _lost_folder(path))}
-            lost_images |= folders.keys()
+            folders = {path: folder for path in rows if (folder := _missing_folder(path))}
+            lost |= folders.keys()
             for row, path in enumerate(paths, start=first):
                 if path in folders:
-                    lost.setdefault(folders[path], []).append(row)
+                    rows_of_folder.setdefault(folders[path], []).append(row)
             for path in rows.keys() - wrong.keys() - folders.keys():
-                if why := _not_there(path) or _not_readable(Path(path)):
+                if why := _missing_file(path) or why_unreadable(Path(path)):
                     wrong[path] = (rows[path], why)
             bar.update(len(paths))
     listed = [(row, path, why) for path, (row, why) in wrong.items()]
-    for folder, inside in lost.items():
-        count = f"{len(inside):,} row{'s name images' if len(inside) > 1 else ' names an image'} in it"
-        listed.append((min(inside), folder, f"there is no such folder; {count}"))
-    return _problems(listed, images, where, len(wrong) + len(lost_images))
+    for folder, rows_in_it in rows_of_folder.items():
+        count = f"{len(rows_in_it):,} row{'s name images' if len(rows_in_it) > 1 else ' names an image'} in it"
+        listed.append((min(rows_in_it), folder, f"there is no such folder; {count}"))
+    problems = [Problem(name, why, f"{where}, row {row}") for row, name, why in sorted(listed)]
+    return first_problems(problems, len(wrong) + len(lost), images)
 
 
-def _not_readable(image: Path | bytes) -> str:
-    why = why_not(image)
-    return f"is not a readable image: {why}" if why else ""
-
-
-def _progress(split: Dataset) -> Any:
-    from tqdm.auto import tqdm
-
-    return tqdm(total=len(split), desc="Checking images", unit=" images", disable=len(split) <= MANY)
-
-
-def _lost_folder(path: str) -> str:
+def _missing_folder(path: str) -> str:
     """The uppermost folder of the path that does not exist, or ""."""
     if "://" in path:
         return ""
@@ -178,7 +164,7 @@ def _lost_folder(path: str) -> str:
     return lost
 
 
-def _not_there(path: str) -> str:
+def _missing_file(path: str) -> str:
     if "://" in path:
         return "is an address; images are read from files: download it"
     return "" if is_file(Path(path)) else missing("", Path(path)).message
@@ -187,24 +173,14 @@ def _not_there(path: str) -> str:
 def _byte_problems(split: Dataset, column: str, where: str) -> list[Problem]:
     from tunebook.data import chunks
 
-    wrong = []
-    with _progress(split) as bar:
+    problems = []
+    with progress_bar(len(split)) as bar:
         for first, images in chunks.values(split, column, chunks.FILE_ROWS):
             for row, image in enumerate(images, start=first):
                 if image is None:
                     continue
                 content, path = (image, None) if isinstance(image, bytes) else (image["bytes"], image["path"])
-                if why := _not_readable(Path(path or "") if content is None else content):
-                    wrong.append((row, path or "image", why))
+                if why := why_unreadable(Path(path or "") if content is None else content):
+                    problems.append(Problem(path or "image", why, f"{where}, row {row}"))
             bar.update(len(images))
-    return _problems(wrong, len(split), where)
-
-
-def _problems(wrong: list[tuple[int, str, str]], count: int, where: str, images: int | None = None) -> list[Problem]:
-    """One problem a line; of `count` images, `images` cannot be read (None: as many as there are lines)."""
-    wrong, images = sorted(wrong), len(wrong) if images is None else images
-    problems = [Problem(name, message, f"{where}, row {row}") for row, name, message in wrong[:SHOWN]]
-    if len(wrong) > SHOWN:
-        message = f"and {len(wrong) - SHOWN} more; {images} of {count} images cannot be read"
-        problems.append(Problem("…", message, where))
-    return problems
+    return first_problems(problems, len(problems), len(split))

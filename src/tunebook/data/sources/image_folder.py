@@ -12,9 +12,9 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tunebook.data.reading.images import unreadable
+from tunebook.data.reading.images import first_problems, progress_bar, why_unreadable
 from tunebook.data.reading.paths import is_folder, missing
-from tunebook.data.sources.base import SPLITS, LoadContext, SourceOptions
+from tunebook.data.sources.base import LoadContext, SourceOptions, stated_folders
 from tunebook.errors import DataError, DataFileMissing, Problem
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ logger = logging.getLogger("tunebook")
 
 ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 FOLDERS = {"train": ("train", "training"), "validation": ("validation", "val", "valid", "dev"), "test": ("test",)}
-SHOWN = 20
 
 
 class Options(SourceOptions):
@@ -33,7 +32,7 @@ class Options(SourceOptions):
     Args:
         path: holds train/CLASS/…, validation/CLASS/… (or val, valid, dev) and test/CLASS/…; or CLASS/… alone,
             which is a training split.
-        train: a folder of CLASS/… instead of `path`.
+        train: a folder of CLASS/… in place of `path`.
         validation: likewise.
         test: likewise.
         nested: images in folders inside a class folder belong to the class; without it they are refused.
@@ -78,9 +77,9 @@ def load(options: Options, context: LoadContext) -> DatasetDict:
     from datasets import Dataset, DatasetDict, Features, Image, Value
 
     problems = preflight(options, context)
-    folders, gone = _folders(options, context)
+    folders, missing_folders = _folders(options, context)
     if problems:
-        raise (DataFileMissing if gone else DataError)(problems)
+        raise (DataFileMissing if missing_folders else DataError)(problems)
     named = {split: _classes(folder) for split, folder in folders.items()}
     _log_left_out(list(folders.values()))
     _check_images([file for classes in named.values() for files in classes.values() for file in files])
@@ -94,49 +93,40 @@ def load(options: Options, context: LoadContext) -> DatasetDict:
 
 
 def _folders(options: Options, context: LoadContext) -> tuple[dict[str, Path], list[Problem]]:
-    said = {split: getattr(options, split) for split in SPLITS if getattr(options, split)}
-    if bool(said) == bool(options.path):
-        return {}, [Problem("dataset.path", "give either dataset.path or dataset.train (and validation, test)")]
-    if said and "train" not in said:
-        return {}, [Problem("dataset.train", "must be given with dataset.validation and dataset.test")]
-    if said:
-        folders = {split: context.cwd / Path(name).expanduser() for split, name in said.items()}
-        return folders, [
-            missing(f"dataset.{split}", folder) for split, folder in folders.items() if not is_folder(folder)
-        ]
-    root = context.cwd / Path(options.path or "").expanduser()
-    if not is_folder(root):
-        return {}, [missing("dataset.path", root)]
-    closed = _closed(root)
-    return ({}, closed) if closed else _splits_in(root)
+    folders, problems = stated_folders(options, context.cwd)
+    problems += [missing(f"dataset.{name}", folder) for name, folder in folders.items() if not is_folder(folder)]
+    if "path" not in folders:
+        return folders, problems
+    problems = problems or _closed(folders["path"])
+    return ({}, problems) if problems else _splits_in(folders["path"])
 
 
 def _closed(folder: Path) -> list[Problem]:
-    """Folders that may not be opened, at any depth: what is in them would be left out without a word."""
-    found: list[OSError] = []
-    for _ in os.walk(folder, onerror=found.append):
+    """Folders that may not be opened, at any depth: what is in them would be left out without a message."""
+    errors: list[OSError] = []
+    for _ in os.walk(folder, onerror=errors.append):
         pass
     return [
         Problem(str(error.filename), f"cannot be looked into: {error.strerror}")
-        for error in found
+        for error in errors
         if not isinstance(error, FileNotFoundError | NotADirectoryError)
     ]
 
 
 def _splits_in(root: Path) -> tuple[dict[str, Path], list[Problem]]:
     inside = sorted(entry for entry in root.iterdir() if entry.is_dir())
-    found = {split: [entry for entry in inside if entry.name.lower() in names] for split, names in FOLDERS.items()}
-    if not any(found.values()):
+    named = {split: [entry for entry in inside if entry.name.lower() in names] for split, names in FOLDERS.items()}
+    if not any(named.values()):
         return {"train": root}, []
     problems = []
-    if not found["train"]:
-        has = ", ".join(sorted(entry.name for entry in root.iterdir() if entry.is_dir()))
+    if not named["train"]:
+        has = ", ".join(entry.name for entry in inside)
         problems.append(Problem("dataset.path", f"{root} has no folder train; it has: {has}"))
-    for split, folders in found.items():
+    for split, folders in named.items():
         if len(folders) > 1:
             names = " and ".join(folder.name for folder in folders)
             problems.append(Problem("dataset.path", f"{root} has {names}, both for {split}; keep one"))
-    return {split: folders[0] for split, folders in found.items() if folders}, problems
+    return {split: folders[0] for split, folders in named.items() if folders}, problems
 
 
 def _classes(folder: Path) -> dict[str, list[Path]]:
@@ -190,10 +180,11 @@ def _log_left_out(folders: list[Path]) -> None:
 
 
 def _check_images(files: list[Path]) -> None:
-    broken = unreadable(files)
-    if broken:
-        problems = [Problem(str(file), f"is not a readable image: {why}") for file, why in broken[:SHOWN]]
-        if len(broken) > SHOWN:
-            message = f"and {len(broken) - SHOWN} more; {len(broken)} of {len(files)} images cannot be read"
-            problems.append(Problem("…", message))
-        raise DataError(problems)
+    problems = []
+    with progress_bar(len(files)) as bar:
+        for file in files:
+            if why := why_unreadable(file):
+                problems.append(Problem(str(file), why))
+            bar.update()
+    if problems:
+        raise DataError(first_problems(problems, len(problems), len(files)))
