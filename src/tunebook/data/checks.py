@@ -164,7 +164,6 @@ def _wrong(split: Dataset, role: str, column: Column, empty_texts: bool, encoded
         if kind == "audio":
             return [f"must hold audio files; it holds {feature}"]
         return [f"must hold images; it holds {feature}. For folders of images use dataset=image_folder"]
-<<<<<<< HEAD
     what, lacking = missing(split, role, kind)
     allowed = kind == "text" and not column.target and len(lacking) < len(split)
     allowed = column.may_be_empty or (allowed and empty_texts)
@@ -182,21 +181,6 @@ def _wrong(split: Dataset, role: str, column: Column, empty_texts: bool, encoded
             shown = f"it holds {feature}" if len(wrong) == len(split) else rows
             messages.append(f"must be {words}; {shown}. Is it the right column?")
     return messages
-=======
-    what, lacking = missing(split, role, column.kind)
-    allowed = empty_texts and column.kind == "text" and not column.target and len(lacking) < len(split)
-    wrong = [_lack(split, what, lacking)] if lacking and not allowed else []
-    if column.kind == "text" and getattr(feature, "dtype", None) != "string":
-        kinds = {kind_of(value) for _, part in chunks.values(split, role) for value in part} - {"missing", "text"}
-        if kinds:
-            wrong.append(f"must be text; it holds {' and '.join(sorted(kinds))}s. Is it the right column?")
-    inner = getattr(feature, "feature", None)
-    if column.kind == "tokens" and getattr(inner, "dtype", None) != "string":
-        wrong.append(f"must hold lists of texts, one a token; it holds {feature}")
-    if column.kind == "messages" and not (isinstance(inner, dict) and {"role", "content"} <= set(inner)):
-        wrong.append(f"must hold lists of messages, each with role and content; it holds {feature}")
-    return wrong
->>>>>>> w-s-dataa
 
 
 def _no_label(value: Any) -> bool:

@@ -10,13 +10,9 @@ from datasets import Dataset
 
 from tunebook.data import chunks, fingerprint
 from tunebook.data.checks import roles_of
-<<<<<<< HEAD
-from tunebook.data.kinds import message_text
-from tunebook.data.sketches import Sketches, sketch
-=======
 from tunebook.data.cleaning.text import holds_text
+from tunebook.data.kinds import message_text
 from tunebook.data.sketches import Sketches, sketch_rows
->>>>>>> w-s-dataa
 
 
 class Contents:
@@ -80,10 +76,5 @@ def _remembered(
 
 def _text(value: Any) -> str:
     if isinstance(value, list):
-<<<<<<< HEAD
-        return " ".join(_text(message_text(one) if isinstance(one, dict) else one) for one in value if one is not None)
-    return value or ""
-=======
         return " ".join(_text(one) for one in value if one is not None)
-    return _text(value["content"]) if isinstance(value, dict) else value or ""
->>>>>>> w-s-dataa
+    return message_text(value) if isinstance(value, dict) else value or ""
