@@ -90,11 +90,6 @@ def decide(
 ) -> tuple[frozenset[str], FreezingTable]:
     """Which parameters train by these rules; the model stays as it is.
 
-    Args:
-        model: any module; tied parameters count once and match by each of their names.
-        rules: in order; the first that matches a parameter decides.
-        fixed: names of parameters that do not train, whatever the rules say.
-
     Returns:
         The names that train, and the table of what each rule decided.
 
@@ -161,9 +156,6 @@ def hold_frozen_in_eval(modules: Iterable[nn.Module]) -> None:
     """Puts frozen modules in evaluation mode: BatchNorm statistics stay, dropout is off.
 
     `model.train()` undoes it, so call it after that and before each forward pass.
-
-    Args:
-        modules: of `frozen_modules`.
     """
     for module in modules:
         module.eval()

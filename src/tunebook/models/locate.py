@@ -50,9 +50,6 @@ def locate(config_model: ModelConfig) -> Location:
     A local folder goes before the package, so that `model.name_or_path=./mine` means mine even in a group
     that names a package.
 
-    Args:
-        config_model: the group `model`.
-
     Raises:
         ModelError: a local path that does not exist, a package whose weights are not the declared ones, or
             nothing named at all.
@@ -72,11 +69,7 @@ def locate(config_model: ModelConfig) -> Location:
 
 @contextmanager
 def reading(location: Location, what: str) -> Iterator[None]:
-    """Turns what the libraries raise while files are read into errors that say how to fix it.
-
-    Args:
-        location: where the files are.
-        what: which of them ('the configuration').
+    """Turns what the libraries raise while files (`what`: which of them) are read into errors that say how to fix it.
 
     Raises:
         NothingReached: no network, and the cache does not hold the files.
@@ -87,17 +80,18 @@ def reading(location: Location, what: str) -> Iterator[None]:
     except UNREADABLE as error:
         if _not_reached(error):
             raise NothingReached(Problem("model.name_or_path", _unreachable(location))) from error
-        reason = str(error).strip().splitlines()
-        first = reason[0] if reason else type(error).__name__
-        message = f"cannot read {what} from {location.described}: {first}"
+        message = f"cannot read {what} from {location.described}: {first_line(error)}"
         raise ModelError(Problem("model.name_or_path", message)) from error
 
 
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, or its type where it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def _means_a_folder(name: str) -> bool:
-    if name.startswith((".", "~", os.sep)) or Path(name).is_dir():
-        return True
-    parent = Path(name).parent
-    return os.sep in name and parent.is_dir()
+    path = Path(name)
+    return name.startswith((".", "~", os.sep)) or path.is_dir() or (os.sep in name and path.parent.is_dir())
 
 
 def _existing_folder(name: str) -> Path:
@@ -169,12 +163,8 @@ def _nothing_named(package: ModelPackage | None) -> str:
 
 
 def _not_reached(error: BaseException) -> bool:
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, NOT_REACHED):
-            return True
-        seen = seen.__cause__ or seen.__context__
-    return False
+    cause = error.__cause__ or error.__context__
+    return isinstance(error, NOT_REACHED) or (cause is not None and _not_reached(cause))
 
 
 def _unreachable(location: Location) -> str:

@@ -105,14 +105,7 @@ def where(
     fixed: Container[str] = frozenset(),
     constant: Container[str] = frozenset(),
 ) -> str:
-    """The parts of a model that train, in a few words: `everything`, or `layer 4 to layer 5, head; parts of …`.
-
-    Args:
-        depth: of the model.
-        trained: names of the parameters that train.
-        fixed: names of parameters that never do: the weights under an adapter, and constant ones.
-        constant: those of them that have no place in `everything`.
-    """
+    """The parts of a model that train, in a few words: `everything`, or `layer 4 to layer 5, head; parts of …`."""
     wholly: list[int] = []
     partly: list[int] = []
     groups = [group for group in depth.groups if any(name not in fixed for name in group.parameter_names)]

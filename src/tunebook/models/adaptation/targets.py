@@ -30,14 +30,6 @@ def targets_of(
 ) -> dict[str, nn.Module]:
     """The modules that get an adapter, by their dotted names.
 
-    Args:
-        model: without an adapter.
-        depth: of it.
-        method: module of the adapter method.
-        adapter: the group.
-        ever: names of the parameters that would train without an adapter.
-        saved: modules that train whole and need none.
-
     Raises:
         ModelError: a name of the recipe is no module that can have an adapter, or no module that can have one
             trains.

@@ -119,13 +119,6 @@ def write_states(
     """Compute this process's share of a split's states and write them.
 
     Batches are the same for every number of processes, so that the states do not depend on it.
-
-    Args:
-        writer: of the split.
-        encoded: the split.
-        computing: of the states.
-        share: rank of this process, and how many there are.
-        title: for the progress bar.
     """
     rows = writer.layout.rows
     lengths = token_counts(encoded)

@@ -29,12 +29,7 @@ class Placeholders:
 
     @classmethod
     def of(cls, batch: Mapping[str, torch.Tensor], boundary: Boundary) -> Placeholders:
-        """Like a batch's own inputs.
-
-        Args:
-            batch: with rows of unlike length, where rows have lengths.
-            boundary: of the cached states.
-        """
+        """Like a batch's own inputs."""
         width = batch_size_of(batch).tokens
         masked = TOKENS in batch
         shapes = {
@@ -50,12 +45,7 @@ class Placeholders:
         return width if self.by_token else 1
 
     def __call__(self, lengths: torch.Tensor, width: int) -> dict[str, torch.Tensor]:
-        """Inputs of a batch.
-
-        Args:
-            lengths: (rows,), in tokens.
-            width: after padding.
-        """
+        """Inputs of a batch."""
         rows, width = len(lengths), self.tokens(width)
         inputs = {
             name: torch.zeros((), dtype=self.dtypes[name]).expand(

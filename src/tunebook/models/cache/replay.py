@@ -22,13 +22,7 @@ class _BoundaryReached(Exception):
 
 
 def compute_states(model: nn.Module, boundary: Boundary, inputs: Mapping[str, Any]) -> torch.Tensor:
-    """The states at the boundary; nothing behind it runs.
-
-    Args:
-        model: without wrappers; its mode stays as it is.
-        boundary: of the model.
-        inputs: of the model.
-    """
+    """The states at the boundary; nothing behind it runs."""
 
     def stop(states: torch.Tensor) -> torch.Tensor:
         raise _BoundaryReached(states)

@@ -41,10 +41,6 @@ Layers = Annotated[int | str, BeforeValidator(_layers)]
 def layers_of(n: int | str, depth: Depth) -> int:
     """How many layers an option of type `Layers` means; a share is rounded, to at least one.
 
-    Args:
-        n: the option.
-        depth: of the model.
-
     Raises:
         FreezingError: the model has fewer layers, or none that can be counted.
     """
@@ -79,10 +75,6 @@ def span_of(options: Any, prefix: str) -> Span | None:
 
 def at_most_one(given: Any, names: list[str]) -> None:
     """Refuses options that say the same in several ways.
-
-    Args:
-        given: what a user has said, by name; None counts as not said.
-        names: of options of which one may be said.
 
     Raises:
         ValueError: more than one is.

@@ -41,11 +41,7 @@ class Rule:
     must_match: bool = False
 
     def matches(self, names: Iterable[str]) -> bool:
-        """Whether the rule is for a parameter.
-
-        Args:
-            names: the parameter's names; a tied one has several.
-        """
+        """Whether the rule is for a parameter."""
         if self.parameters is not None:
             return any(name in self.parameters for name in names)
         return self.pattern is None or any(re.search(self.pattern, name) for name in names)
@@ -116,10 +112,6 @@ def check_head(depth: Depth) -> None:
 
 def check_layers(depth: Depth, n: int) -> None:
     """Refuses a number of layers that the model does not have.
-
-    Args:
-        depth: of the model.
-        n: layers that a policy counts; 0 where it only needs to know where they begin.
 
     Raises:
         FreezingError: `n` is larger than the number of layers, or the model has no stack of layers at all.
