@@ -105,7 +105,10 @@ def where(
     fixed: Container[str] = frozenset(),
     constant: Container[str] = frozenset(),
 ) -> str:
-    """The parts of a model that train, in a few words: `everything`, or `layer 4 to layer 5, head; parts of …`."""
+    """The parts of a model that train, in a few words: `everything`, or `layer 4 to layer 5, head; parts of …`.
+
+    `fixed` names the parameters that never train: weights under an adapter, and constant ones, which are not counted.
+    """
     wholly: list[int] = []
     partly: list[int] = []
     groups = [group for group in depth.groups if any(name not in fixed for name in group.parameter_names)]

@@ -48,7 +48,7 @@ def targets_of(
         return targets
     parts = ", ".join(dict.fromkeys(name.rpartition(".")[2] for name in chosen))
     message = (
-        f"{adapter.method} has nowhere to go: it would be in {parts or 'linear layers'}, and the freezing policy "
+        f"{adapter.method} has no weights to adapt: it would be in {parts or 'linear layers'}, and the freezing policy "
         "trains none of them; let it train layers (freezing=none), or set adapter=none"
     )
     raise ModelError(Problem("adapter.method", message))

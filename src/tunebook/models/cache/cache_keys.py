@@ -51,7 +51,7 @@ def backbone_key(model: Any, boundary: Boundary, ever: Collection[str], about: d
 
 
 def split_key(backbone: str, encoded: Dataset, inputs: Collection[str], processor: Any) -> str:
-    """A hash of the rows of a split and a backbone: 32 hex digits, the name of the entry."""
+    """A hash of the rows of a split and a backbone (by its key): 32 hex digits, the name of the entry."""
     total = hashlib.sha256(backbone.encode())
     columns = [name for name in sorted(inputs) if name in encoded.column_names]
     if columns:

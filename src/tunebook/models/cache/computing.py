@@ -116,7 +116,7 @@ def token_counts(encoded: Dataset) -> np.ndarray | None:
 def write_states(
     writer: StatesWriter, encoded: Dataset, computing: StateComputer, share: tuple[int, int], title: str
 ) -> None:
-    """Compute this process's share of a split's states and write them.
+    """Compute this process's `share` (its rank, and the number of processes) of a split's states and write them.
 
     Batches are the same for every number of processes, so that the states do not depend on it.
     """
@@ -125,8 +125,7 @@ def write_states(
     order: Sequence[int] = range(rows)
     if lengths is not None:
         order = np.argsort(lengths, kind="stable")[::-1].tolist()  # the longest first: memory fails early
-    rank, count = share
-    size = computing.batch_size
+    (rank, count), size = share, computing.batch_size
     begins = range(rank * size, rows, count * size)
     mine = sum(min(size, rows - begin) for begin in begins)
     with tqdm(total=mine, desc=title, unit=" rows", disable=rank > 0 or mine <= MANY) as bar:

@@ -45,22 +45,15 @@ class Placeholders:
         return width if self.by_token else 1
 
     def __call__(self, lengths: torch.Tensor, width: int) -> dict[str, torch.Tensor]:
-        """Inputs of a batch."""
+        """Inputs of a batch of rows with `lengths`, shape (rows,), padded to `width`, both in tokens."""
         rows, width = len(lengths), self.tokens(width)
-        inputs = {
-            name: torch.zeros((), dtype=self.dtypes[name]).expand(
-                rows, *(width if dim is None else dim for dim in shape)
-            )
-            for name, shape in self.shapes.items()
-        }
+        inputs = {}
+        for name, shape in self.shapes.items():
+            sizes = [width if dim is None else dim for dim in shape]
+            inputs[name] = torch.zeros((), dtype=self.dtypes[name]).expand(rows, *sizes)
         if TOKENS in inputs:
-            inputs[TOKENS] = self.mask(lengths, width)
+            lengths = lengths[:, None] if self.by_token else torch.ones((rows, 1), dtype=torch.long)
+            places = torch.arange(width)
+            mask = places >= width - lengths if self.side == "left" else places < lengths
+            inputs[TOKENS] = mask.to(self.dtypes[TOKENS])
         return inputs
-
-    def mask(self, lengths: torch.Tensor, width: int) -> torch.Tensor:
-        """1 where a row has a token, shape (rows, tokens)."""
-        if not self.by_token:
-            return torch.ones((len(lengths), width), dtype=self.dtypes[TOKENS])
-        places = torch.arange(width)
-        own = places >= width - lengths[:, None] if self.side == "left" else places < lengths[:, None]
-        return own.to(self.dtypes[TOKENS])

@@ -81,7 +81,7 @@ class StatesWriter:
             (self.folder / LENGTHS).write_bytes(self.layout.lengths.astype("<i8").tobytes())
 
     def write(self, rows: Sequence[int], states: Sequence[torch.Tensor]) -> None:
-        """Write the states of some rows."""
+        """Write the states of some rows, one tensor a row, as long as the row where rows have lengths."""
         # Written, not mapped: on a disk that is full, writing to a mapped file kills the process.
         with (self.folder / STATES).open("r+b") as stream:
             for row, own in zip(rows, states, strict=True):
@@ -114,7 +114,7 @@ class StatesReader:
 
     @classmethod
     def opened(cls, folder: Path, check: bool = True) -> StatesReader:
-        """A reader of a folder whose content is what was written.
+        """A reader of a folder; with `check` everything in it is read and compared with the hash of what was written.
 
         Raises:
             DamagedStates: something is missing or differs from what was written.
