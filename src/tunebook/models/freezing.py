@@ -20,15 +20,7 @@ NOTHING = "nothing is left to train; let at least one rule train something"
 
 @dataclass(frozen=True)
 class FreezingRow:
-    """What one rule decided.
-
-    Args:
-        rule: its name.
-        trainable: whether its parameters train.
-        tensors: how many parameter tensors it decided.
-        parameters: how many numbers they hold.
-        share: of all the model's parameters, 0 to 1.
-    """
+    """What one rule decided: for how many parameter tensors, and numbers in them; `share` of all numbers is 0 to 1."""
 
     rule: str
     trainable: bool

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import hashlib
 import importlib.util
@@ -19,6 +18,7 @@ from safetensors import SafetensorError
 
 from tunebook import files
 from tunebook.errors import ModelError, NothingReached, Problem
+from tunebook.models.problems import missing_folder
 
 if TYPE_CHECKING:
     from tunebook.config.model_groups import ModelConfig, ModelPackage
@@ -31,13 +31,7 @@ NOT_REACHED = (hub_errors.LocalEntryNotFoundError, hub_errors.OfflineModeIsEnabl
 
 @dataclass(frozen=True)
 class Location:
-    """Arguments of `from_pretrained`.
-
-    Args:
-        name_or_path: a folder, or a Hub id.
-        revision: of a Hub id.
-        described: for messages.
-    """
+    """Arguments of `from_pretrained` (a folder, or a Hub id with its revision), and how messages describe them."""
 
     name_or_path: str
     revision: str | None
@@ -62,7 +56,10 @@ def locate(config_model: ModelConfig) -> Location:
         if folder is not None:
             return Location(str(folder), None, f"the installed package {config_model.package.module}")
     if name is None:
-        raise ModelError(Problem("model.name_or_path", _nothing_named(config_model.package)))
+        message = "no model is named; set model.name_or_path to a Hub id or a folder, or model.config"
+        if (package := config_model.package) is not None:
+            message = f"the package {package.module} is not installed and no model is named; install it or name a model"
+        raise ModelError(Problem("model.name_or_path", message))
     revision = config_model.revision
     return Location(name, revision, f"{name}@{revision or 'main'} (Hugging Face Hub or its cache)")
 
@@ -105,14 +102,7 @@ def _existing_folder(name: str) -> Path:
     if path.is_file():
         message = f"{name} is a file; name the folder that holds config.json and the weights"
         raise ModelError(Problem("model.name_or_path", message))
-    parent = path.parent
-    if not parent.is_dir():
-        raise ModelError(Problem("model.name_or_path", f"no folder {name}; {parent} does not exist either"))
-    there = sorted(entry.name for entry in parent.iterdir() if entry.is_dir())
-    near = difflib.get_close_matches(path.name, there, n=1)
-    listed = f"{parent} has: {', '.join(there[:20]) or 'no folder'}"
-    hint = f"did you mean {parent / near[0]}?" if near else listed
-    raise ModelError(Problem("model.name_or_path", f"no folder {name}; {hint}"))
+    raise ModelError(missing_folder(name))
 
 
 def _refuse_lone_adapter(path: Path) -> None:
@@ -154,12 +144,6 @@ def _sha256(path: str, size: int, changed: int) -> str:
     # Size and time are there for the cache: a file that changed is read again.
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _nothing_named(package: ModelPackage | None) -> str:
-    if package is None:
-        return "no model is named; set model.name_or_path to a Hub id or a folder, or model.config"
-    return f"the package {package.module} is not installed and nothing else is named; install it or name a model"
 
 
 def _not_reached(error: BaseException) -> bool:

@@ -1,8 +1,7 @@
 """Puts the head of a finished run on the backbone of the model that is in training; knows no data and no Trainer.
 
-The backbone is shared, module for module: the previous head reads the states of this run's backbone, and gradients
-reach it.
-The head itself is the previous run's, frozen and in evaluation mode.
+The backbone is shared, module for module, so that gradients reach it; the previous head is frozen and in evaluation
+mode.
 """
 
 from __future__ import annotations

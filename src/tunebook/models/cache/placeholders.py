@@ -15,11 +15,8 @@ from tunebook.models.cache.boundary import TOKENS, Boundary, batch_size_of
 class Placeholders:
     """Makes inputs of the right names, shapes and types without the rows themselves.
 
-    Args:
-        shapes: name -> shape after the first dimension; None in it: the tokens.
-        dtypes: name -> type.
-        by_token: whether the states have a vector for each token; else one token a row is enough.
-        side: of the padding.
+    `shapes` are those after the first dimension, with None for the tokens; `side` is that of the padding. Where the
+    states have no vector for each token (`by_token` is False), one token a row is enough.
     """
 
     shapes: dict[str, tuple[int | None, ...]]

@@ -16,16 +16,9 @@ from torch import nn
 
 @dataclass
 class Call:
-    """One run of a module within one forward pass of the model.
+    """One run of a module within one forward pass of the model, whose own name is "".
 
-    Args:
-        name: of the module, dotted; "" is the model itself.
-        module: itself.
-        turn: how many times it has run before in this pass.
-        began: its place in the order of all starts and ends.
-        ended: likewise.
-        inputs: positional and named ones.
-        output: of the module.
+    `turn` counts the runs of this module in the pass; `began` and `ended` are places in the order of starts and ends.
     """
 
     name: str

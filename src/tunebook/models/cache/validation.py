@@ -35,7 +35,7 @@ def validate(
         boundary: to be validated.
         ever: names of the parameters that train in some phase.
         frozen: modules that stay in evaluation mode during training.
-        batch: inputs of the model, rows of unlike length.
+        batch: inputs of the model, rows of different lengths.
 
     Returns:
         What can replace the inputs, which then need not be read; None: they are needed.
@@ -125,12 +125,9 @@ def _compare(whole: Mapping[str, torch.Tensor], replayed: Mapping[str, torch.Ten
 
 
 def nearly_equal(one: torch.Tensor, other: torch.Tensor, precision: torch.dtype | None) -> bool:
-    """Whether two tensors are equal but for the order in which numbers were added up.
+    """Whether two tensors are equal up to the order in which numbers were added.
 
-    Args:
-        one: of any shape, where it was computed.
-        other: of the same shape, anywhere.
-        precision: in which they were computed; None: the first one's type.
+    `precision` is the type in which they were computed; None: the first one's own.
     """
     tolerance = COARSE if one.is_cuda else TOLERANCE.get(precision or one.dtype, COARSE)
     difference = (one - other.to(one)).abs().max()
