@@ -139,5 +139,14 @@ def did_you_mean(name: str, allowed: Iterable[str]) -> str:
     near = near or [lowered[known] for known in difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)]
     if near:
         return f"did you mean {' or '.join(near)}?"
-    shown = ", ".join(names[:20]) + (f", … ({len(names)} in all)" if len(names) > 20 else "")
-    return f"allowed: {shown}" if names else "none is allowed"
+    return f"allowed: {listed(names, 20)}" if names else "none is allowed"
+
+
+def listed(names: Iterable[str], most: int = 6) -> str:
+    """Names for a message, the first of them where there are many.
+
+    >>> listed(["a", "b", "c"], most=2)
+    'a, b, … (3 in all)'
+    """
+    names = list(names)
+    return ", ".join(names[:most]) + (f", … ({len(names)} in all)" if len(names) > most else "")

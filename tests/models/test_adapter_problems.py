@@ -10,7 +10,7 @@ from tunebook.config.compose import compose
 from tunebook.models.adapters import lora
 
 TOLD = {
-    "adapter=lora freezing=head_only": ["freezing.policy", "trains the head alone, so lora has nowhere to go"],
+    "adapter=lora freezing=head_only": ["freezing.policy", "trains the head alone, so lora has no weights to adapt"],
     "adapter=lora freezing.norms=train freezing.biases=train freezing.embeddings=train": [
         "freezing.norms", "freezing.biases", "freezing.embeddings", "3 problems",
     ],

@@ -255,7 +255,7 @@ def test_a_model_without_layers_is_refused(policy):
 def test_more_layers_or_groups_than_there_are(build):
     with pytest.raises(FreezingError, match="this model has 4 layers"):
         plan_freezing(build("bert"), freezing("gradual", n=5))
-    with pytest.raises(FreezingError, match="4 layers thaw, which cannot be shared out to 5 groups"):
+    with pytest.raises(FreezingError, match="4 layers are unfrozen, which cannot be divided into 5 groups"):
         plan_freezing(build("bert"), freezing("gradual", groups=5))
 
 

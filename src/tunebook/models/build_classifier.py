@@ -5,7 +5,6 @@ Loading itself is a function that the caller gives.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +13,14 @@ from torch import nn
 from transformers import MODEL_MAPPING, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto import modeling_auto
 
-from tunebook.errors import ModelError, Problem
+from tunebook.errors import ModelError, Problem, listed
 from tunebook.models.classifier import (
     BackboneClassifierConfig,
     BackboneForImageClassification,
     BackboneForSequenceClassification,
-    backbone_settings,
+    pooler_argument,
 )
+from tunebook.models.settings import without_weights
 
 if TYPE_CHECKING:
     from tunebook.config.schema import ModelConfig
@@ -51,15 +51,7 @@ def is_wanted(wanted: ModelConfig, config: PreTrainedConfig) -> bool:
 def build(
     wanted: ModelConfig, auto_class: str, auto: Any, config: PreTrainedConfig, dropout: float | None, make: Make
 ) -> Made:
-    """A backbone, loaded or built by `make`, under a new head.
-
-    Args:
-        wanted: the group `model`.
-        auto_class: the class that the task asks for.
-        auto: the same, as transformers has it.
-        config: of the backbone, with the labels.
-        dropout: of the head; None: that of the architecture's own head.
-        make: loads or builds a model.
+    """A backbone, loaded or built by `make`, under a new head; `dropout` None: that of the architecture's own head.
 
     Raises:
         ModelError: the architecture has no such pooling, or cannot have a head of ours.
@@ -72,7 +64,7 @@ def build(
     labels = {name: getattr(config, name) for name in ("id2label", "label2id", "problem_type")}
     if hasattr(config, "use_cache"):
         config.use_cache = False  # it is for generation
-    backbone, info = make(AutoModel, config, **backbone_settings(config, "pooler" if own_pooler else wanted.pooling))
+    backbone, info = make(AutoModel, config, **pooler_argument(config, "pooler" if own_pooler else wanted.pooling))
     _require_backbone(backbone, info)
     text = CLASSES[auto_class] is BackboneForSequenceClassification
     output, causal = _run_once(backbone, text, _key(wanted))
@@ -139,11 +131,9 @@ def _key(wanted: ModelConfig) -> str:
 
 def _uses_pooler(auto: Any, config: PreTrainedConfig) -> bool:
     """Whether the architecture's own classifier uses the backbone's pooled output."""
-    if not backbone_settings(config, "pooler"):
+    if not pooler_argument(config, "pooler"):
         return True  # it cannot be left out: where the backbone has one, its own head uses it
-    with torch.device("meta"):
-        model = auto.from_config(copy.deepcopy(config), trust_remote_code=False)
-    return getattr(model.base_model, "pooler", None) is not None
+    return getattr(without_weights(auto, config).base_model, "pooler", None) is not None
 
 
 def _require_backbone(backbone: nn.Module, info: dict[str, Any]) -> None:
@@ -154,8 +144,7 @@ def _require_backbone(backbone: nn.Module, info: dict[str, Any]) -> None:
     if all("pooler" in name for name in new):
         message = f"the checkpoint has no pooler ({', '.join(sorted(new))}), which this architecture's own head uses"
         raise ModelError(Problem("model.pooling", f"{message}; use first, mean, max or last"))
-    shown = ", ".join(sorted(new)[:6]) + (f", … ({len(new)} in all)" if len(new) > 6 else "")
-    message = f"the checkpoint has other sizes than {type(backbone).__name__}, or lacks {shown}"
+    message = f"the checkpoint has other sizes than {type(backbone).__name__}, or lacks {listed(sorted(new))}"
     raise ModelError(Problem("model.name_or_path", message))
 
 
@@ -165,10 +154,7 @@ def _run_once(backbone: PreTrainedModel, text: bool, key: str) -> tuple[dict[str
         ids = torch.tensor([[2, 2, 2, 2], [2, 2, 2, 3]])
         inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     else:
-        size = getattr(backbone.config, "image_size", None) or PROBED_SIZE
-        height, width = size if isinstance(size, list | tuple) else (size, size)
-        inputs = {"pixel_values": torch.zeros(1, getattr(backbone.config, "num_channels", 3), height, width)}
-        inputs["pixel_values"] = inputs["pixel_values"].to(backbone.dtype)
+        inputs = {"pixel_values": black_image(backbone)}
     inputs = {name: values.to(backbone.device) for name, values in inputs.items()}
     mode = backbone.training
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
@@ -182,19 +168,24 @@ def _run_once(backbone: PreTrainedModel, text: bool, key: str) -> tuple[dict[str
             backbone.train(mode)
     hidden = output.get("last_hidden_state")
     if hidden is None or hidden.dim() not in {3, 4}:
-        message = (
-            f"{type(backbone).__name__} gives no hidden states to pool; take model.pooling and model.head_widths out"
-        )
-        raise ModelError(Problem(key, message))
+        message = "gives no hidden states to pool; take model.pooling and model.head_widths out"
+        raise ModelError(Problem(key, f"{type(backbone).__name__} {message}"))
     return dict(output), text and torch.allclose(*hidden[:, 0].float())
+
+
+def black_image(backbone: Any) -> torch.Tensor:
+    """An image of the backbone's own size, shape (1, channels, height, width), on its device."""
+    size = getattr(backbone.config, "image_size", None) or PROBED_SIZE
+    height, width = size if isinstance(size, list | tuple) else (size, size)
+    channels = getattr(backbone.config, "num_channels", 3)
+    return torch.zeros(1, channels, height, width, dtype=backbone.dtype, device=backbone.device)
 
 
 def _special_tokens(backbone: nn.Module) -> int:
     """How many tokens come before those of an image's patches."""
-    tokens = {
-        name: parameter for name, parameter in backbone.named_parameters() if name.split(".")[-1] in SPECIAL_TOKENS
-    }
-    return sum(parameter.shape[1] for parameter in tokens.values() if parameter.dim() == 3)
+    named = backbone.named_parameters()
+    tokens = [parameter for name, parameter in named if name.split(".")[-1] in SPECIAL_TOKENS]
+    return sum(parameter.shape[1] for parameter in tokens if parameter.dim() == 3)
 
 
 def _own_pooling(

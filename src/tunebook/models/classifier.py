@@ -88,12 +88,7 @@ class BackboneClassifierConfig(PreTrainedConfig):
 
 
 class BackboneClassifier(PreTrainedModel):
-    """The base of the two classes below: a backbone and a head on its pooled states.
-
-    Args:
-        config: of the whole.
-        backbone: an existing one; None: built from `config.backbone`.
-    """
+    """The base of the two classes below: a backbone and a head on its pooled states."""
 
     config_class = BackboneClassifierConfig
     base_model_prefix = "backbone"
@@ -104,7 +99,7 @@ class BackboneClassifier(PreTrainedModel):
     def __init__(self, config: BackboneClassifierConfig, backbone: PreTrainedModel | None = None) -> None:
         super().__init__(config)
         if backbone is None:
-            settings = backbone_settings(config.backbone, config.pooling)
+            settings = pooler_argument(config.backbone, config.pooling)
             backbone = AutoModel.from_config(config.backbone, trust_remote_code=False, **settings)
         self.backbone = backbone
         widths, out = config.head_widths, int(config.num_labels or 0)
@@ -132,10 +127,7 @@ class BackboneClassifier(PreTrainedModel):
     ) -> dict[str, Any]:
         """Logits, a loss where there are labels, and the backbone's hidden states and attentions.
 
-        Args:
-            mask: (rows, tokens), 1 for tokens that count; None: all do.
-            labels: as `config.problem_type` has them.
-            inputs: of the backbone.
+        `mask` is (rows, tokens), 1 for tokens that count; None: all do.
         """
         output = self.backbone(**inputs, return_dict=True)
         pooled = pool(output, self.config.pooling, mask, self.config.special_tokens)
@@ -181,7 +173,7 @@ class BackboneForImageClassification(BackboneClassifier):
         return output.to_tuple() if return_dict is False else output
 
 
-def backbone_settings(backbone: PreTrainedConfig, pooling: str) -> dict[str, bool]:
+def pooler_argument(backbone: PreTrainedConfig, pooling: str) -> dict[str, bool]:
     """Arguments that leave an unused pooler out of the backbone, where its class has such an argument."""
     kinds: Any = MODEL_MAPPING[type(backbone)]
     kinds = kinds if isinstance(kinds, tuple) else (kinds,)

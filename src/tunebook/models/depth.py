@@ -106,9 +106,6 @@ def head_parameters(model: nn.Module) -> set[int]:
 
     The head is what is outside `model.base_model`. A model that is its own backbone (T5) has as its head the modules
     that are registered after its last stack of layers. What the backbone has too (tied weights) is not head.
-
-    Args:
-        model: a transformers model, without peft's wrapper.
     """
     backbone = getattr(model, "base_model", model)
     if backbone is not model:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
-import torch
 from huggingface_hub.errors import StrictDataclassError
 from transformers import PreTrainedConfig
 
 from tunebook.errors import ModelError, Problem
-from tunebook.models.classifier import BackboneClassifierConfig
 from tunebook.models.depth import find_depth
+from tunebook.models.settings import backbone_config, without_weights
 
 KEY = "model.drop_layers"
 BY_LAYER = ("layer", "window")
@@ -24,11 +22,6 @@ def drop_layers(config: PreTrainedConfig, count: int, auto: Any) -> str:
     Sajjad et al. 2020 (arXiv 2004.03844) find that a task loses least without the top layers. What comes
     after the layers (final norm, pooler) stays.
 
-    Args:
-        config: of the whole checkpoint; changed.
-        count: how many layers are taken out.
-        auto: transformers' class that will load the model.
-
     Returns:
         A few words for the log, "" where nothing was done.
 
@@ -37,7 +30,7 @@ def drop_layers(config: PreTrainedConfig, count: int, auto: Any) -> str:
     """
     if not count:
         return ""
-    backbone = _backbone_of(config)
+    backbone = backbone_config(config)
     layers = getattr(backbone, "num_hidden_layers", None)
     refused = f"layers cannot be taken out of {backbone.model_type}; set it to 0"
     if layers is None or backbone.is_encoder_decoder or _layers_of(config, auto) != layers:
@@ -59,14 +52,9 @@ def drop_layers(config: PreTrainedConfig, count: int, auto: Any) -> str:
     return f"the top {count} of {layers} layers are taken out"
 
 
-def _backbone_of(config: PreTrainedConfig) -> PreTrainedConfig:
-    return config.backbone if isinstance(config, BackboneClassifierConfig) else config
-
-
 def _layers_of(config: PreTrainedConfig, auto: Any) -> int:
     """How many layers of equal shapes a model of this configuration has, 0 for different ones; no weights are made."""
-    with torch.device("meta"):
-        model = auto.from_config(copy.deepcopy(config), trust_remote_code=False)
+    model = without_weights(auto, config)
     layers = [model.get_submodule(name) for name in find_depth(model).layer_modules]
     shapes = [{name: parameter.shape for name, parameter in layer.named_parameters()} for layer in layers]
     # Names that only some have are fine: ModernBERT's first layer has no norm. Stages of unlike width are not.

@@ -6,12 +6,12 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoModel, PreTrainedConfig
 
 from tunebook.errors import ModelError, Problem, did_you_mean
 from tunebook.models.classifier import BackboneClassifierConfig
+from tunebook.models.settings import backbone_config, without_weights
 
 HEAD = "head_dropout"
 """The dropout of a head of ours."""
@@ -21,13 +21,9 @@ TRIED = (0.125, 0.25)
 def set_dropout(
     config: PreTrainedConfig, shares: Mapping[str, float], auto: Any, own_head: bool = False
 ) -> float | None:
-    """Changes dropout rates in a configuration.
+    """Changes dropout rates, 0 to 1, in a configuration; of a model of ours in that of its backbone.
 
-    Args:
-        config: of the model; of a model of ours the backbone's is changed.
-        shares: 0 to 1, by the names that the architecture has.
-        auto: transformers' class that will load the model.
-        own_head: whether a head of ours will be built, so that `head_dropout` is a name too.
+    With `own_head` a head of ours will be built, so that `head_dropout` is a name too.
 
     Returns:
         The rate of a head that is built later; None: not stated.
@@ -38,19 +34,17 @@ def set_dropout(
     if not shares:
         return None
     ours = isinstance(config, BackboneClassifierConfig)
-    backbone = config.backbone if ours else config
+    backbone = backbone_config(config)
     maker = AutoModel if ours or own_head else auto
     known = dropouts(backbone)
     if ours or own_head:
         known[HEAD] = config.head_dropout if ours else None
     problems = {name: _unknown(name, backbone, known) for name in shares if name not in known}
     idle = [name for name in shares if name in known and name != HEAD and not _has_effect(backbone, name, maker)]
-    effective = ", ".join(
-        sorted(name for name in known if name == HEAD or (idle and _has_effect(backbone, name, maker)))
-    )
-    problems |= {
-        name: f"no part of this model uses this rate of {backbone.model_type}; use {effective}" for name in idle
-    }
+    if idle:
+        effective = ", ".join(sorted(name for name in known if name == HEAD or _has_effect(backbone, name, maker)))
+        message = f"no part of this model uses this rate of {backbone.model_type}; use {effective}"
+        problems |= dict.fromkeys(idle, message)
     if problems:
         raise ModelError([Problem(f"model.dropout.{name}", message) for name, message in problems.items()])
     for name, share in shares.items():
@@ -79,11 +73,9 @@ def _has_effect(config: PreTrainedConfig, name: str, auto: Any) -> bool:
             setattr(changed, name, share)
         except StrictDataclassError as error:
             raise ModelError(Problem(f"model.dropout.{name}", f"refused by {config.model_type}: {error}")) from error
-        with torch.device("meta"):
-            model = auto.from_config(changed, trust_remote_code=False)
         numbers = [
             (place, key, value)
-            for place, module in model.named_modules()
+            for place, module in without_weights(auto, changed).named_modules()
             for key, value in vars(module).items()
             if isinstance(value, float)
         ]
@@ -92,9 +84,8 @@ def _has_effect(config: PreTrainedConfig, name: str, auto: Any) -> bool:
 
 
 def _unknown(name: str, config: PreTrainedConfig, known: Mapping[str, float | None]) -> str:
-    kind = config.model_type
     if not known:
-        return f"{kind} has no dropout"
+        return f"{config.model_type} has no dropout"
     shown = ", ".join(f"{own}={'null' if share is None else f'{share:g}'}" for own, share in sorted(known.items()))
     null = " (null: the value of another rate)" if None in known.values() else ""
     hint = did_you_mean(name, known)
@@ -103,4 +94,4 @@ def _unknown(name: str, config: PreTrainedConfig, known: Mapping[str, float | No
         hint = "it is of a head of ours, which model.pooling or model.head_widths make. "
     elif hasattr(config, name):
         hint = "that is no dropout rate. "
-    return f"{kind} has no such dropout; {hint}It has {shown}{null}"
+    return f"{config.model_type} has no such dropout; {hint}It has {shown}{null}"

@@ -22,17 +22,20 @@ NOT_INPUTS = {"labels", "row", "weight"}
 MANY = 1000
 """Rows from which on a progress bar is worth its lines."""
 
+Collate = Callable[[list[dict[str, Any]]], Mapping[str, torch.Tensor]]
+"""Encoded rows -> a batch of tensors."""
+
 
 def features(
     model: PreTrainedModel,
     rows: Dataset,
-    collate: Callable[[list[dict[str, Any]]], Mapping[str, torch.Tensor]],
+    collate: Collate,
     device: torch.device | str = "cpu",
     batch_size: int = 64,
 ) -> np.ndarray:
     """One vector per row, from the model without its head, in evaluation mode.
 
-    Texts: the mean of the last hidden states over the tokens that the attention mask keeps. Images: the model's
+    Texts: the mean of the last hidden states over the tokens of the attention mask. Images: the model's
     own pooled output where it has one, else the mean over places. The model, its mode, its device and the random
     state stay as they were.
 
@@ -50,28 +53,22 @@ def features(
         ModelError: the model has neither hidden states nor a pooled output.
     """
     order = np.arange(len(rows))
-    if "length" in rows.column_names:
-        order = np.argsort(np.asarray(rows["length"]), kind="stable")[
-            ::-1
-        ]  # the longest first, to run out of memory early
+    if "length" in rows.column_names:  # the longest first, to run out of memory early
+        order = np.argsort(np.asarray(rows["length"]), kind="stable")[::-1]
     vectors: list[np.ndarray] = []
-    with (
-        _eval_on(model, torch.device(device)),
-        tqdm(total=len(rows), desc="Features", unit=" rows", disable=len(rows) <= MANY) as bar,
-    ):
+    bar = tqdm(total=len(rows), desc="Features", unit=" rows", disable=len(rows) <= MANY)
+    with _eval_on(model, torch.device(device)), bar:
         for start in range(0, len(order), batch_size):
             chosen = order[start : start + batch_size].tolist()
-            batch = {
-                name: values.to(device)
-                for name, values in collate(rows.__getitems__(chosen)).items()
-                if name not in NOT_INPUTS
-            }
+            batch = inputs_of(rows.__getitems__(chosen), collate, device)
             vectors.append(_pooled(model.base_model, batch).float().cpu().numpy())
             bar.update(len(chosen))
-    joined = np.concatenate(vectors)
-    placed = np.empty_like(joined)
-    placed[order] = joined
-    return placed
+    return np.concatenate(vectors)[np.argsort(order)]
+
+
+def inputs_of(rows: list[dict[str, Any]], collate: Collate, device: torch.device | str) -> dict[str, torch.Tensor]:
+    """The model's inputs for encoded rows."""
+    return {name: values.to(device) for name, values in collate(rows).items() if name not in NOT_INPUTS}
 
 
 @contextlib.contextmanager

@@ -20,15 +20,7 @@ NOTHING = "nothing is left to train; let at least one rule train something"
 
 @dataclass(frozen=True)
 class FreezingRow:
-    """What one rule decided.
-
-    Args:
-        rule: its name.
-        trainable: whether its parameters train.
-        tensors: how many parameter tensors it decided.
-        parameters: how many numbers they hold.
-        share: of all the model's parameters, 0 to 1.
-    """
+    """What one rule decided: for how many parameter tensors, and numbers in them; `share` of all numbers is 0 to 1."""
 
     rule: str
     trainable: bool
@@ -89,11 +81,6 @@ def decide(
     model: nn.Module, rules: Sequence[Rule], fixed: Container[str] = frozenset()
 ) -> tuple[frozenset[str], FreezingTable]:
     """Which parameters train by these rules; the model stays as it is.
-
-    Args:
-        model: any module; tied parameters count once and match by each of their names.
-        rules: in order; the first that matches a parameter decides.
-        fixed: names of parameters that do not train, whatever the rules say.
 
     Returns:
         The names that train, and the table of what each rule decided.
@@ -161,9 +148,6 @@ def hold_frozen_in_eval(modules: Iterable[nn.Module]) -> None:
     """Puts frozen modules in evaluation mode: BatchNorm statistics stay, dropout is off.
 
     `model.train()` undoes it, so call it after that and before each forward pass.
-
-    Args:
-        modules: of `frozen_modules`.
     """
     for module in modules:
         module.eval()

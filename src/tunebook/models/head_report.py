@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from tunebook.errors import ModelError, Problem, did_you_mean
+from tunebook.errors import ModelError, Problem, did_you_mean, listed
 from tunebook.models.depth import head_parameters
 
-SHOWN = 6
 # A head is one to three modules; with more of them new, the checkpoint is of another architecture.
 MANY = 4
 
@@ -39,19 +38,13 @@ class HeadReport:
         if self.from_scratch:
             return "the model is trained from scratch: every parameter is newly initialised"
         if not self.new:
-            return f"the whole head came from the checkpoint: {_some(self.loaded) or 'it has no parameters'}"
-        loaded = f"; loaded: {_some(self.loaded)}" if self.loaded else ""
-        return f"the head's newly initialised parameters: {_some(self.new)}{loaded}"
+            return f"the whole head came from the checkpoint: {listed(self.loaded) or 'it has no parameters'}"
+        loaded = f"; loaded: {listed(self.loaded)}" if self.loaded else ""
+        return f"the head's newly initialised parameters: {listed(self.new)}{loaded}"
 
 
 def check_head(model: nn.Module, missing: Iterable[str], declared: list[str] | None, described: str) -> HeadReport:
-    """Compares what is new with the head that was declared.
-
-    Args:
-        model: the loaded model.
-        missing: names that the checkpoint did not hold, or held in another shape.
-        declared: module names of the head; None takes whatever is outside the backbone.
-        described: where the checkpoint came from.
+    """Compares what is new (`missing` in the checkpoint, or of another shape there) with the head that was declared.
 
     Raises:
         ModelError: a declared module that does not exist, something new that is not head, or something
@@ -68,7 +61,7 @@ def check_head(model: nn.Module, missing: Iterable[str], declared: list[str] | N
         problems.append(Problem("model.head", message))
     loaded = [name for name in trainable if name in head and name not in missing]
     if declared is not None and loaded and any(name in head for name in ordered):
-        message = f"declared as head, but came from the checkpoint: {_some(loaded)}; {_declaration(model, ordered)}"
+        message = f"declared as head, but came from the checkpoint: {listed(loaded)}; {_declaration(model, ordered)}"
         problems.append(Problem("model.head", message))
     if problems:
         raise ModelError(problems)
@@ -85,18 +78,21 @@ def require_output_layer(model: nn.Module, report: HeadReport, described: str) -
     new = [name for name in report.new if name in parameters]
     if new:
         message = (
-            f"{described} holds no output layer of a {type(model).__name__} (newly initialised: {_some(new)}); name a "
+            f"{described} holds no output layer of a {type(model).__name__} (newly initialised: {listed(new)}); name a "
             f"checkpoint that was trained as a language model, or {_declaration(model, new)} to train a new one"
         )
         raise ModelError(Problem("model.head", message))
 
 
 def head_names(model: nn.Module, declared: list[str] | None) -> set[str]:
-    """Names of the head's parameters and buffers: of the declared modules, or of whatever is outside the backbone."""
-    return _declared(model, declared) if declared is not None else _outside_backbone(model)
+    """Names of the head's parameters and buffers: of the declared modules, or of whatever is outside the backbone.
 
-
-def _declared(model: nn.Module, declared: list[str]) -> set[str]:
+    Raises:
+        ModelError: a declared module does not exist.
+    """
+    if declared is None:
+        head = head_parameters(model)
+        return {name for name, tensor in model.state_dict(keep_vars=True).items() if id(tensor) in head}
     modules = dict(model.named_modules())
     unknown = [name for name in declared if name not in modules]
     if unknown:
@@ -109,16 +105,11 @@ def _declared(model: nn.Module, declared: list[str]) -> set[str]:
     return {name for name in model.state_dict() if any(name.startswith(f"{part}.") for part in declared)}
 
 
-def _outside_backbone(model: nn.Module) -> set[str]:
-    head = head_parameters(model)
-    return {name for name, tensor in model.state_dict(keep_vars=True).items() if id(tensor) in head}
-
-
 def _unexpected_message(
     model: nn.Module, unexpected: list[str], new: list[str], declared: list[str] | None, described: str
 ) -> str:
-    which = "not part of the declared head" if declared is not None else "not part of the head"
-    message = f"newly initialised, but {which}: {_some(unexpected)}"
+    which = "the declared head" if declared is not None else "the head"
+    message = f"newly initialised, but not part of {which}: {listed(unexpected)}"
     whole = _whole_modules(model, set(new))
     if len(whole) > MANY or getattr(model, "base_model_prefix", None) in whole:
         return f"{message}; {described} holds another architecture or other sizes than {type(model).__name__}"
@@ -132,18 +123,12 @@ def _declaration(model: nn.Module, new: list[str]) -> str:
 
 def _whole_modules(model: nn.Module, new: set[str], prefix: str = "") -> list[str]:
     """The largest modules of which everything is new."""
-    found = []
+    modules = []
     for name, child in model.named_children():
         full = f"{prefix}{name}"
         inside = {f"{full}.{entry}" for entry in child.state_dict()}
         if inside and inside <= new:
-            found.append(full)
+            modules.append(full)
         elif inside & new:
-            found += _whole_modules(child, new, f"{full}.")
-    return found
-
-
-def _some(names: Iterable[str]) -> str:
-    names = list(names)
-    more = f", … ({len(names)} in all)" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+            modules += _whole_modules(child, new, f"{full}.")
+    return modules

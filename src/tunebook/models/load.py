@@ -14,14 +14,14 @@ import torch
 import transformers
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from tunebook.errors import ModelError, Problem
+from tunebook.errors import ModelError, Problem, listed
 from tunebook.models import build_classifier, classifier, reinitialize
 from tunebook.models.drop_layers import drop_layers
 from tunebook.models.dropout import set_dropout
 from tunebook.models.head_report import HeadReport, check_head, head_names, require_output_layer
 from tunebook.models.locate import Location, locate, reading
 from tunebook.models.quantized import in_4_bits
-from tunebook.models.settings import apply_settings, built_config, saved_config
+from tunebook.models.settings import apply_settings, model_settings
 
 if TYPE_CHECKING:
     from tunebook.config.schema import ModelConfig
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tunebook")
 LANGUAGE_MODELS = {"AutoModelForCausalLM", "AutoModelForSeq2SeqLM", "AutoModelForMaskedLM"}
 """Classes whose head, the output layer over the vocabulary, is part of a checkpoint (tied to the embeddings or not)."""
-MOST_NAMED = 10
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -77,9 +75,9 @@ def load_model(
     """
     classifier.register()
     location = None if config_model.config is not None else locate(config_model)
-    config = built_config(config_model) if location is None else saved_config(location)
+    config = model_settings(config_model)
     auto = _auto_class(auto_class, config)
-    saved_labels = [name for _, name in sorted((config.id2label or {}).items())]
+    saved_labels = [str(name) for _, name in sorted((config.id2label or {}).items())]
     own = build_classifier.is_wanted(config_model, config)
     dropped, dropout = _changed(config, config_model, auto, own)
     apply_settings(config, label_names, problem_type, overrides or {})
@@ -97,18 +95,19 @@ def load_model(
             new = reinitialize.reinit_labels(model, auto, seed)
             report = check_head(model, new, None, location.described)
             message = "the checkpoint's labels are %s, none of them is here: they are reinitialized"
-            logger.info(message, _named(saved_labels))
-        _compare_labels(report, saved_labels, label_names)
+            logger.info(message, listed(saved_labels, 10))
+        if not report.new and label_names and saved_labels != label_names:
+            message = (
+                "the head came from the checkpoint, where its labels are %s; here they are %s: if the order or the "
+                "meaning differs, its predictions start out wrong (dataset.labels sets an order)"
+            )
+            logger.warning(message, listed(saved_labels, 10), listed(label_names, 10))
     reinitialized = reinitialize.reinit_layers(model, config_model.reinit_layers, seed)
     names = head_names(model, declared)
     reinitialize.init_head(model, [name for name in report.new if name in names], config_model.init, seed)
     report = replace(report, changes=_changes(config_model, dropped))
-    logger.info(
-        "%s from %s: %s",
-        type(model).__name__,
-        location.described if location else "model.config",
-        report.line(),
-    )
+    described = location.described if location else "model.config"
+    logger.info("%s from %s: %s", type(model).__name__, described, report.line())
     return LoadedModel(model, report, auto_class, reinitialized)
 
 
@@ -128,8 +127,7 @@ def _checked_head(
 def _changed(config: PreTrainedConfig, config_model: ModelConfig, auto: Any, own: bool) -> tuple[str, float | None]:
     """Puts the group's pooling, layers and dropout into a configuration; all its errors are reported together.
 
-    Returns:
-        What was done to the layers, and the dropout of a head that is built later.
+    Returns what was done to the layers, and the dropout of a head that is built later.
     """
     problems: list[Problem] = []
     done: list[Any] = []
@@ -148,18 +146,14 @@ def _changed(config: PreTrainedConfig, config_model: ModelConfig, auto: Any, own
 
 
 def _changes(config_model: ModelConfig, dropped: str) -> tuple[str, ...]:
-    wanted = config_model
+    count = config_model.reinit_layers
     changes = [
         dropped,
-        f"reinitialized: the top {_layers(wanted.reinit_layers)}" if wanted.reinit_layers else "",
-        f"the head is initialized by {wanted.init}" if wanted.init != "default" else "",
-        *(f"{name}={share:g}" for name, share in wanted.dropout.items()),
+        f"reinitialized: the top {'layer' if count == 1 else f'{count} layers'}" if count else "",
+        f"the head is initialized by {config_model.init}" if config_model.init != "default" else "",
+        *(f"{name}={share:g}" for name, share in config_model.dropout.items()),
     ]
     return tuple(words for words in changes if words)
-
-
-def _layers(count: int) -> str:
-    return "layer" if count == 1 else f"{count} layers"
 
 
 def _auto_class(name: str, config: PreTrainedConfig) -> Any:
@@ -188,42 +182,27 @@ def _made(
     **settings: Any,
 ) -> build_classifier.Made:
     """A model with transformers' loading info; for a model from scratch with empty sets."""
+    dtype = config_model.dtype
+    settings |= {"config": config, "trust_remote_code": False}
+    if config_model.attn_implementation is not None:
+        settings["attn_implementation"] = config_model.attn_implementation
     if location is None:
-        model = _build(auto, config, config_model, settings)
-        return model, {"missing_keys": set(), "mismatched_keys": set(), "unexpected_keys": set()}
-    return _load(auto, config, config_model, location, settings | (in_4_bits(auto, config) if bits else {}))
-
-
-def _build(auto: Any, config: PreTrainedConfig, config_model: ModelConfig, settings: dict[str, Any]) -> PreTrainedModel:
-    extra = {**settings, **_attention(config_model)}
-    try:
-        return auto.from_config(
-            config, dtype=DTYPES.get(config_model.dtype, torch.float32), trust_remote_code=False, **extra
-        )
-    except (ValueError, TypeError, RuntimeError, ImportError) as error:
-        raise ModelError(Problem("model.config", f"no model can be built from it: {error}")) from error
-
-
-def _load(
-    auto: Any, config: PreTrainedConfig, config_model: ModelConfig, location: Location, settings: dict[str, Any]
-) -> tuple[PreTrainedModel, dict[str, Any]]:
+        settings["dtype"] = torch.float32 if dtype == "auto" else getattr(torch, dtype)
+        try:
+            return auto.from_config(**settings), {"missing_keys": set(), "mismatched_keys": set()}
+        except (ValueError, TypeError, RuntimeError, ImportError) as error:
+            raise ModelError(Problem("model.config", f"no model can be built from it: {error}")) from error
+    if bits:
+        settings |= in_4_bits(auto, config)
     with reading(location, "the weights"), _quiet():
         return auto.from_pretrained(
             location.name_or_path,
-            config=config,
             revision=location.revision,
-            dtype=DTYPES.get(config_model.dtype, "auto"),
+            dtype=dtype if dtype == "auto" else getattr(torch, dtype),
             ignore_mismatched_sizes=True,
             output_loading_info=True,
-            trust_remote_code=False,
             **settings,
-            **_attention(config_model),
         )
-
-
-def _attention(config_model: ModelConfig) -> dict[str, str]:
-    name = config_model.attn_implementation
-    return {} if name is None else {"attn_implementation": name}
 
 
 @contextmanager
@@ -239,21 +218,6 @@ def _quiet() -> Iterator[None]:
 
 def _of_another_task(old: list[str], label_names: list[str]) -> bool:
     """Whether two lists of labels have no name in common, in any case of letters; `LABEL_0` is no name."""
-    named = any(not re.fullmatch(r"LABEL_\d+", str(name)) for name in old)
-    before, now = ({str(name).casefold() for name in names} for names in (old, label_names))
+    named = any(not re.fullmatch(r"LABEL_\d+", name) for name in old)
+    before, now = ({name.casefold() for name in names} for names in (old, label_names))
     return bool(now) and named and not before & now
-
-
-def _named(labels: list[str]) -> str:
-    shown = ", ".join(map(str, labels[:MOST_NAMED]))
-    return f"{shown} and {len(labels) - MOST_NAMED} others" if len(labels) > MOST_NAMED else shown
-
-
-def _compare_labels(report: HeadReport, old: list[str], label_names: list[str]) -> None:
-    if not report.new and label_names and old != label_names:
-        logger.warning(
-            "the head came from the checkpoint, where its labels are %s; here they are %s: "
-            "if the order or the meaning differs, its predictions start out wrong (dataset.labels sets an order)",
-            _named(old),
-            _named(label_names),
-        )

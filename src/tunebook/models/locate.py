@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import hashlib
 import importlib.util
@@ -19,6 +18,7 @@ from safetensors import SafetensorError
 
 from tunebook import files
 from tunebook.errors import ModelError, NothingReached, Problem
+from tunebook.models.problems import missing_folder
 
 if TYPE_CHECKING:
     from tunebook.config.model_groups import ModelConfig, ModelPackage
@@ -31,13 +31,7 @@ NOT_REACHED = (hub_errors.LocalEntryNotFoundError, hub_errors.OfflineModeIsEnabl
 
 @dataclass(frozen=True)
 class Location:
-    """Arguments of `from_pretrained`.
-
-    Args:
-        name_or_path: a folder, or a Hub id.
-        revision: of a Hub id.
-        described: for messages.
-    """
+    """Arguments of `from_pretrained` (a folder, or a Hub id with its revision), and how messages describe them."""
 
     name_or_path: str
     revision: str | None
@@ -49,9 +43,6 @@ def locate(config_model: ModelConfig) -> Location:
 
     A local folder goes before the package, so that `model.name_or_path=./mine` means mine even in a group
     that names a package.
-
-    Args:
-        config_model: the group `model`.
 
     Raises:
         ModelError: a local path that does not exist, a package whose weights are not the declared ones, or
@@ -65,18 +56,17 @@ def locate(config_model: ModelConfig) -> Location:
         if folder is not None:
             return Location(str(folder), None, f"the installed package {config_model.package.module}")
     if name is None:
-        raise ModelError(Problem("model.name_or_path", _nothing_named(config_model.package)))
+        message = "no model is named; set model.name_or_path to a Hub id or a folder, or model.config"
+        if (package := config_model.package) is not None:
+            message = f"the package {package.module} is not installed and no model is named; install it or name a model"
+        raise ModelError(Problem("model.name_or_path", message))
     revision = config_model.revision
     return Location(name, revision, f"{name}@{revision or 'main'} (Hugging Face Hub or its cache)")
 
 
 @contextmanager
 def reading(location: Location, what: str) -> Iterator[None]:
-    """Turns what the libraries raise while files are read into errors that say how to fix it.
-
-    Args:
-        location: where the files are.
-        what: which of them ('the configuration').
+    """Turns what the libraries raise while files (`what`: which of them) are read into errors that say how to fix it.
 
     Raises:
         NothingReached: no network, and the cache does not hold the files.
@@ -87,17 +77,18 @@ def reading(location: Location, what: str) -> Iterator[None]:
     except UNREADABLE as error:
         if _not_reached(error):
             raise NothingReached(Problem("model.name_or_path", _unreachable(location))) from error
-        reason = str(error).strip().splitlines()
-        first = reason[0] if reason else type(error).__name__
-        message = f"cannot read {what} from {location.described}: {first}"
+        message = f"cannot read {what} from {location.described}: {first_line(error)}"
         raise ModelError(Problem("model.name_or_path", message)) from error
 
 
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, or its type where it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def _means_a_folder(name: str) -> bool:
-    if name.startswith((".", "~", os.sep)) or Path(name).is_dir():
-        return True
-    parent = Path(name).parent
-    return os.sep in name and parent.is_dir()
+    path = Path(name)
+    return name.startswith((".", "~", os.sep)) or path.is_dir() or (os.sep in name and path.parent.is_dir())
 
 
 def _existing_folder(name: str) -> Path:
@@ -111,14 +102,7 @@ def _existing_folder(name: str) -> Path:
     if path.is_file():
         message = f"{name} is a file; name the folder that holds config.json and the weights"
         raise ModelError(Problem("model.name_or_path", message))
-    parent = path.parent
-    if not parent.is_dir():
-        raise ModelError(Problem("model.name_or_path", f"no folder {name}; {parent} does not exist either"))
-    there = sorted(entry.name for entry in parent.iterdir() if entry.is_dir())
-    near = difflib.get_close_matches(path.name, there, n=1)
-    listed = f"{parent} has: {', '.join(there[:20]) or 'no folder'}"
-    hint = f"did you mean {parent / near[0]}?" if near else listed
-    raise ModelError(Problem("model.name_or_path", f"no folder {name}; {hint}"))
+    raise ModelError(missing_folder(name))
 
 
 def _refuse_lone_adapter(path: Path) -> None:
@@ -162,19 +146,9 @@ def _sha256(path: str, size: int, changed: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _nothing_named(package: ModelPackage | None) -> str:
-    if package is None:
-        return "no model is named; set model.name_or_path to a Hub id or a folder, or model.config"
-    return f"the package {package.module} is not installed and nothing else is named; install it or name a model"
-
-
 def _not_reached(error: BaseException) -> bool:
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, NOT_REACHED):
-            return True
-        seen = seen.__cause__ or seen.__context__
-    return False
+    cause = error.__cause__ or error.__context__
+    return isinstance(error, NOT_REACHED) or (cause is not None and _not_reached(cause))
 
 
 def _unreachable(location: Location) -> str:

@@ -21,13 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PlannedPhase:
-    """One phase, decided for one model.
+    """A phase of the policy, decided for one model.
 
-    Args:
-        phase: of the policy.
-        trained: names of the parameters that train in it, as `named_parameters` has them.
-        table: rule by rule.
-        where: the parts of the model that train, such as `layer 4 to layer 5, head`.
+    `trained` names the parameters that train in it; `where` is the parts of the model that train, such as
+    `layer 4 to layer 5, head`.
     """
 
     phase: Phase
@@ -38,12 +35,7 @@ class PlannedPhase:
 
 @dataclass(frozen=True)
 class FreezingPlan:
-    """What trains, and when.
-
-    Args:
-        phases: in order; at least one.
-        depth: of the model that they were decided for.
-    """
+    """What trains, and when: at least one phase, decided for the model of this depth."""
 
     phases: tuple[PlannedPhase, ...]
     depth: Depth
@@ -55,14 +47,10 @@ class FreezingPlan:
 
 
 def plan_freezing(model: nn.Module, freezing: FreezingConfig, fixed: Collection[str] = frozenset()) -> FreezingPlan:
-    """Decide what trains; the model stays as it is.
+    """Decides what trains; the model, with its adapter where it has one, stays as it is.
 
     Phases in which nothing new happens are left out: those of layers without parameters of their own that train.
-
-    Args:
-        model: with its head, and with its adapter where it has one.
-        freezing: the group; its policy gives rules or phases.
-        fixed: names of parameters that never train, whatever the policy says (weights under an adapter).
+    `fixed` names the parameters that never train, whatever the policy says (weights under an adapter).
 
     Raises:
         FreezingError: the policy does not fit the model.
@@ -107,11 +95,7 @@ def where(
 ) -> str:
     """The parts of a model that train, in a few words: `everything`, or `layer 4 to layer 5, head; parts of …`.
 
-    Args:
-        depth: of the model.
-        trained: names of the parameters that train.
-        fixed: names of parameters that never do: the weights under an adapter, and constant ones.
-        constant: those of them that have no place in `everything`.
+    `fixed` names the parameters that never train: weights under an adapter, and constant ones, which are not counted.
     """
     wholly: list[int] = []
     partly: list[int] = []

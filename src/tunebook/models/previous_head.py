@@ -1,8 +1,7 @@
 """Puts the head of a finished run on the backbone of the model that is in training; knows no data and no Trainer.
 
-The backbone is shared, module for module: the previous head reads the states of this run's backbone, and gradients
-reach it.
-The head itself is the previous run's, frozen and in evaluation mode.
+The backbone is shared, module for module, so that gradients reach it; the previous head is frozen and in evaluation
+mode.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from torch import Size, nn
 from transformers import PreTrainedModel
 
 from tunebook.config.model_groups import ModelConfig
-from tunebook.errors import ModelError, Problem
+from tunebook.errors import ModelError, Problem, listed
 from tunebook.models.adaptation.parameter_names import plain_name
 from tunebook.models.load import load_model
 
@@ -45,7 +44,8 @@ def under_previous_head(
     if (folder / "adapter_config.json").is_file():
         message = f"{folder} holds an adapter alone; run it with adapter.save=both, so that it holds merged weights"
         raise ModelError(Problem(key, message))
-    wanted = ModelConfig(name_or_path=str(folder.resolve()), dtype=_dtype(model))
+    dtype: Any = str(model.dtype).removeprefix("torch.")
+    wanted = ModelConfig(name_or_path=str(folder.resolve()), dtype=dtype)
     try:
         loaded = load_model(wanted, auto_class, labels, problem_type)
     except ModelError as error:
@@ -69,10 +69,6 @@ def differences(previous: nn.Module, ours: nn.Module) -> str:
     """Why two backbones cannot have the same head, in words; empty: they can.
 
     A whole part that only one of them has, such as a pooler after the layers, is no difference.
-
-    Args:
-        previous: without an adapter.
-        ours: with or without its adapter's weights.
     """
     if type(previous) is not type(ours):
         return f"a {type(previous).__name__}, here {type(ours).__name__}"
@@ -80,10 +76,11 @@ def differences(previous: nn.Module, ours: nn.Module) -> str:
     parts = {name.split(".")[0] for name in own} & {name.split(".")[0] for name in theirs}
     only = {"it alone has": theirs.keys() - own.keys(), "this run's alone has": own.keys() - theirs.keys()}
     only = {words: {name for name in names if name.split(".")[0] in parts} for words, names in only.items()}
-    parts = [f"{words} {_some(sorted(names))}" for words, names in only.items() if names]
+    parts = [f"{words} {listed(sorted(names), SHOWN)}" for words, names in only.items() if names]
     other = sorted(name for name in theirs.keys() & own.keys() if theirs[name] != own[name])
     if other:
-        parts.append(f"{_some([f'{name} is {tuple(theirs[name])}, here {tuple(own[name])}' for name in other])}")
+        shapes = [f"{name} is {tuple(theirs[name])}, here {tuple(own[name])}" for name in other]
+        parts.append(listed(shapes, SHOWN))
     return "; ".join(parts)
 
 
@@ -114,12 +111,3 @@ def _backbone(model: PreTrainedModel) -> nn.Module:
         message = f"{type(model).__name__} has no backbone apart from its head, which two tasks could share"
         raise ModelError(Problem("model", message))
     return backbone
-
-
-def _dtype(model: PreTrainedModel) -> Any:
-    return str(model.dtype).removeprefix("torch.")
-
-
-def _some(names: list[str]) -> str:
-    more = f", … ({len(names)} in all)" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more

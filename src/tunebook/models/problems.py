@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 
 from tunebook.config.schema import Config
-from tunebook.errors import Problem, did_you_mean
+from tunebook.errors import Problem, listed
 
 
 def problems(config: Config) -> list[Problem]:
@@ -13,7 +14,8 @@ def problems(config: Config) -> list[Problem]:
     model = config.model
     if model is None:
         return []
-    problems = _folder(model.name_or_path or "")
+    name = model.name_or_path or ""
+    problems = [missing_folder(name)] if is_path(name) and not Path(name).expanduser().is_dir() else []
     if model.name_or_path is None and model.config is None:
         message = "must be given: a Hub id or a folder; to train from scratch give model.config instead"
         problems.append(Problem("model.name_or_path", message))
@@ -50,10 +52,13 @@ def _from_scratch(config: Config) -> list[Problem]:
     return problems
 
 
-def _folder(name: str) -> list[Problem]:
+def missing_folder(name: str) -> Problem:
+    """A path where there is no folder, with the nearest one or those that are there."""
     path = Path(name).expanduser()
-    if not is_path(name) or path.is_dir():
-        return []
-    near = [entry.name for entry in path.parent.iterdir() if entry.is_dir()] if path.parent.is_dir() else []
-    hint = did_you_mean(path.name, near).replace("allowed:", f"{path.parent} has:")
-    return [Problem("model.name_or_path", f"there is no folder {name}" + (f"; {hint}" if near else ""))]
+    parent = path.parent
+    folders = sorted(entry.name for entry in parent.iterdir() if entry.is_dir()) if parent.is_dir() else []
+    hint = f"{parent} has no folder" if parent.is_dir() else f"{parent} does not exist either"
+    if folders:
+        near = difflib.get_close_matches(path.name, folders, n=1)
+        hint = f"did you mean {parent / near[0]}?" if near else f"{parent} has: {listed(folders, 20)}"
+    return Problem("model.name_or_path", f"there is no folder {name}; {hint}")

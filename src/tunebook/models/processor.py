@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-import torch
 import transformers
 from torch import nn
 from transformers import (
@@ -19,9 +17,8 @@ from transformers import (
 from transformers.image_processing_utils import BaseImageProcessor
 
 from tunebook.errors import ModelError, Problem, did_you_mean
-from tunebook.models.classifier import BackboneClassifierConfig
 from tunebook.models.locate import locate, reading
-from tunebook.models.settings import model_settings
+from tunebook.models.settings import backbone_config, model_settings, without_weights
 from tunebook.models.tokenizer_files import read_tokenizer
 
 if TYPE_CHECKING:
@@ -38,9 +35,6 @@ def load_tokenizer(config_model: ModelConfig) -> PreTrainedTokenizerBase:
     configuration. Its `model_max_length` is at most what the model has position embeddings for; a model without such a
     table (T5, Llama) leaves it as it was saved.
 
-    Args:
-        config_model: the group `model`.
-
     Raises:
         ModelError: there is no tokenizer, or it has neither a padding nor an end-of-text token.
         NothingReached: neither the Hub nor the cache has it.
@@ -54,12 +48,11 @@ def load_tokenizer(config_model: ModelConfig) -> PreTrainedTokenizerBase:
 
 def position_count(config: PreTrainedConfig) -> int | None:
     """How many tokens a model has position embeddings for; None: it has no table of them, so no fixed length."""
-    config = config.backbone if isinstance(config, BackboneClassifierConfig) else config
+    config = backbone_config(config)
     stated = getattr(config, "max_position_embeddings", None)
     if not stated or type(config) not in MODEL_MAPPING:
         return None
-    with torch.device("meta"):
-        model = AutoModel.from_config(copy.deepcopy(config), trust_remote_code=False)
+    model = without_weights(AutoModel, config)
     words = {id(model.get_input_embeddings())}
     tables = [module for module in model.modules() if isinstance(module, nn.Embedding) and id(module) not in words]
     counts = []
@@ -117,8 +110,7 @@ def _built_processor(settings: dict[str, Any]) -> BaseImageProcessor:
     name = settings.pop("image_processor_type", None)
     known = [entry for entry in dir(transformers) if entry.endswith("ImageProcessor")]
     if name not in known:
-        hint = did_you_mean(str(name), known)
-        raise ModelError(Problem(key, f"no image processor {name!r}; {hint}"))
+        raise ModelError(Problem(key, f"no image processor {name!r}; {did_you_mean(str(name), known)}"))
     kind = getattr(transformers, name + "Pil", None) or getattr(transformers, name)
     if not issubclass(kind, BaseImageProcessor):
         raise ModelError(Problem(key, f"{name} cannot run without torchvision"))

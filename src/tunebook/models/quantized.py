@@ -9,6 +9,7 @@ from transformers import BitsAndBytesConfig, PreTrainedConfig
 
 from tunebook.errors import ModelError, Problem
 from tunebook.models.depth import find_depth
+from tunebook.models.settings import without_weights
 
 
 def require_gpu() -> None:
@@ -26,13 +27,8 @@ def in_4_bits(auto: Any, config: PreTrainedConfig) -> dict[str, Any]:
     """Arguments of `from_pretrained`: NF4 with double quantization (Dettmers et al. 2023, arXiv 2305.14314).
 
     The head is not quantized: it may not be in the checkpoint, and it trains.
-
-    Args:
-        auto: transformers' class that will load the model.
-        config: of the model.
     """
-    with torch.device("meta"):
-        head = find_depth(auto.from_config(config)).head.parameter_names
+    head = find_depth(without_weights(auto, config)).head.parameter_names
     gpu = torch.cuda.is_available()
     quantization = BitsAndBytesConfig(
         load_in_4bit=True,

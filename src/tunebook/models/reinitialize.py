@@ -28,11 +28,6 @@ def reinit_layers(model: PreTrainedModel, count: int, seed: int) -> tuple[str, .
     What comes after the last layer in the backbone (pooler, final norm) is part of it. Each layer has a seed of its
     own, so that its values do not depend on how many others are reinitialized.
 
-    Args:
-        model: loaded; its other weights, its statistics and the global random state stay as they are.
-        count: how many layers.
-        seed: of the run.
-
     Returns:
         Names of the reinitialized parameters.
 
@@ -55,11 +50,6 @@ def reinit_layers(model: PreTrainedModel, count: int, seed: int) -> tuple[str, .
 def reinit_labels(model: PreTrainedModel, auto: Any, seed: int) -> set[str]:
     """Reinitializes what has a part for each label, as transformers does where a checkpoint has another number of them.
 
-    Args:
-        model: with its head.
-        auto: transformers class that builds such a model from its configuration.
-        seed: of the run.
-
     Returns:
         Names of the reinitialized parameters.
     """
@@ -79,12 +69,6 @@ def init_head(model: PreTrainedModel, new: Iterable[str], how: str, seed: int) -
     `normal`: with the architecture's `initializer_range`; `xavier`: uniform (Glorot and Bengio 2010); `kaiming`:
     uniform for ReLU (He et al. 2015, arXiv 1502.01852); `zeros`: the last matrix only, as one of zeros in front of
     another would never learn; `default`: nothing is changed.
-
-    Args:
-        model: with its head.
-        new: names of the head's newly initialised parameters.
-        how: the method.
-        seed: of the run.
 
     Raises:
         ModelError: nothing of the head is new.

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+import torch
 import transformers
 from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedTokenizerBase
 
 from tunebook.errors import ModelError, Problem, did_you_mean
-from tunebook.models.locate import Location, locate, reading
+from tunebook.models.classifier import BackboneClassifierConfig
+from tunebook.models.locate import locate, reading
 from tunebook.models.tokenizer_files import read_tokenizer
 
 if TYPE_CHECKING:
@@ -21,34 +24,22 @@ DECODER_SETTINGS = {"decoder_start_token_id", "forced_bos_token_id", "forced_eos
 
 
 def model_settings(config_model: ModelConfig) -> PreTrainedConfig:
-    """The configuration of the group `model`: built from `model.config`, else the saved one.
-
-    Raises:
-        ModelError: as `built_config` and `saved_config`.
-    """
-    if config_model.config is not None:
-        return built_config(config_model)
-    return saved_config(locate(config_model))
-
-
-def saved_config(location: Location) -> PreTrainedConfig:
-    """The configuration that is saved with the weights.
+    """The configuration of the group `model`: built from `model.config`, else the one that is saved with the weights.
 
     Raises:
         NothingReached: neither the Hub nor the cache has it.
-        ModelError: it cannot be read.
+        ModelError: it cannot be read; an unknown architecture or setting, or values that the architecture refuses.
     """
+    if config_model.config is not None:
+        return _built_config(config_model)
+    location = locate(config_model)
     with reading(location, "the model's configuration"):
         # Without an explicit False transformers asks on the terminal whether to run the checkpoint's code.
         return AutoConfig.from_pretrained(location.name_or_path, revision=location.revision, trust_remote_code=False)
 
 
-def built_config(config_model: ModelConfig) -> PreTrainedConfig:
-    """The one that `model.config` describes, for a model from scratch.
-
-    Raises:
-        ModelError: an unknown architecture or setting, or values that the architecture refuses.
-    """
+def _built_config(config_model: ModelConfig) -> PreTrainedConfig:
+    """The one that `model.config` describes, for a model from scratch."""
     settings = dict(config_model.config or {})
     model_type = settings.pop("model_type", None)
     if model_type is None:
@@ -68,29 +59,38 @@ def built_config(config_model: ModelConfig) -> PreTrainedConfig:
         raise ModelError(Problem("model.config", f"refused by {model_type}: {error}")) from error
 
 
+def backbone_config(config: PreTrainedConfig) -> PreTrainedConfig:
+    """The architecture's own configuration, also where a head of ours is around the backbone."""
+    return config.backbone if isinstance(config, BackboneClassifierConfig) else config
+
+
+def without_weights(auto: Any, config: PreTrainedConfig) -> Any:
+    """A model of a configuration on the device `meta`: its modules and shapes, at no cost."""
+    with torch.device("meta"):
+        return auto.from_config(copy.deepcopy(config), trust_remote_code=False)
+
+
 def _token_settings(usual: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
     """Size of the vocabulary and ids of special tokens, as a tokenizer has them.
 
-    Args:
-        usual: the architecture's own defaults: which tokens begin and end a decoder's text follows from them.
-        tokenizer: of the model.
+    Which of them begins a decoder's text follows from the architecture's `usual` settings.
     """
     ids = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("pad", "bos", "eos")}
     # BERT-like tokenizers mark the beginning and the end of a text by [CLS] and [SEP].
     ids["bos_token_id"] = tokenizer.cls_token_id if ids["bos_token_id"] is None else ids["bos_token_id"]
     ids["eos_token_id"] = tokenizer.sep_token_id if ids["eos_token_id"] is None else ids["eos_token_id"]
-    found: dict[str, Any] = {"vocab_size": len(tokenizer)}
-    found |= {name: value for name, value in ids.items() if hasattr(usual, name)}  # T5 begins no text
+    settings: dict[str, Any] = {"vocab_size": len(tokenizer)}
+    settings |= {name: value for name, value in ids.items() if hasattr(usual, name)}  # T5 begins no text
     if not usual.is_encoder_decoder:
-        return found
+        return settings
     if hasattr(usual, "decoder_vocab_size"):
-        found["decoder_vocab_size"] = len(tokenizer)
+        settings["decoder_vocab_size"] = len(tokenizer)
     start = getattr(usual, "decoder_start_token_id", usual.pad_token_id)
     if start is not None:
-        found["decoder_start_token_id"] = ids["eos_token_id" if start == usual.eos_token_id else "pad_token_id"]
+        settings["decoder_start_token_id"] = ids["eos_token_id" if start == usual.eos_token_id else "pad_token_id"]
     if getattr(usual, "forced_eos_token_id", None) is not None:
-        found["forced_eos_token_id"] = ids["eos_token_id"]
-    return found
+        settings["forced_eos_token_id"] = ids["eos_token_id"]
+    return settings
 
 
 def _check_names(config: PreTrainedConfig, settings: Mapping[str, Any], key: str) -> None:

@@ -19,9 +19,6 @@ logger = logging.getLogger("tunebook")
 def read_tokenizer(config_model: ModelConfig) -> PreTrainedTokenizerBase:
     """The tokenizer of `model.tokenizer`, else the one that was saved with the model; with its chat template.
 
-    Args:
-        config_model: the group `model`.
-
     Raises:
         ModelError: there is no tokenizer, or it has neither a padding nor an end-of-text token.
         NothingReached: neither the Hub nor the cache has it.

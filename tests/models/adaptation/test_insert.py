@@ -79,9 +79,9 @@ def of_kind(name, **settings):
     return adapter_config(name, num_virtual_tokens=4, **settings)
 
 
-def train(model, batch, steps=3):
+def train(model, batch, steps=3, rate=0.05):
     """Without dropout; BatchNorm stays still, as the Trainer sees to."""
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=0.05)
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=rate)
     model.eval()
     for _ in range(steps):
         optimizer.zero_grad()
@@ -137,7 +137,7 @@ def test_it_trains_saves_and_loads_with_plain_peft(adapt, saved, batch, tmp_path
 def test_merged_weights_give_the_same_logits_and_leave_the_model_alone(adapt, batch, tmp_path, name, family):
     done, _ = adapt(family, of_kind(name))
     inputs = batch(family)
-    train(done.model, inputs)
+    train(done.model, inputs, rate=0.02)  # logits of usual size: a larger rate makes a ResNet's 30 and more
     before, ours = states(done.model), logits(done.model, inputs)
     done.save(tmp_path / "model")
     done.finish(tmp_path / "model", tmp_path / "adapter")
@@ -150,7 +150,7 @@ def test_merged_weights_give_the_same_logits_and_leave_the_model_alone(adapt, ba
     merged, said = auto.from_pretrained(tmp_path / "model", output_loading_info=True)
     assert not said["missing_keys"]
     assert not said["unexpected_keys"]
-    torch.testing.assert_close(logits(merged, inputs), ours, rtol=1e-6, atol=1e-5)
+    torch.testing.assert_close(logits(merged, inputs), ours, rtol=0, atol=1e-5)
     assert (tmp_path / "adapter" / "adapter_model.safetensors").exists()
     assert not (tmp_path / "adapter" / "README.md").exists()
 
@@ -247,7 +247,7 @@ REFUSED = [
     ("bert", adapter_config("lora", target_modules=["qurey"]), {}, "adapter.target_modules .*'qurey' is no module of "
      "BertModel's layers; did you mean query"),
     ("bert", adapter_config("lora", target_modules=["LayerNorm"]), {}, "'LayerNorm' can have no adapter"),
-    ("bert", adapter_config("lora"), {"policy": "last_n", "options": {"n": 0}}, "lora has nowhere to go: it would "
+    ("bert", adapter_config("lora"), {"policy": "last_n", "options": {"n": 0}}, "lora has no weights to adapt: it would "
      "be in query, value, and the freezing policy trains none of them"),
     ("bert", adapter_config("prompt"), {"policy": "last_n", "options": {"n": 1}}, "prompt is in front of the first "
      "layer and trains when the embeddings do"),

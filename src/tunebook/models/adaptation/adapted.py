@@ -12,7 +12,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from tunebook import files
-from tunebook.errors import RunDirectoryError
+from tunebook.errors import RunDirectoryError, listed
 
 if TYPE_CHECKING:
     import torch
@@ -71,11 +71,9 @@ class Adapted:
         self.plain.config.save_pretrained(folder)
 
     def finish(self, folder: Path, adapter_folder: Path) -> None:
-        """Writes the final files of a finished run.
+        """Writes the final files of a finished run into `folder`, in which `save` has written the adapter.
 
-        Args:
-            folder: that `save` wrote; merged weights take the place of the adapter.
-            adapter_folder: for the adapter, if both are saved.
+        Merged weights take its place there; for `both` the adapter goes to `adapter_folder`.
         """
         shutil.rmtree(adapter_folder, ignore_errors=True)
         if self.keeps == "adapter":
@@ -100,11 +98,9 @@ class Adapted:
         from safetensors.torch import load_file
 
         loaded = load_file(folder / WEIGHTS)
-        expected = self.state()
-        odd = [name for name in expected.keys() ^ loaded.keys()]
-        odd += [name for name in expected.keys() & loaded.keys() if expected[name].shape != loaded[name].shape]
-        if odd:
-            shown = ", ".join(sorted(odd)[:5]) + (f", … ({len(odd)} in all)" if len(odd) > 5 else "")
+        shapes, loaded_shapes = ({(name, own.shape) for name, own in one.items()} for one in (self.state(), loaded))
+        if different := sorted({name for name, _ in shapes ^ loaded_shapes}):
+            shown = listed(different, 5)
             message = f"{folder} does not fit this adapter: {shown}; delete it to use the checkpoint before it"
             raise RunDirectoryError(message)
         set_peft_model_state_dict(self.wrapped, loaded)

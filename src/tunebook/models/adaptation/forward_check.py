@@ -11,12 +11,12 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from tunebook.errors import ModelError, Problem
-from tunebook.models.depth import backbone_settings
+from tunebook.models.build_classifier import black_image
+from tunebook.models.depth import backbone_settings, head_parameters
+from tunebook.models.locate import first_line
 from tunebook.models.train_mode import eval_mode
 
 SHORT, SHORTER = 8, 5
-IMAGE_SIZE = 64
-"""Height and width for networks that take any size."""
 # What architectures raise that do not support it.
 REFUSED = (ValueError, TypeError, RuntimeError, LookupError, AttributeError)
 ABLE = {
@@ -29,14 +29,8 @@ def check_forward(adapted: nn.Module, plain: PreTrainedModel, method: str, longe
     """Runs a small input; with an adapter at the input also a padded one, and one of the greatest length.
 
     A decoder's classification head reads the last token, which it finds by the padding of the token ids; a prompt
-    gives it embeddings in place of ids, and then it reads the padding, so that logits depend on the batch.
-
-    Args:
-        adapted: with the adapter.
-        plain: the model that it wraps.
-        method: name of the adapter method.
-        longest: text in tokens; None: unknown.
-        at_input: whether the method is one for the input.
+    gives it embeddings in place of ids, and then it reads the padding, so that logits depend on the batch. `longest`
+    is a text's length in tokens; None: unknown.
 
     Raises:
         ModelError: the model cannot run, its logits depend on padding, or it has too few positions.
@@ -45,18 +39,18 @@ def check_forward(adapted: nn.Module, plain: PreTrainedModel, method: str, longe
     able = f"; it works in {ABLE[method]}" if method in ABLE else ""
     fix = "; use adapter=lora" if at_input else "; set adapter=none"
     with _eval_with_random_head(adapted, plain):
+        difference = 0.0
         try:
-            if plain.main_input_name == "input_ids":
-                difference = _padding_effect(adapted, plain) if at_input else 0.0
-                if not at_input:
-                    _logits(adapted, plain, _text(plain, SHORT)[None])
+            if plain.main_input_name != "input_ids":
+                adapted(black_image(plain.base_model))
+            elif at_input:
+                difference = _padding_effect(adapted, plain)
             else:
-                adapted(_image(plain))
-                return
+                _logits(adapted, plain, _text(plain, SHORT)[None])
         except REFUSED as error:
-            message = f"{method} does not run in {what} ({_first_line(error)}){able}{fix}"
+            message = f"{method} does not run in {what} ({first_line(error)}){able}{fix}"
             raise ModelError(Problem("adapter.method", message)) from error
-        if difference > _tolerance(plain):
+        if difference > (1e-2 if plain.dtype == torch.float32 else 0.2):
             message = f"with {method} the logits of {what} depend on how a text is padded{able}{fix}"
             raise ModelError(Problem("adapter.method", message))
         if at_input and longest is not None:
@@ -81,13 +75,6 @@ def _logits(
     return output["logits"] if "logits" in output else next(iter(output.values()))
 
 
-def _image(plain: PreTrainedModel) -> torch.Tensor:
-    settings = backbone_settings(plain)
-    size = getattr(settings, "image_size", None) or IMAGE_SIZE
-    height, width = size if isinstance(size, list | tuple) else (size, size)
-    return torch.zeros(1, getattr(settings, "num_channels", 3), height, width, device=plain.device, dtype=plain.dtype)
-
-
 def _padding_effect(adapted: nn.Module, plain: PreTrainedModel) -> float:
     """The largest difference that padding makes to a text's logits, as a share of their size."""
     long, short = _text(plain, SHORT), _text(plain, SHORTER)
@@ -110,15 +97,11 @@ def _text(plain: PreTrainedModel, length: int) -> torch.Tensor:
     return torch.where(ids == padding, (ids + 1) % vocabulary, ids) if padding is not None else ids
 
 
-def _tolerance(plain: PreTrainedModel) -> float:
-    return 1e-2 if plain.dtype == torch.float32 else 0.2
-
-
 @contextlib.contextmanager
 def _eval_with_random_head(adapted: nn.Module, plain: PreTrainedModel) -> Iterator[None]:
     """In evaluation mode, with a random head (one of zeros would hide every difference); then as it was before."""
-    backbone = {id(parameter) for parameter in plain.base_model.parameters()}
-    head = [parameter for parameter in plain.parameters() if id(parameter) not in backbone]
+    of_head = head_parameters(plain)
+    head = [parameter for parameter in plain.parameters() if id(parameter) in of_head]
     before = [parameter.detach().clone() for parameter in head]
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]), eval_mode(adapted):
@@ -130,7 +113,3 @@ def _eval_with_random_head(adapted: nn.Module, plain: PreTrainedModel) -> Iterat
         with torch.no_grad():
             for parameter, values in zip(head, before, strict=True):
                 parameter.copy_(values)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -38,16 +38,15 @@ TASK_TYPES = {
     "AutoModel": "FEATURE_EXTRACTION",
 }
 """peft's names; it has none for images, and needs none there."""
+LONGEST = 1_000_000
+"""Tokens; a tokenizer without a length has a far larger number in its place."""
 
 
 @dataclass(frozen=True)
 class AdapterBase:
-    """The base model that a saved adapter names.
+    """The base model that a saved adapter names: a Hub id with its revision, or the absolute path of a folder.
 
-    Args:
-        name: Hub id, or the absolute path of a folder.
-        revision: of a Hub id.
-        pooled: whether the recipe changes its pooling, which peft would not load again.
+    `pooled`: whether the recipe changes its pooling, which peft would not load again.
     """
 
     name: str
@@ -101,7 +100,8 @@ def insert_adapter(
     in_layers = method.STANDS == "layers"
     if in_layers:
         targets = targets_of(model, depth, method, adapter, ever, saved)
-        place = _in_layers(model, shared, targets)
+        transposed = any(isinstance(module, Conv1D) for module in targets.values())
+        place = Place(shared, tuple(targets), transposed, backbone_settings(model).model_type, widths=(0, 0))
     else:
         _require_trained_input(adapter.method, depth, ever)
         place = _at_input(model, shared, adapter.method)
@@ -132,26 +132,17 @@ def _modules_to_save(loaded: LoadedModel, depth: Depth) -> list[str]:
     return [*head, *_new_in_backbone(loaded.model, depth, new)]
 
 
-def _in_layers(model: PreTrainedModel, shared: dict[str, Any], targets: dict[str, nn.Module]) -> Place:
-    transposed = any(isinstance(module, Conv1D) for module in targets.values())
-    return Place(shared, tuple(targets), transposed, backbone_settings(model).model_type, widths=(0, 0))
-
-
 def _at_input(model: PreTrainedModel, shared: dict[str, Any], method: str) -> Place:
     settings = backbone_settings(model)
     if model.main_input_name != "input_ids":
         message = f"{method} reads texts, which a {settings.model_type} model does not; use adapter=lora"
         raise ModelError(Problem("adapter.method", message))
     # peft looks these up under the names that some architectures have.
-    known = {name: getattr(settings, f"num_{kind}", None) for name, kind in _SIZES.items()}
+    names = {"num_layers": "num_hidden_layers", "num_attention_heads": "num_attention_heads"}
+    sizes = {name: getattr(settings, own, None) for name, own in names.items()}
     table: Any = model.get_input_embeddings()
     widths = (int(table.weight.shape[1]), int(settings.hidden_size))
-    return Place(shared | known, (), False, settings.model_type, widths)
-
-
-LONGEST = 1_000_000
-"""Tokens; a tokenizer without a length has a far larger number in its place."""
-_SIZES = {"num_layers": "hidden_layers", "num_attention_heads": "attention_heads"}
+    return Place(shared | sizes, (), False, settings.model_type, widths)
 
 
 def _wrapped(model: PreTrainedModel, method: str, settings: Any) -> Any:
@@ -197,9 +188,8 @@ def _head_modules(depth: Depth) -> list[str]:
 
 def _new_in_backbone(model: nn.Module, depth: Depth, new: Iterable[str]) -> list[str]:
     """Modules of the backbone that are not in the checkpoint, such as a new pooler: frozen they would stay random."""
-    head = set(depth.head.parameter_names)
-    trained = {name for name, _ in model.named_parameters()}
-    return list(dict.fromkeys(name.rpartition(".")[0] for name in new if name in trained and name not in head))
+    backbone = {name for name, _ in model.named_parameters()}.difference(depth.head.parameter_names)
+    return list(dict.fromkeys(name.rpartition(".")[0] for name in new if name in backbone))
 
 
 def _require_trained_input(method: str, depth: Depth, ever: Container[str]) -> None:

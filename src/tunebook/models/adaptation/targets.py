@@ -30,14 +30,6 @@ def targets_of(
 ) -> dict[str, nn.Module]:
     """The modules that get an adapter, by their dotted names.
 
-    Args:
-        model: without an adapter.
-        depth: of it.
-        method: module of the adapter method.
-        adapter: the group.
-        ever: names of the parameters that would train without an adapter.
-        saved: modules that train whole and need none.
-
     Raises:
         ModelError: a name of the recipe is no module that can have an adapter, or no module that can have one
             trains.
@@ -56,7 +48,7 @@ def targets_of(
         return targets
     parts = ", ".join(dict.fromkeys(name.rpartition(".")[2] for name in chosen))
     message = (
-        f"{adapter.method} has nowhere to go: it would be in {parts or 'linear layers'}, and the freezing policy "
+        f"{adapter.method} has no weights to adapt: it would be in {parts or 'linear layers'}, and the freezing policy "
         "trains none of them; let it train layers (freezing=none), or set adapter=none"
     )
     raise ModelError(Problem("adapter.method", message))

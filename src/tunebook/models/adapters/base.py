@@ -35,7 +35,7 @@ class Place:
     Args:
         shared: arguments that every `PeftConfig` takes: the task, the base model, the modules that are saved whole.
         targets: dotted names of the modules that get an adapter; empty for a method for the input.
-        transposed: whether they keep their weights as (in, out), as GPT-2 does.
+        transposed: whether their weights have the shape (in, out), as GPT-2's do.
         model_type: of the backbone, as transformers names it.
         widths: of a token's embedding and of a layer's states; 0 for a model that reads no tokens.
     """

@@ -83,7 +83,7 @@ def boundaries(
     batches = _cut(inputs, rows, 0), _cut(inputs, rows - 1, 1)
     sizes = batch_size_of(batches[0]), batch_size_of(batches[1])
     traces = trace(model, batches[0]), trace(model, batches[1])
-    if [call.name for call in traces[0].calls] != [call.name for call in traces[1].calls]:
+    if [call.name for call in traces[0]] != [call.name for call in traces[1]]:
         raise NotCacheable("the model does not run the same modules for every batch")
     first = _first_trained(model, traces[0], ever)
     reason = f"no layer is frozen in front of {_a_name(model, ever, first.module)}, which trains"
@@ -112,7 +112,7 @@ def _cut(inputs: Mapping[str, torch.Tensor], rows: int, tokens_less: int) -> dic
 
 def _first_trained(model: nn.Module, traced: Trace, ever: Collection[str]) -> Call:
     trained = {id(parameter) for name, parameter in model.named_parameters() if name in ever}
-    for call in traced.calls:
+    for call in traced:
         if any(id(parameter) in trained for parameter in _own_parameters(call.module)):
             return call
     raise NotCacheable("no module that runs has a parameter that trains")
@@ -132,30 +132,34 @@ def _a_name(model: nn.Module, ever: Collection[str], module: nn.Module) -> str:
 
 
 def _candidates(traced: Trace, first: Call, depth: Depth) -> Iterator[Call]:
-    outer = [call for call in traced.calls if call.holds(first)]
+    outer = [call for call in traced if call.holds(first)]
     layer = next((call for call in outer if call.name in depth.layer_modules), None)
     if layer is not None:
         yield layer
         return
-    outside = [call for call in traced.calls if not call.holds(first) and call.ended < first.began]
+    outside = [call for call in traced if not call.holds(first) and call.ended < first.began]
     ends = [call.ended for call in outside if next(call.module.parameters(), None) is not None]
     # What trains begins after the frozen module that ends last.
     last_end = max(ends, default=0)
-    behind = [call for call in traced.calls if last_end < call.began <= first.began]
+    behind = [call for call in traced if last_end < call.began <= first.began]
     leaf = next(call for call in behind if call.is_leaf or call is first)
     yield leaf
     yield from (call for call in behind if call.began < leaf.began and call.holds(leaf))
 
 
 def _ended(traced: Trace, name: str, at: Call) -> bool:
-    calls = [call for call in traced.calls if call.name == name]
+    calls = [call for call in traced if call.name == name]
     return bool(calls) and all(call.ended < at.began for call in calls)
 
 
 def _boundary(
-    model: nn.Module, traces: tuple[Trace, Trace], sizes: tuple[BatchSize, BatchSize], at: Call, layers: tuple[str, ...]
+    model: nn.Module,
+    traces: tuple[list[Call], list[Call]],
+    sizes: tuple[BatchSize, BatchSize],
+    at: Call,
+    layers: tuple[str, ...],
 ) -> Boundary:
-    calls = traces[0].calls
+    calls = traces[0]
     late = {id(call.module) for call in calls if call.ended > at.began}
     early = {id(call.module): call for call in calls if call.ended < at.began}
     shared = [
@@ -165,7 +169,7 @@ def _boundary(
     ]
     if shared:
         raise NotCacheable(f"{shared[0]} runs both before what trains and after it")
-    other = next(call for call in traces[1].calls if call.name == at.name and call.turn == at.turn)
+    other = next(call for call in traces[1] if call.name == at.name and call.turn == at.turn)
     place = _place(at)
     states = _input(at, place), _input(other, place)
     dims = dimensions_of(states, sizes)
@@ -173,7 +177,7 @@ def _boundary(
         raise NotCacheable(f"{at.name} receives states whose first dimension is not the rows")
     skipped = []
     for name in _largest(model, "", late, early):
-        pairs = [call for call in calls if call.name == name], [call for call in traces[1].calls if call.name == name]
+        pairs = [call for call in calls if call.name == name], [call for call in traces[1] if call.name == name]
         forms = output_template((pairs[0][-1].output, pairs[1][-1].output), sizes)
         skipped.append((name, forms))
     called = {id(call.module) for call in calls}

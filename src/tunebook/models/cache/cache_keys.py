@@ -22,14 +22,7 @@ LABEL = "label"
 
 
 def backbone_key(model: Any, boundary: Boundary, ever: Collection[str], about: dict[str, Any]) -> str:
-    """A hash of everything that states depend on except the rows: 64 hex digits.
-
-    Args:
-        model: its weights before the boundary are read.
-        boundary: of the model.
-        ever: names of the parameters that train in some phase.
-        about: further facts that change the states (precision, device).
-    """
+    """A hash of everything that states depend on except the rows: 64 hex digits."""
     settings = {
         name: value
         for name, value in model.config.to_dict().items()
@@ -58,14 +51,7 @@ def backbone_key(model: Any, boundary: Boundary, ever: Collection[str], about: d
 
 
 def split_key(backbone: str, encoded: Dataset, inputs: Collection[str], processor: Any) -> str:
-    """A hash of the rows of a split and a backbone: 32 hex digits, the name of the entry.
-
-    Args:
-        backbone: `backbone_key`.
-        encoded: the split.
-        inputs: names of the columns that the model reads.
-        processor: of the model, for rows that are encoded when they are read.
-    """
+    """A hash of the rows of a split and a backbone (by its key): 32 hex digits, the name of the entry."""
     total = hashlib.sha256(backbone.encode())
     columns = [name for name in sorted(inputs) if name in encoded.column_names]
     if columns:

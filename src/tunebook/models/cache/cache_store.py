@@ -27,12 +27,7 @@ SPARE = 0.2 * GB
 class CacheStore:
     """Entries are folders named by their keys; a name with a leading dot is being written, or is a lock.
 
-    Args:
-        folder: made if it does not exist.
-        bound: bytes that all entries may take.
-
-    Attributes:
-        close: releases all entries; also called when the object is deleted.
+    All entries may take `bound` bytes. `close` releases them; it is also called when the object is deleted.
 
     Raises:
         NotCacheable: the folder cannot be made.
@@ -77,11 +72,7 @@ class CacheStore:
             self._delete(self.path(key))
 
     def make_room(self, needed: int, total: int) -> None:
-        """Delete the least recently used entries until there is room.
-
-        Args:
-            needed: bytes that will be added.
-            total: bytes of all entries of the run, existing ones included.
+        """Delete the least recently used entries until `needed` bytes fit; all entries of the run take `total` bytes.
 
         Raises:
             NotCacheable: there is not enough room.

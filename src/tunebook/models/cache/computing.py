@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,27 +17,18 @@ from tunebook.models.cache.boundary import TOKENS, Boundary
 from tunebook.models.cache.not_cacheable import NotCacheable
 from tunebook.models.cache.replay import compute_states
 from tunebook.models.cache.states_file import StatesLayout, StatesWriter
-from tunebook.models.features import MANY, NOT_INPUTS
+from tunebook.models.features import MANY, Collate, inputs_of
 from tunebook.models.train_mode import eval_mode
 
 PROBED = 6
 """Rows on which boundaries are searched and validated."""
 
-Collate = Callable[[list[dict[str, Any]]], Mapping[str, torch.Tensor]]
-
 
 @dataclass(frozen=True)
 class StateComputer:
-    """Computes the states of encoded rows at a boundary.
+    """Computes the states of encoded rows at a boundary of a model, which is without wrappers and on its device.
 
-    Args:
-        model: without wrappers, on its device.
-        boundary: of the model.
-        names: of the model's inputs.
-        collate: joins encoded rows into a batch of tensors.
-        device: of the model.
-        dtype: of autocast; None: without.
-        batch_size: rows at once.
+    `names` are the model's inputs, `collate` joins encoded rows into a batch, `dtype` is that of autocast (None: off).
     """
 
     model: nn.Module
@@ -62,27 +53,21 @@ class StateComputer:
         return torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not None)
 
 
-def inputs_of(rows: list[dict[str, Any]], collate: Collate, device: torch.device) -> dict[str, torch.Tensor]:
-    """Inputs of a model for encoded rows."""
-    return {name: values.to(device) for name, values in collate(rows).items() if name not in NOT_INPUTS}
-
-
 def probe_batch(splits: Collection[Dataset], collate: Collate, device: torch.device) -> dict[str, torch.Tensor]:
     """Inputs of a few rows of all splits, from the longest to the shortest, repeated where there are fewer.
 
     Of all splits, as training rows may all have the greatest length and an evaluation the first shorter ones.
     """
     rows: ConcatDataset[Any] = ConcatDataset(splits)  # type: ignore[arg-type]
-    lengths = np.concatenate([_lengths_of(split) for split in splits])
+    lengths = np.concatenate(
+        [
+            np.asarray(split.with_format(None)["length"][:]) if "length" in split.column_names else np.zeros(len(split))
+            for split in splits
+        ]
+    )
     order = np.argsort(lengths, kind="stable")
     chosen = order[np.linspace(len(order) - 1, 0, PROBED).round().astype(int)].tolist()
     return inputs_of([rows[at] for at in chosen], collate, device)
-
-
-def _lengths_of(encoded: Dataset) -> np.ndarray:
-    if "length" in encoded.column_names:
-        return np.asarray(encoded.with_format(None)["length"][:])
-    return np.zeros(len(encoded), dtype=int)
 
 
 def states_layout(encoded: Dataset, computing: StateComputer) -> StatesLayout:
@@ -116,24 +101,16 @@ def token_counts(encoded: Dataset) -> np.ndarray | None:
 def write_states(
     writer: StatesWriter, encoded: Dataset, computing: StateComputer, share: tuple[int, int], title: str
 ) -> None:
-    """Compute this process's share of a split's states and write them.
+    """Compute this process's `share` (its rank, and the number of processes) of a split's states and write them.
 
     Batches are the same for every number of processes, so that the states do not depend on it.
-
-    Args:
-        writer: of the split.
-        encoded: the split.
-        computing: of the states.
-        share: rank of this process, and how many there are.
-        title: for the progress bar.
     """
     rows = writer.layout.rows
     lengths = token_counts(encoded)
     order: Sequence[int] = range(rows)
     if lengths is not None:
         order = np.argsort(lengths, kind="stable")[::-1].tolist()  # the longest first: memory fails early
-    rank, count = share
-    size = computing.batch_size
+    (rank, count), size = share, computing.batch_size
     begins = range(rank * size, rows, count * size)
     mine = sum(min(size, rows - begin) for begin in begins)
     with tqdm(total=mine, desc=title, unit=" rows", disable=rank > 0 or mine <= MANY) as bar:

@@ -15,11 +15,8 @@ from tunebook.models.cache.boundary import TOKENS, Boundary, batch_size_of
 class Placeholders:
     """Makes inputs of the right names, shapes and types without the rows themselves.
 
-    Args:
-        shapes: name -> shape after the first dimension; None in it: the tokens.
-        dtypes: name -> type.
-        by_token: whether the states have a vector for each token; else one token a row is enough.
-        side: of the padding.
+    `shapes` are those after the first dimension, with None for the tokens; `side` is that of the padding. Where the
+    states have no vector for each token (`by_token` is False), one token a row is enough.
     """
 
     shapes: dict[str, tuple[int | None, ...]]
@@ -29,12 +26,7 @@ class Placeholders:
 
     @classmethod
     def of(cls, batch: Mapping[str, torch.Tensor], boundary: Boundary) -> Placeholders:
-        """Like a batch's own inputs.
-
-        Args:
-            batch: with rows of unlike length, where rows have lengths.
-            boundary: of the cached states.
-        """
+        """Like a batch's own inputs."""
         width = batch_size_of(batch).tokens
         masked = TOKENS in batch
         shapes = {
@@ -50,27 +42,15 @@ class Placeholders:
         return width if self.by_token else 1
 
     def __call__(self, lengths: torch.Tensor, width: int) -> dict[str, torch.Tensor]:
-        """Inputs of a batch.
-
-        Args:
-            lengths: (rows,), in tokens.
-            width: after padding.
-        """
+        """Inputs of a batch of rows with `lengths`, shape (rows,), padded to `width`, both in tokens."""
         rows, width = len(lengths), self.tokens(width)
-        inputs = {
-            name: torch.zeros((), dtype=self.dtypes[name]).expand(
-                rows, *(width if dim is None else dim for dim in shape)
-            )
-            for name, shape in self.shapes.items()
-        }
+        inputs = {}
+        for name, shape in self.shapes.items():
+            sizes = [width if dim is None else dim for dim in shape]
+            inputs[name] = torch.zeros((), dtype=self.dtypes[name]).expand(rows, *sizes)
         if TOKENS in inputs:
-            inputs[TOKENS] = self.mask(lengths, width)
+            lengths = lengths[:, None] if self.by_token else torch.ones((rows, 1), dtype=torch.long)
+            places = torch.arange(width)
+            mask = places >= width - lengths if self.side == "left" else places < lengths
+            inputs[TOKENS] = mask.to(self.dtypes[TOKENS])
         return inputs
-
-    def mask(self, lengths: torch.Tensor, width: int) -> torch.Tensor:
-        """1 where a row has a token, shape (rows, tokens)."""
-        if not self.by_token:
-            return torch.ones((len(lengths), width), dtype=self.dtypes[TOKENS])
-        places = torch.arange(width)
-        own = places >= width - lengths[:, None] if self.side == "left" else places < lengths[:, None]
-        return own.to(self.dtypes[TOKENS])

@@ -22,13 +22,7 @@ class _BoundaryReached(Exception):
 
 
 def compute_states(model: nn.Module, boundary: Boundary, inputs: Mapping[str, Any]) -> torch.Tensor:
-    """The states at the boundary; nothing behind it runs.
-
-    Args:
-        model: without wrappers; its mode stays as it is.
-        boundary: of the model.
-        inputs: of the model.
-    """
+    """The states at the boundary; nothing behind it runs."""
 
     def stop(states: torch.Tensor) -> torch.Tensor:
         raise _BoundaryReached(states)
@@ -46,17 +40,11 @@ def compute_states(model: nn.Module, boundary: Boundary, inputs: Mapping[str, An
 def replayed_states(
     model: nn.Module, boundary: Boundary, states: torch.Tensor, tokens: int = 1, fill: float | None = None
 ) -> Iterator[None]:
-    """In this block forward passes of the model run from the boundary on, with these states.
+    """In this block forward passes of the model run from the boundary on, with these states, shape as `Boundary.dims`.
 
-    The modules before it return tensors of their usual shapes without computing. Masks, positions and whatever else
-    has no parameters are computed from the inputs as usual.
-
-    Args:
-        model: without wrappers.
-        boundary: of the model.
-        states: shape as `Boundary.dims`.
-        tokens: width of the batch after padding.
-        fill: value of those tensors; None: not initialised, as nothing depends on it.
+    The modules before it return tensors of their usual shapes, for a batch padded to `tokens`, without computing: full
+    of `fill`, or not initialised where it is None, as nothing depends on them. Masks, positions and whatever else has
+    no parameters are computed from the inputs as usual.
     """
     size = BatchSize(len(states), tokens)
     with contextlib.ExitStack() as stack:

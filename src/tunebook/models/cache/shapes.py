@@ -70,10 +70,6 @@ def output_template(values: tuple[Any, Any], sizes: tuple[BatchSize, BatchSize])
 
     Anything else (a cache of keys and values) becomes None, as nothing after the boundary may read it.
 
-    Args:
-        values: one for each batch.
-        sizes: of the batches, which differ in rows and, where there are tokens, in tokens.
-
     Raises:
         NotCacheable: a shape does not follow from the batch.
     """

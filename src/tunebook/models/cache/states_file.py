@@ -68,12 +68,7 @@ class StatesLayout:
 
 
 class StatesWriter:
-    """Writes states into a folder, from one process or several at once.
-
-    Args:
-        folder: an existing one.
-        layout: of the states.
-    """
+    """Writes states into a folder, from one process or several at once."""
 
     def __init__(self, folder: Path, layout: StatesLayout) -> None:
         self.folder, self.layout, self.ends = folder, layout, layout.ends
@@ -86,12 +81,7 @@ class StatesWriter:
             (self.folder / LENGTHS).write_bytes(self.layout.lengths.astype("<i8").tobytes())
 
     def write(self, rows: Sequence[int], states: Sequence[torch.Tensor]) -> None:
-        """Write the states of some rows.
-
-        Args:
-            rows: their numbers.
-            states: one tensor a row, as long as the row where rows have lengths.
-        """
+        """Write the states of some rows, one tensor a row, as long as the row where rows have lengths."""
         # Written, not mapped: on a disk that is full, writing to a mapped file kills the process.
         with (self.folder / STATES).open("r+b") as stream:
             for row, own in zip(rows, states, strict=True):
@@ -99,11 +89,7 @@ class StatesWriter:
                 stream.write(_bytes(own))
 
     def finish(self, about: dict[str, Any]) -> None:
-        """Write the manifest, once all states are written; on the main process.
-
-        Args:
-            about: further facts for people who read the manifest.
-        """
+        """Write the manifest, once all states are written; on the main process."""
         written = [file for file in (STATES, LENGTHS) if (self.folder / file).exists()]
         checks = {file: _check_sum(self.folder / file) for file in written}
         files.write_json(
@@ -113,12 +99,7 @@ class StatesWriter:
 
 
 class StatesReader:
-    """Reads states from a folder through a memory map.
-
-    Args:
-        folder: with a manifest.
-        layout: as in its manifest.
-    """
+    """Reads states from a folder through a memory map."""
 
     def __init__(self, folder: Path, layout: StatesLayout) -> None:
         self.folder, self.layout, self.ends = folder, layout, layout.ends
@@ -133,11 +114,7 @@ class StatesReader:
 
     @classmethod
     def opened(cls, folder: Path, check: bool = True) -> StatesReader:
-        """A reader of a folder whose content is what was written.
-
-        Args:
-            folder: possibly incomplete.
-            check: read everything and compare hashes; False where another process has done so.
+        """A reader of a folder; with `check` everything in it is read and compared with the hash of what was written.
 
         Raises:
             DamagedStates: something is missing or differs from what was written.

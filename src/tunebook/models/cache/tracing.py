@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,16 +16,9 @@ from torch import nn
 
 @dataclass
 class Call:
-    """One run of a module within one forward pass of the model.
+    """One run of a module within one forward pass of the model, whose own name is "".
 
-    Args:
-        name: of the module, dotted; "" is the model itself.
-        module: itself.
-        turn: how many times it has run before in this pass.
-        began: its place in the order of all starts and ends.
-        ended: likewise.
-        inputs: positional and named ones.
-        output: of the module.
+    `turn` counts the runs of this module in the pass; `began` and `ended` are places in the order of starts and ends.
     """
 
     name: str
@@ -44,56 +39,32 @@ class Call:
         return not any(True for _ in self.module.children())
 
 
-@dataclass
-class Trace:
-    """The calls of one forward pass, in the order in which they began."""
-
-    calls: list[Call] = field(default_factory=list)
-    _open: list[Call] = field(default_factory=list)
-    _turns: Counter[int] = field(default_factory=Counter)
-    _clock: int = 0
-
-    def begin(self, name: str, module: nn.Module, inputs: tuple[tuple[Any, ...], dict[str, Any]]) -> None:
-        """A module is about to run."""
-        call = Call(name, module, self._turns[id(module)], self._tick(), inputs=inputs)
-        self._turns[id(module)] += 1
-        self.calls.append(call)
-        self._open.append(call)
-
-    def end(self, output: Any) -> None:
-        """The module that began last has run."""
-        call = self._open.pop()
-        call.ended, call.output = self._tick(), output
-
-    def _tick(self) -> int:
-        self._clock += 1
-        return self._clock
+Trace = list[Call]
+"""The calls of all modules of a model in one forward pass, in the order of their starts."""
 
 
 def trace(model: nn.Module, inputs: Mapping[str, Any]) -> Trace:
-    """Runs a model once without gradients, in its present mode, and records every call of a module.
+    """Runs a model once without gradients, in its present mode, and records its calls."""
+    calls: Trace = []
+    running: list[Call] = []
+    turns: Counter[str] = Counter()
+    clock = itertools.count(1)
 
-    Args:
-        model: without wrappers.
-        inputs: of the model.
-    """
-    calls = Trace()
+    def begin(name: str, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        call = Call(name, module, turns[name], next(clock), inputs=(args, kwargs))
+        turns[name] += 1
+        calls.append(call)
+        running.append(call)
+
+    def end(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        call = running.pop()
+        call.ended, call.output = next(clock), output
+
     with contextlib.ExitStack() as stack, torch.no_grad():
         for name, module in model.named_modules():
-            stack.enter_context(_recorded(calls, name, module))
+            # With keyword arguments: some layers receive their states by name.
+            before = module.register_forward_pre_hook(functools.partial(begin, name), with_kwargs=True)
+            stack.callback(before.remove)
+            stack.callback(module.register_forward_hook(end).remove)
         model(**inputs)
     return calls
-
-
-@contextlib.contextmanager
-def _recorded(calls: Trace, name: str, module: nn.Module) -> Iterator[None]:
-    # With keyword arguments: some layers receive their states by name.
-    before = module.register_forward_pre_hook(
-        lambda module, args, kwargs: calls.begin(name, module, (args, kwargs)), with_kwargs=True
-    )
-    after = module.register_forward_hook(lambda module, args, output: calls.end(output))
-    try:
-        yield
-    finally:
-        before.remove()
-        after.remove()

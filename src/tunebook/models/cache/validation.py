@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from torch import nn
@@ -36,7 +35,7 @@ def validate(
         boundary: to be validated.
         ever: names of the parameters that train in some phase.
         frozen: modules that stay in evaluation mode during training.
-        batch: inputs of the model, rows of unlike length.
+        batch: inputs of the model, rows of different lengths.
 
     Returns:
         What can replace the inputs, which then need not be read; None: they are needed.
@@ -54,50 +53,44 @@ def validate(
             replayed = _results(model, batch, trained)
         _compare(whole, replayed, boundary.dtype)
         placeholders = Placeholders.of(batch, boundary)
+        lengths = batch[TOKENS].sum(1) if TOKENS in batch else torch.ones(batch_size_of(batch).rows, dtype=torch.long)
         with replayed_states(model, boundary, states, placeholders.tokens(tokens), fill=float("nan")):
             try:
-                without = _results(model, placeholders(row_lengths(batch), tokens), trained)
+                without = _results(model, placeholders(lengths, tokens), trained)
             except (RuntimeError, IndexError, ValueError):
                 return None  # the trained part reads the inputs
     same = all(torch.equal(one, without[name]) for name, one in replayed.items())
     return placeholders if same else None
 
 
-def row_lengths(batch: Batch) -> torch.Tensor:
-    """How many tokens each row of a batch has; 1 where there are none."""
-    mask = batch.get(TOKENS)
-    return mask.sum(1) if mask is not None else torch.ones(batch_size_of(batch).rows, dtype=torch.long)
-
-
 def states_by_row(model: nn.Module, boundary: Boundary, batch: Batch) -> torch.Tensor:
     """The states of a batch as they are read from the cache: of each row alone, zeros where it has no token."""
     states_of_rows = []
     for row in range(batch_size_of(batch).rows):
-        mask = batch[TOKENS][row].bool() if TOKENS in batch else None
-        alone = {
-            name: values[row, mask][None] if mask is not None and values.shape[1:2] == mask.shape else values[row][None]
-            for name, values in batch.items()
-        }
+        alone = {name: values[row] for name, values in batch.items()}
+        mask = alone[TOKENS].bool() if TOKENS in alone else None
+        if mask is not None:
+            alone = {name: own[mask] if own.shape[:1] == mask.shape else own for name, own in alone.items()}
         with torch.no_grad():
-            states = compute_states(model, boundary, alone)[0]
+            states = compute_states(model, boundary, {name: own[None] for name, own in alone.items()})[0]
         if boundary.by_token and mask is not None:
-            wide = states.new_zeros((len(mask), *states.shape[1:]))
-            wide[mask] = states
-            states = wide
+            padded = states.new_zeros((len(mask), *states.shape[1:]))
+            padded[mask] = states
+            states = padded
         states_of_rows.append(states)
     return torch.stack(states_of_rows)
 
 
 def _results(model: nn.Module, batch: Batch, trained: Mapping[str, nn.Parameter]) -> dict[str, torch.Tensor]:
     logits = _logits(model, batch)
-    sums = [
-        (values * torch.linspace(-1, 1, values.numel(), device=values.device).view_as(values)).sum()
-        for values in logits.values()
-    ]
-    gradients = torch.autograd.grad(torch.stack(sums).sum(), list(trained.values()), allow_unused=True)
-    named = zip(trained, gradients, strict=True)
-    results = {f"the gradient of {name}": gradient for name, gradient in named if gradient is not None}
-    return {**{f"its {name}": values.detach() for name, values in logits.items()}, **results}
+    joined = torch.cat([values.flatten() for values in logits.values()])
+    total = (joined * torch.linspace(-1, 1, len(joined), device=joined.device)).sum()
+    gradients = torch.autograd.grad(total, list(trained.values()), allow_unused=True)
+    results = {f"its {name}": values.detach() for name, values in logits.items()}
+    for name, gradient in zip(trained, gradients, strict=True):
+        if gradient is not None:
+            results[f"the gradient of {name}"] = gradient
+    return results
 
 
 def _logits(model: nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
@@ -132,12 +125,9 @@ def _compare(whole: Mapping[str, torch.Tensor], replayed: Mapping[str, torch.Ten
 
 
 def nearly_equal(one: torch.Tensor, other: torch.Tensor, precision: torch.dtype | None) -> bool:
-    """Whether two tensors are equal but for the order in which numbers were added up.
+    """Whether two tensors are equal up to the order in which numbers were added.
 
-    Args:
-        one: of any shape, where it was computed.
-        other: of the same shape, anywhere.
-        precision: in which they were computed; None: the first one's type.
+    `precision` is the type in which they were computed; None: the first one's own.
     """
     tolerance = COARSE if one.is_cuda else TOLERANCE.get(precision or one.dtype, COARSE)
     difference = (one - other.to(one)).abs().max()
@@ -146,23 +136,14 @@ def nearly_equal(one: torch.Tensor, other: torch.Tensor, precision: torch.dtype 
 
 def _check_deterministic(model: nn.Module, boundary: Boundary, frozen: Sequence[nn.Module], batch: Batch) -> None:
     """In training mode the states must be those of evaluation: no dropout before the boundary, no batch statistics."""
-    with torch.no_grad():
-        still = compute_states(model, boundary, batch)
-        with _training(model, frozen):
-            noisy = [name for name in boundary.front if _is_random(model.get_submodule(name))]
-            if noisy:
-                raise NotCacheable(f"{noisy[0]}, before what trains, changes from step to step during training")
-            moved = compute_states(model, boundary, batch)
-    if not torch.equal(still, moved):
-        raise NotCacheable("its frozen layers give other states in training than in evaluation")
-
-
-@contextlib.contextmanager
-def _training(model: nn.Module, frozen: Sequence[nn.Module]) -> Iterator[None]:
-    with preserved_modes(model):
+    with torch.no_grad(), preserved_modes(model):
+        evaluated = compute_states(model, boundary, batch)
         model.train()
         hold_frozen_in_eval(frozen)
-        yield
+        if noisy := [name for name in boundary.front if _is_random(model.get_submodule(name))]:
+            raise NotCacheable(f"{noisy[0]}, before what trains, changes from step to step during training")
+        if not torch.equal(evaluated, compute_states(model, boundary, batch)):
+            raise NotCacheable("its frozen layers give other states in training than in evaluation")
 
 
 def _is_random(module: nn.Module) -> bool:

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator
 
@@ -39,11 +39,7 @@ Layers = Annotated[int | str, BeforeValidator(_layers)]
 
 
 def layers_of(n: int | str, depth: Depth) -> int:
-    """How many layers an option of type `Layers` means; a share is rounded, to at least one.
-
-    Args:
-        n: the option.
-        depth: of the model.
+    """How many layers of a model an option of type `Layers` means; a share is rounded, to at least one.
 
     Raises:
         FreezingError: the model has fewer layers, or none that can be counted.
@@ -70,35 +66,28 @@ Share = Annotated[float, BeforeValidator(_share)]
 
 def span_of(options: Any, prefix: str) -> Span | None:
     """The length that one of `PREFIX_epochs`, `PREFIX_steps` and `PREFIX_share` gives; None where none is set."""
-    for unit in ("epochs", "steps", "share"):
-        amount = getattr(options, f"{prefix}_{unit}")
-        if amount is not None:
+    for name, unit in _lengths(prefix).items():
+        if (amount := getattr(options, name)) is not None:
             return Span(amount, unit)
     return None
 
 
-def at_most_one(given: Any, names: list[str]) -> None:
-    """Refuses options that say the same in several ways.
-
-    Args:
-        given: what a user has said, by name; None counts as not said.
-        names: of options of which one may be said.
-
-    Raises:
-        ValueError: more than one is.
-    """
-    said = [name for name in names if isinstance(given, Mapping) and given.get(name) is not None]
-    if len(said) > 1:
-        raise ValueError(f"{' and '.join(said)} say the same in several ways; keep one of them")
+def _lengths(prefix: str) -> dict[str, Literal["epochs", "steps", "share"]]:
+    return {f"{prefix}_epochs": "epochs", f"{prefix}_steps": "steps", f"{prefix}_share": "share"}
 
 
 def with_default(given: Any, prefix: str, **default: float) -> Any:
-    """What a user has said of a length, or else the default; for a validator of mode `before`."""
-    names = [f"{prefix}_{unit}" for unit in ("epochs", "steps", "share")]
-    at_most_one(given, names)
-    if isinstance(given, Mapping) and all(given.get(name) is None for name in names):
-        return {**given, **default}
-    return given
+    """The options of a user with the default of a length that is not set; for a validator of mode `before`.
+
+    Raises:
+        ValueError: the length is set in several units.
+    """
+    if not isinstance(given, Mapping):
+        return given
+    names = [name for name in _lengths(prefix) if given.get(name) is not None]
+    if len(names) > 1:
+        raise ValueError(f"{' and '.join(names)} set the same length; set one of them")
+    return given if names else {**given, **default}
 
 
 def _rate(value: Any) -> Any:

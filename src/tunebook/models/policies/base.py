@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rule:
-    """Says of some parameters whether they train. Of several rules the first that matches wins.
+    """Whether some parameters train. Of several rules the first that matches decides.
 
     Args:
         name: for the table in the log.
@@ -41,11 +41,7 @@ class Rule:
     must_match: bool = False
 
     def matches(self, names: Iterable[str]) -> bool:
-        """Whether the rule is for a parameter.
-
-        Args:
-            names: the parameter's names; a tied one has several.
-        """
+        """Whether the rule is for a parameter of these names; a tied one has several."""
         if self.parameters is not None:
             return any(name in self.parameters for name in names)
         return self.pattern is None or any(re.search(self.pattern, name) for name in names)
@@ -66,16 +62,16 @@ class Span:
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of training with its own rules.
+    """A part of training with its own rules.
 
     Args:
         name: for the table in the log.
         rules: what trains.
-        length: None: until the end of training; only the last phase may say so.
+        length: None: until the end of training, for the last phase only.
         learning_rate: the base rate in it, in place of `hyperparameters.learning_rate`; every parameter's own
             rate (by depth, by pattern) is scaled alike.
         rate_share: the same as a share of `hyperparameters.learning_rate`; the phase schedule makes it `learning_rate`.
-        restarts: the schedule (warm-up, decay) begins anew with this phase and ends in front of the next that
+        restarts: the schedule (warm-up, decay) restarts with this phase and ends before the next phase that
             restarts it; without any it runs once over the whole training.
         needed: whether training must be long enough for it; if not, a training that ends before cuts it short or
             leaves it out.
@@ -92,9 +88,9 @@ class Phase:
 
 def by_depth(depth: Depth, frozen: Iterable[Group]) -> list[Rule]:
     """One rule a group: the named groups frozen, the others trained; empty groups are left out."""
-    still = {group.name for group in frozen}
+    names = {group.name for group in frozen}
     return [
-        Rule(group.name, trainable=group.name not in still, parameters=frozenset(group.parameter_names))
+        Rule(group.name, trainable=group.name not in names, parameters=frozenset(group.parameter_names))
         for group in depth.groups
         if group.parameter_names
     ]
@@ -115,21 +111,17 @@ def check_head(depth: Depth) -> None:
 
 
 def check_layers(depth: Depth, n: int) -> None:
-    """Refuses a number of layers that the model does not have.
-
-    Args:
-        depth: of the model.
-        n: layers that a policy counts; 0 where it only needs to know where they begin.
+    """Refuses a number of layers that the model does not have; 0 only needs layers to count.
 
     Raises:
         FreezingError: `n` is larger than the number of layers, or the model has no stack of layers at all.
     """
-    there = len(depth.layers)
-    if not there:
+    count = len(depth.layers)
+    if not count:
         message = "this model has no list of layers to count; use freezing=patterns, head_only or head_then_all"
         raise FreezingError(Problem("freezing.policy", message))
-    if n > there:
-        message = f"this model has {there} layers: layer 0 to layer {there - 1}; n is 0 to {there}, not {n}"
+    if n > count:
+        message = f"this model has {count} layers: layer 0 to layer {count - 1}; n is 0 to {count}, not {n}"
         raise FreezingError(Problem("freezing.n", message))
 
 
@@ -146,7 +138,7 @@ def problems(config: Config) -> list[Problem]:
     if config.runtime and config.runtime.activation_checkpointing and config.freezing.policy != "none":
         kwargs = config.runtime.activation_checkpointing_kwargs
         if isinstance(kwargs, dict) and kwargs.get("use_reentrant"):
-            message = "gives no gradient to layers behind frozen ones; leave it out (false is transformers' default)"
+            message = "gives no gradient to layers after frozen ones; leave it out (false is transformers' default)"
             problems.append(Problem("runtime.activation_checkpointing_kwargs.use_reentrant", message))
     return problems
 
@@ -162,13 +154,13 @@ def _phases(config: Config) -> list[Problem]:
         problems.append(Problem("runtime.ddp_static_graph", message))
     for key in ("fsdp", "deepspeed"):
         if getattr(runtime, key):
-            message = f"lays the optimizer out when training begins, and {policy} unfreezes later; take it out"
+            message = f"builds the optimizer when training begins, and {policy} unfreezes later; take it out"
             problems.append(Problem(f"runtime.{key}", message))
     return problems
 
 
 def _too_long(config: Config, least: Span | None) -> list[Problem]:
-    """Phases that leave nothing of the training; where only the data can show it, nothing is reported yet."""
+    """Phases that leave nothing of the training; what depends on the number of rows is reported later."""
     if least is None:
         return []
     max_steps, epochs = config.hyperparameters.max_steps, config.hyperparameters.num_train_epochs

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, model_validator
 
 from tunebook.config.options import Options as BaseOptions
-from tunebook.models.policies._options import Share, at_most_one, span_of
+from tunebook.models.policies._options import Share, span_of, with_default
 from tunebook.models.policies.base import Phase, Rule, Span, by_depth, check_layers
 
 if TYPE_CHECKING:
     from tunebook.models.depth import Depth
-
-LENGTHS = ["every_epochs", "every_steps", "every_share"]
 
 
 class Options(BaseOptions):
@@ -35,8 +33,7 @@ class Options(BaseOptions):
     @model_validator(mode="before")
     @classmethod
     def _one_length(cls, given: Any) -> Any:
-        at_most_one(given, LENGTHS)
-        return given
+        return with_default(given, "every")
 
 
 def longer_than(options: Options) -> Span | None:
@@ -52,15 +49,10 @@ def phases(depth: Depth, options: Options) -> list[Phase]:
         FreezingError: the model has no layers to take one after the other.
     """
     check_layers(depth, 0)
-    alone = [group for group in (depth.head, depth.embeddings, *depth.layers) if group.parameter_names]
-    every = span_of(options, "every") or Span(1 / (len(alone) + 1), "share")
-    singly = [
-        Phase(
-            f"{group.name} alone",
-            by_depth(depth, frozen=[other for other in depth.groups if other is not group]),
-            every,
-            restarts=options.restarts,
-        )
-        for group in alone
-    ]
-    return [*singly, Phase("everything", [Rule("everything", trainable=True)], restarts=options.restarts)]
+    groups = [group for group in (depth.head, depth.embeddings, *depth.layers) if group.parameter_names]
+    every = span_of(options, "every") or Span(1 / (len(groups) + 1), "share")
+    phases = []
+    for group in groups:
+        rules = by_depth(depth, frozen=[other for other in depth.groups if other is not group])
+        phases.append(Phase(f"{group.name} alone", rules, every, restarts=options.restarts))
+    return [*phases, Phase("everything", [Rule("everything", trainable=True)], restarts=options.restarts)]

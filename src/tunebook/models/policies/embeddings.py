@@ -1,4 +1,4 @@
-"""Freezes what lies in front of the first layer. Knows nothing of torch."""
+"""Freezes what is before the first layer. Knows nothing of torch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def rules(depth: Depth, options: Options) -> list[Rule]:
     """Embeddings (of an image model: its stem) frozen, layers and head trained.
 
     Raises:
-        FreezingError: the model has no stack of layers, so nothing says where its embeddings end.
+        FreezingError: the model has no stack of layers, so it is unknown where its embeddings end.
     """
     check_layers(depth, 0)
     return by_depth(depth, frozen=[depth.embeddings])

@@ -15,10 +15,10 @@ TRAINS_EMBEDDINGS = False
 
 
 class Options(BaseOptions):
-    """How deep the frozen part reaches.
+    """How many layers are frozen.
 
     Args:
-        n: layers (or stages) to freeze, from the input on: a number, a share such as `25%` (rounded, to at least
+        n: layers (or stages) to freeze, from the input up: a number, a share such as `25%` (rounded, to at least
             one), or `all`; 0 freezes the embeddings alone.
     """
 

@@ -1,7 +1,8 @@
-"""Thaws from the top: the head first, then layer after layer down to the embeddings. Knows nothing of torch."""
+"""Unfreezes from the top: the head first, then one layer after another, at last the embeddings. Knows no torch."""
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -28,17 +29,18 @@ def _groups(value: Any) -> Any:
 
 
 class Options(BaseOptions):
-    """What thaws together, and how long each phase lasts (Howard and Ruder 2018, arXiv 1801.06146).
+    """What is unfrozen together, and how long each phase lasts (Howard and Ruder 2018, arXiv 1801.06146).
 
     Args:
         every_epochs: length of each phase in epochs; one of the three, default: 1 epoch.
         every_steps: the same in optimizer steps.
         every_share: the same as a share of the whole training.
-        layers_at_a_time: layers that thaw together.
-        groups: in place of that, a number of groups that all layers are shared out to, or the groups themselves,
-            from the first to thaw on, each a pattern over parameter names or a list of them. What no group names
+        layers_at_a_time: layers that are unfrozen together.
+        groups: in place of that, a number of groups into which all layers are divided, or the groups themselves in
+            the order of unfreezing, each a pattern over parameter names or a list of them. What no group names
             stays frozen; a last group `.` is everything that is left.
-        n: layers that thaw in all: a number, a share such as `50%`, or `all`; the embeddings thaw with `all` only.
+        n: layers that are unfrozen in total: a number, a share such as `50%`, or `all`; the embeddings are unfrozen
+            with `all` only.
         restarts: whether each phase restarts the learning rate schedule.
     """
 
@@ -56,11 +58,11 @@ class Options(BaseOptions):
         return with_default(given, "every", every_epochs=1)
 
     @model_validator(mode="after")
-    def _groups_stand_alone(self) -> Options:
+    def _no_conflict(self) -> Options:
         if self.groups is not None and self.layers_at_a_time != 1:
-            raise ValueError("groups and layers_at_a_time both say what thaws together; keep one of them")
+            raise ValueError("groups and layers_at_a_time both set what is unfrozen together; set one of them")
         if isinstance(self.groups, list) and self.n != "all":
-            raise ValueError("groups names what thaws, so n says nothing; take n out")
+            raise ValueError("groups names what is unfrozen, so n has no effect; take n out")
         return self
 
 
@@ -80,37 +82,36 @@ def phases(depth: Depth, options: Options) -> list[Phase]:
 
 def _by_layers(depth: Depth, options: Options) -> list[tuple[str, list[Rule]]]:
     n = layers_of(options.n, depth)
-    down = [*reversed(depth.layers)][:n]
-    chunks = _shared_out(down, options)
+    chunks = _divided([*reversed(depth.layers)][:n], options)
     if n == len(depth.layers) and depth.embeddings.parameter_names:
         chunks.append([depth.embeddings])
-    still: list[Group] = [depth.embeddings, *depth.layers]
-    steps = [("head", by_depth(depth, frozen=still))]
+    frozen: list[Group] = [depth.embeddings, *depth.layers]
+    steps = [("head", by_depth(depth, frozen))]
     for chunk in chunks:
-        still = [group for group in still if group not in chunk]
-        steps.append((", ".join(group.name for group in chunk), by_depth(depth, frozen=still)))
+        frozen = [group for group in frozen if group not in chunk]
+        steps.append((", ".join(group.name for group in chunk), by_depth(depth, frozen)))
     return steps
 
 
-def _shared_out(down: list[Group], options: Options) -> list[list[Group]]:
-    """The layers that thaw, from the top, in chunks; of unequal ones the later are the larger."""
-    count = options.groups
+def _divided(layers: list[Group], options: Options) -> list[list[Group]]:
+    """The layers to unfreeze, from the top, in chunks; of unequal ones the later are the larger."""
+    count, total = options.groups, len(layers)
     if not isinstance(count, int):
         size = options.layers_at_a_time
-        return [down[at : at + size] for at in range(0, len(down), size)]
-    if count > len(down):
-        message = f"{len(down)} layers thaw, which cannot be shared out to {count} groups; ask for {len(down)} at most"
+        return [layers[at : at + size] for at in range(0, total, size)]
+    if count > total:
+        message = f"{total} layers are unfrozen, which cannot be divided into {count} groups; set {total} at most"
         raise FreezingError(Problem("freezing.groups", message))
-    borders = [len(down) * at // count for at in range(count + 1)]
-    return [down[first:end] for first, end in zip(borders, borders[1:], strict=False)]
+    borders = [total * at // count for at in range(count + 1)]
+    return [layers[first:end] for first, end in itertools.pairwise(borders)]
 
 
 def _by_patterns(depth: Depth, groups: list[list[str]]) -> list[tuple[str, list[Rule]]]:
     head = Rule("head", True, parameters=frozenset(depth.head.parameter_names))
     rest = Rule("still frozen", False)
-    thawed: list[Rule] = []
+    unfrozen: list[Rule] = []
     steps = [("head", [head, rest])]
     for group in groups:
-        thawed += [Rule(pattern, True, pattern=pattern, must_match=True) for pattern in group]
-        steps.append((", ".join(group), [head, *thawed, rest]))
+        unfrozen += [Rule(pattern, True, pattern=pattern, must_match=True) for pattern in group]
+        steps.append((", ".join(group), [head, *unfrozen, rest]))
     return steps

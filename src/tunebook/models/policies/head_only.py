@@ -32,7 +32,9 @@ def problems(config: Config) -> list[Problem]:
     problems = []
     if config.adapter and config.adapter.method != "none":
         method = config.adapter.method
-        message = f"head_only trains the head alone, so {method} has nowhere to go; use freezing=none, or adapter=none"
+        message = (
+            f"head_only trains the head alone, so {method} has no weights to adapt; use freezing=none, or adapter=none"
+        )
         problems.append(Problem("freezing.policy", message))
     if config.model and config.model.reinit_layers:
         message = "reinitializes layers that freezing=head_only never trains; set it to 0, or use freezing=last_n"

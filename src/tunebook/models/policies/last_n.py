@@ -18,7 +18,7 @@ class Options(BaseOptions):
     """How much of the backbone trains.
 
     Args:
-        n: layers (or stages) to train, from the head back: a number, a share such as `25%` (rounded, to at
+        n: layers (or stages) to train, from the head down: a number, a share such as `25%` (rounded, to at
             least one), or `all`; 0 trains the head alone.
     """
 
@@ -26,7 +26,7 @@ class Options(BaseOptions):
 
 
 def rules(depth: Depth, options: Options) -> list[Rule]:
-    """The last `n` layers and the head trained, everything in front of them frozen.
+    """The last `n` layers and the head trained, everything before them frozen.
 
     Raises:
         FreezingError: the model has fewer than `n` layers.

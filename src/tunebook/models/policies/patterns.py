@@ -17,7 +17,7 @@ class PatternRule(BaseOptions):
 
     Args:
         pattern: regular expression, searched anywhere in a parameter's name.
-        train: whether the parameters that it finds train.
+        train: whether the parameters that it matches train.
     """
 
     pattern: Pattern
@@ -29,7 +29,7 @@ class Options(BaseOptions):
 
     Args:
         rules: each must match at least one parameter that no earlier rule has taken.
-        default: what happens to parameters that no rule matches.
+        default: whether parameters that no rule matches train.
     """
 
     rules: list[PatternRule] = []
@@ -37,6 +37,6 @@ class Options(BaseOptions):
 
 
 def rules(depth: Depth, options: Options) -> list[Rule]:
-    """The user's rules as they stand, then the default."""
+    """The user's rules in their order, then the default."""
     own = [Rule(rule.pattern, rule.train, pattern=rule.pattern, must_match=True) for rule in options.rules]
     return [*own, Rule("default", trainable=options.default == "train")]
