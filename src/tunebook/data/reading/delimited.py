@@ -93,7 +93,7 @@ def records(lines: Iterable[str], layout: Layout) -> Iterator[Record]:
     Raises:
         csv.Error: a quotation mark that is not closed, or text after a closed one; with the line.
     """
-    quoting = csv.QUOTE_NONE if layout.quoting == "none" else csv.QUOTE_MINIMAL
+    quoting: Literal[0, 3] = csv.QUOTE_NONE if layout.quoting == "none" else csv.QUOTE_MINIMAL
     line = 1
     with long_cells():
         try:
