@@ -66,13 +66,6 @@ def test_selections_are_read_as_they_are():
         np.testing.assert_array_equal(fingerprint.inputs(rows.select(chosen), ()), whole[chosen])
 
 
-def test_first_equal_and_first_in():
-    keys = np.array([[5, 1], [2, 2], [5, 1], [5, 2], [2, 2], [5, 1]], dtype=np.uint64)
-    assert sorting.first_equal(keys).tolist() == [0, 1, 0, 3, 1, 0]
-    assert sorting.first_in(keys[1:3], keys).tolist() == [1, 0, 1, -1, 0, 1]
-    assert sorting.first_equal(keys[:0]).tolist() == []
-
-
 def test_targets_of_any_kind_can_be_compared():
     rows = Dataset.from_dict({"row": [0, 1, 2, 3], "tags": [["a", "b"], ["a b"], ["a", "b"], []]})
     found = fingerprint.targets_of(rows, {"tags"})

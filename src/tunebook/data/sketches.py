@@ -9,6 +9,7 @@ import numpy as np
 from datasketch import MinHash
 from tqdm.auto import tqdm
 
+from tunebook.data import chunks
 from tunebook.data.reading.storage import scratch_array
 from tunebook.data.shingles import LETTERS, shingles
 
@@ -16,9 +17,6 @@ Text = str | tuple[str, ...]
 
 PERMUTATIONS = 64
 MANY_ROWS = 20_000
-READ = 5_000
-"""Rows whose texts are read at once."""
-
 _BLOCK = 1 << 19
 _EMPTY = np.uint32(0xFFFFFFFF)
 
@@ -103,8 +101,8 @@ def sketch_rows(read: Read, rows: int) -> Sketches:
     sizes = np.zeros(rows, dtype=np.int32)
     factors, offsets = MinHash(num_perm=PERMUTATIONS, seed=1).permutations
     with tqdm(total=rows, desc="Comparing texts", unit=" rows", disable=rows <= MANY_ROWS) as bar:
-        for begin in range(0, rows, READ):
-            texts = read(np.arange(begin, min(begin + READ, rows)))
+        for begin in range(0, rows, chunks.ROWS):
+            texts = read(np.arange(begin, min(begin + chunks.ROWS, rows)))
             for first, last in blocks([sum(map(len, row)) + LETTERS for row in texts]):
                 hashes, ends = shingles(texts[first:last])
                 block = slice(begin + first, begin + last)

@@ -11,7 +11,8 @@ from datasets import Dataset
 from tunebook.data import chunks, fingerprint
 from tunebook.data.checks import roles_of
 from tunebook.data.cleaning.text import holds_text
-from tunebook.data.kinds import message_text
+from tunebook.data.kinds import as_text
+from tunebook.data.reading.storage import scratch_array
 from tunebook.data.sketches import Sketches, sketch_rows
 
 
@@ -31,7 +32,12 @@ class Contents:
     def digests(self, name: str, split: Dataset) -> np.ndarray:
         """One SHA-256 a row, (rows, 32), uint8, the same for rows with the same input; of the split or what is left."""
         made = self._digests.setdefault(self.origins.get(name, name), [])
-        return _remembered(made, split, lambda: fingerprint.inputs(split, self.targets), lambda all_, at: all_[at])
+
+        def some(digests: np.ndarray, at: np.ndarray) -> np.ndarray:
+            taken = scratch_array((len(at), digests.shape[1]), digests.dtype)
+            return np.take(digests, at, axis=0, out=taken, mode="clip")  # other modes make a copy in memory
+
+        return _remembered(made, split, lambda: fingerprint.inputs(split, self.targets), some)
 
     def keys(self, name: str, split: Dataset) -> np.ndarray:
         """The digests as numbers, see `fingerprint.keys_of`."""
@@ -52,7 +58,7 @@ class Contents:
 
         def texts(positions: np.ndarray) -> list[tuple[str, ...]]:
             columns = reader.read(positions).columns
-            return list(zip(*(map(_text, column.to_pylist()) for column in columns), strict=True))
+            return list(zip(*(map(as_text, column.to_pylist()) for column in columns), strict=True))
 
         return _remembered(made, split, lambda: sketch_rows(texts, len(split)), lambda all_, at: all_.take(at))
 
@@ -72,9 +78,3 @@ def _remembered(
     if (np.diff(rows) > 0).all():  # in the source's order, so that they can be searched
         made.append((rows, whole))
     return whole
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, list):
-        return " ".join(_text(one) for one in value if one is not None)
-    return message_text(value) if isinstance(value, dict) else value or ""

@@ -27,7 +27,7 @@ class Layout:
     column_names: tuple[str, ...] = ()
 
 
-class Record(NamedTuple):
+class CsvRow(NamedTuple):
     """One row: its cells, and the first and last of its lines, counted from 1."""
 
     first: int
@@ -87,27 +87,27 @@ def header(file: Path, layout: Layout) -> list[str]:
         raise DataError(Problem(file.name, f"{error}; if quotation marks are text, say dataset.quoting=none")) from None
 
 
-def records(lines: Iterable[str], layout: Layout) -> Iterator[Record]:
+def records(lines: Iterable[str], layout: Layout) -> Iterator[CsvRow]:
     """Each row but blank lines, of lines that have their line ends; `auto` quoting is read as `minimal`.
 
     Raises:
         csv.Error: a quotation mark that is not closed, or text after a closed one; with the line.
     """
-    quoting = csv.QUOTE_NONE if layout.quoting == "none" else csv.QUOTE_MINIMAL
+    quoting: Literal[0, 3] = csv.QUOTE_NONE if layout.quoting == "none" else csv.QUOTE_MINIMAL
     line = 1
     with long_cells():
         try:
             reader = csv.reader(lines, delimiter=layout.delimiter, quoting=quoting, strict=True)
             for cells in reader:
                 if cells:
-                    yield Record(line, reader.line_num, cells)
+                    yield CsvRow(line, reader.line_num, cells)
                 line = reader.line_num + 1
         except csv.Error as error:
             reason = str(error).replace("\t", "\\t")
             raise csv.Error(f"line {line}: {reason}") from None
 
 
-def names_of(rows: Iterator[Record], layout: Layout, name: str) -> list[str]:
+def names_of(rows: Iterator[CsvRow], layout: Layout, name: str) -> list[str]:
     """The column names: those of the layout, else the first row's, which is taken from `rows`."""
     names = list(layout.column_names or (cell.strip() for cell in next(rows).cells))
     repeated = sorted({column for column in names if names.count(column) > 1})

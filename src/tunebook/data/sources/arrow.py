@@ -13,6 +13,7 @@ from tunebook.data.sources.base import (
     LoadContext,
     SourceOptions,
     chosen_splits,
+    each_split,
     stated_folders,
     unknown_splits,
 )
@@ -75,21 +76,10 @@ def load(options: Options, context: LoadContext) -> DatasetDict:
         DataFileMissing: a folder is not there.
         DataError: a folder is not whole, every one of them.
     """
-    from datasets import DatasetDict
-
     folders, problems = _folders(options, context)
     if problems:
         raise (DataError if folders else DataFileMissing)(problems)
-    splits: dict[str, Dataset] = {}
-    for split, folder in folders.items():
-        try:
-            _check_whole(folder)
-            splits[split] = _loaded(folder, place(options, split))
-        except DataError as error:
-            problems += error.problems
-    if problems:
-        raise DataError(problems)
-    return DatasetDict(splits)
+    return each_split(folders, lambda split: _loaded(folders[split], place(options, split)))
 
 
 def _folders(options: Options, context: LoadContext) -> tuple[dict[str, Path], list[Problem]]:
@@ -172,6 +162,7 @@ def _loaded(folder: Path, where: str) -> Dataset:
 
     from tunebook.data.reading.tables import check_utf8
 
+    _check_whole(folder)
     try:
         split = load_from_disk(str(folder))
     except (pyarrow.ArrowException, OSError, ValueError, TypeError, KeyError, AttributeError) as error:

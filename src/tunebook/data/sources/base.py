@@ -7,12 +7,16 @@ also hold `preflight(options, context) -> list[Problem]`, which is cheap and imp
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tunebook.config.options import Options
-from tunebook.errors import Problem, did_you_mean
+from tunebook.errors import DataError, Problem, did_you_mean
+
+if TYPE_CHECKING:
+    from datasets import Dataset, DatasetDict
 
 SPLITS = ("train", "validation", "test")
 
@@ -68,3 +72,18 @@ def chosen_splits(
         for ours, theirs in names.items()
         if theirs not in there
     ]
+
+
+def each_split(names: Iterable[str], load: Callable[[str], Dataset]) -> DatasetDict:
+    """The splits that `load` gives; where it refuses some, a `DataError` with the problems of all of them."""
+    from datasets import DatasetDict
+
+    splits, problems = DatasetDict(), []
+    for name in names:
+        try:
+            splits[name] = load(name)
+        except DataError as error:
+            problems += error.problems
+    if problems:
+        raise DataError(problems)
+    return splits

@@ -9,8 +9,6 @@ from tunebook.data.sources.base import LoadContext, SourceOptions
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
-BRIGHTEST = 16
-
 
 class Options(SourceOptions):
     """The digits have no settings: 1,797 grey images of 8 by 8 pixels, to be split by `dataset.split`."""
@@ -30,7 +28,7 @@ def load(options: Options, context: LoadContext) -> DatasetDict:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    pixels = (digits.images * (255 / BRIGHTEST)).round().astype("uint8")
+    pixels = (digits.images * (255 / 16)).round().astype("uint8")  # of 0 to 16
     # Portable grey maps have no compression, so their bytes, and the fingerprint, depend on no library version.
     images = [{"bytes": b"P5 8 8 255\n" + image.tobytes(), "path": None} for image in pixels]
     labels = [str(label) for label in digits.target]

@@ -12,7 +12,7 @@ from tunebook.data.columns import absent, all_sources
 from tunebook.data.reading import delimited, json_rows
 from tunebook.data.reading.paths import find_files, format_of
 from tunebook.data.reading.text import check_text
-from tunebook.data.sources.base import SPLITS, LoadContext, SourceOptions
+from tunebook.data.sources.base import SPLITS, LoadContext, SourceOptions, each_split
 from tunebook.errors import DataError, DataFileMissing, Problem
 
 if TYPE_CHECKING:
@@ -100,20 +100,14 @@ def load(options: Options, context: LoadContext, on_chunk: OnChunk | None = None
         DataFileMissing: a file is not there.
         DataError: files that cannot be read as they should, every one of them; or the cache cannot be written.
     """
-    from datasets import DatasetDict
-
     files_of, problems = _files(options, context)
     if problems:
         raise DataFileMissing(problems)
-    splits = {}
-    for split, files in files_of.items():
-        try:
-            splits[split] = _dataset(_table(files, options, context, on_chunk), place(options, split), context)
-        except DataError as error:
-            problems += error.problems
-    if problems:
-        raise DataError(problems)
-    return DatasetDict(splits)
+
+    def split_of(name: str) -> Dataset:
+        return _dataset(_table(files_of[name], options, context, on_chunk), place(options, name), context)
+
+    return each_split(files_of, split_of)
 
 
 def _kind(file: Path, options: Options) -> str:

@@ -9,7 +9,7 @@ from tunebook.data.columns import sources
 from tunebook.data.reading.images import first_problems, progress_bar, why_unreadable
 from tunebook.data.reading.paths import is_file, is_folder, missing
 from tunebook.data.sources import files
-from tunebook.data.sources.base import LoadContext
+from tunebook.data.sources.base import LoadContext, each_split
 from tunebook.errors import DataError, DataFileMissing, Problem
 
 if TYPE_CHECKING:
@@ -48,8 +48,6 @@ def load(options: Options, context: LoadContext) -> DatasetDict:
         DataFileMissing: a table or the folder is not there.
         DataError: images that are not there or cannot be read, every one of them, with their rows.
     """
-    from datasets import DatasetDict
-
     root = _root(options, context)
     if root is not None and not is_folder(root):
         raise DataFileMissing(missing("dataset.image_root", root))
@@ -59,17 +57,12 @@ def load(options: Options, context: LoadContext) -> DatasetDict:
         return _with_places(chunk, column, root or file.parent)
 
     splits = files.load(options, context, placed)
-    problems = []
-    for name, split in splits.items():
-        if column not in split.column_names:
-            continue
-        try:
-            splits[name] = _with_images(split, column, place(options, name))
-        except DataError as error:
-            problems += error.problems
-    if problems:
-        raise DataError(problems)
-    return DatasetDict(splits)
+
+    def split_of(name: str) -> Dataset:
+        split = splits[name]
+        return _with_images(split, column, place(options, name)) if column in split.column_names else split
+
+    return each_split(splits, split_of)
 
 
 def _root(options: Options, context: LoadContext) -> Path | None:
