@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from tunebook import files, finish
 from tunebook.config import previous_run
-from tunebook.data.encoding import positions_of
 from tunebook.evaluation.thresholds import Thresholds
 from tunebook.reporting.summary import RetentionFigure
 from tunebook.training.arguments import training_arguments
@@ -110,8 +109,7 @@ def _figures(trainer: RecipeTrainer, previous: PreviousTask) -> Figures:
     thresholds = _thresholds(previous)
     figures = {}
     for name, encoded in previous.splits.items():
-        split = EvalSplit(name, previous.data.splits[name], encoded, positions_of(encoded))
-        result = finish.score(trainer, name, split)
+        result = finish.score(trainer, name, EvalSplit(name, previous.data.splits[name], encoded))
         figures[name] = finish.by_decision(result, thresholds, trainer.parts.processes).metrics
     return figures
 

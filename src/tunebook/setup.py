@@ -82,9 +82,7 @@ def build_context(session: Session) -> RunContext:
         encoded=examples,
         train_examples=_train_examples(config, task, data, model, examples["train"]),
         eval_splits={
-            name: EvalSplit(name, data.splits[name], examples[name], positions_of(examples[name]))
-            for name in EVALUATED
-            if name in examples
+            name: EvalSplit(name, data.splits[name], examples[name]) for name in EVALUATED if name in examples
         },
         sampling=sampling,
         loss=loss,

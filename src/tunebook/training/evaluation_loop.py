@@ -16,6 +16,7 @@ from datasets import Dataset as ArrowDataset
 from datasets import Image
 from torch.utils.data import Dataset, Sampler
 
+from tunebook.data.encoding import positions_of
 from tunebook.data.labels.base import Targets
 from tunebook.data.row_key import RowKey
 from tunebook.tasks.base import Batch, Evaluated, Evaluator, LossSum, Task
@@ -24,12 +25,14 @@ from tunebook.tasks.base import Batch, Evaluated, Evaluator, LossSum, Task
 class EvalSplit(Dataset):
     """The examples of a split by `RowKey`, each with its `weight`: 1, or 0 for a filler, which does not count.
 
-    `rows` are the prepared ones, and `positions` that of each example's row among them, (examples,).
+    `rows` are the prepared ones, and `positions` that of each example's row among them, (examples,); None: as the
+    encoded examples have it.
     """
 
-    def __init__(self, name: str, rows: ArrowDataset, examples: Any, positions: np.ndarray) -> None:
-        self.name, self.rows, self.examples, self.positions = name, rows, examples, positions
-        self.windows = bool((np.diff(positions) == 0).any())
+    def __init__(self, name: str, rows: ArrowDataset, examples: Any, positions: np.ndarray | None = None) -> None:
+        self.name, self.rows, self.examples = name, rows, examples
+        self.positions = positions_of(examples) if positions is None else positions
+        self.windows = bool((np.diff(self.positions) == 0).any())
         """Whether some row has several examples, one behind the other."""
 
     def __len__(self) -> int:
