@@ -1,6 +1,6 @@
 """Forgetting measured: previous tasks, scored on this run's backbone before training and after it. Trains nothing.
 
-A previous task has labels of its own, so it keeps its own head, as its run left it; the backbone is this run's. What
+A previous task has labels of its own, so it has its own head, as its run left it; the backbone is this run's. What
 changes between the two figures is the backbone alone.
 """
 
@@ -124,7 +124,7 @@ def _thresholds(previous: PreviousTask) -> Thresholds | None:
 
 
 def _warn_of_another_backbone(previous: PreviousTask, before: Figures) -> None:
-    """The comparison says little where this run does not start from the previous run's backbone."""
+    """The comparison means little where this run does not start from the previous run's backbone."""
     ended: dict[str, Any] = files.read_json(Path(previous.run.path) / "metrics.json")
     for split, metrics in before.items():
         own = ended.get(split, {}).get("loss")

@@ -1,7 +1,7 @@
 """Which examples each process evaluates, and the gathering of what was predicted. Knows tasks by their contract.
 
 Examples are evaluated in the order of the data set. Only the main process keeps predictions and computes metrics, so
-memory grows with what `Task.predict` keeps of an example, not with logits.
+memory grows with what `Task.predict` gives for an example, not with logits.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class Gathered:
     def _merged(
         self, predictions: Any, losses: np.ndarray, positions: np.ndarray
     ) -> tuple[list, np.ndarray, np.ndarray]:
-        """The rows that are complete; the last one may go on in the next batch and stays open."""
+        """The rows that are complete; the last one may continue in the next batch and stays open."""
         rows: list[tuple[int, list[Any], list[float]]] = [self._open] if self._open is not None else []
         for position, prediction, loss in zip(positions.tolist(), predictions, losses.tolist(), strict=True):
             if not rows or rows[-1][0] != position:

@@ -101,7 +101,7 @@ class Averaging(TrainerCallback):
         self.averages = averages
 
     def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Start from the weights as they are, or go on."""
+        """Start from the current weights, or continue."""
         for averages in self.averages:
             averages.begin()
 
@@ -123,7 +123,7 @@ def refuse_pieces(config: Config, pieces: bool) -> None:
         ConfigurationError: it does, and a method is wanted.
     """
     if pieces and (names := _wanted(config)):
-        message = "looks at whole weights, and the launcher spreads them in pieces (FSDP or DeepSpeed); set it to null"
+        message = "needs whole weights, and the launcher spreads them in pieces (FSDP or DeepSpeed); set it to null"
         raise ConfigurationError([Problem(f"regularization.{name}", message) for name in names])
 
 
