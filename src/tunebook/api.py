@@ -80,7 +80,7 @@ def _command(recipe: str | None, overrides: Sequence[str]) -> str:
 
 
 def cache_folder() -> Path:
-    """Where objects are kept: `TUNEBOOK_CACHE`, else ~/.cache/tunebook."""
+    """Where objects are stored: `TUNEBOOK_CACHE`, else ~/.cache/tunebook."""
     return Path(os.environ.get("TUNEBOOK_CACHE") or "~/.cache/tunebook").expanduser()
 
 

@@ -1,4 +1,4 @@
-"""Every problem of a command, found before torch is imported: the one place that asks all rooms for their rules.
+"""Every problem of a command, before torch is imported: the one place that asks all rooms for their rules.
 
 In order: the form of the configuration (`config.check`), the rules of each kind and of each chosen module
 (`problems(config)` in their own files), the rules of rooms, and what depends on where a key was set.

@@ -124,7 +124,7 @@ def score(trainer: RecipeTrainer, name: str, split: EvalSplit) -> SplitResult:
 
 
 def write_findings(context: RunContext, audit: Audit | None) -> None:
-    """Write what was found in the data: audit, suspected labels, rows that were left out; the main process alone."""
+    """Write what is known of the data: audit, suspected labels, rows that were left out; the main process alone."""
     if not context.main:
         return
     folder = context.directory.path
@@ -219,13 +219,13 @@ def _best(config: Config, trainer: RecipeTrainer) -> dict[str, Any]:
 
 
 def report_start(context: RunContext) -> None:
-    """Say how the effective batch is shared out and what trains."""
+    """Log how the effective batch is divided and what trains."""
     logger.info("%s", context.layout)
     logger.info("%s", "\n".join(freezing_table(context)))
 
 
 def report_checkpoint(directory: RunDirectory, trainer: RecipeTrainer, checkpoint: Path | None) -> None:
-    """Say where training starts, and note it in the record."""
+    """Log where training starts, and note it in the record."""
     logger.info("run directory %s", directory.path)
     if checkpoint is None:
         logger.info("training from the start")
@@ -235,7 +235,7 @@ def report_checkpoint(directory: RunDirectory, trainer: RecipeTrainer, checkpoin
     logger.info("resuming after step %d, from %s", facts["step"], checkpoint.name)
     if facts["processes"] != trainer.args.world_size:
         logger.warning(
-            "the checkpoint was written by %d processes and is continued by %d: dropout draws other numbers, so "
+            "the checkpoint was written by %d processes and is continued by %d: dropout uses other random numbers, so "
             "the weights will be as good as, but not equal to, those of an uninterrupted run",
             facts["processes"],
             trainer.args.world_size,
@@ -243,7 +243,7 @@ def report_checkpoint(directory: RunDirectory, trainer: RecipeTrainer, checkpoin
 
 
 def report_stopped(stopped: Stopped, directory: RunDirectory) -> None:
-    """Say that a signal ended the run and how it goes on."""
+    """Log that a signal ended the run and how to continue it."""
     logger.info("stopped by a signal after step %d; everything is saved in %s", stopped.step, directory.checkpoints)
     overwrites = "run.overwrite=" in directory.record["command"]
     without = ", without run.overwrite=true, which would delete it," if overwrites else ""

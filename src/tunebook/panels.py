@@ -30,12 +30,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Example:
-    """Rows that belong together: one alone, or one with what it repeats or contradicts.
-
-    Args:
-        title: what they are an example of.
-        rows: to be shown one below the other.
-    """
+    """Rows that belong together, shown one below the other: one alone, or one with what it repeats or contradicts."""
 
     title: str
     rows: list[Row]
@@ -45,11 +40,8 @@ class Example:
 class Bars:
     """A bar for each name and series.
 
-    Args:
-        title: over the plot.
-        names: of the groups of bars, from top to bottom.
-        series: name (a split) to one value a group.
-        axis: what the values are.
+    `names` are groups of bars, from top to bottom; a series is a name (a split) and one value a group; `axis` says what
+    the values are.
     """
 
     title: str
@@ -60,14 +52,10 @@ class Bars:
 
 @dataclass(frozen=True)
 class Histogram:
-    """How often values fall between edges, as shares of each series.
+    """How often values fall between `edges`, one more than there are bins.
 
-    Args:
-        title: over the plot.
-        edges: of the bins, one more than there are bins.
-        series: name (a split) to one share a bin.
-        axis: what is counted.
-        lines: name to a value that is marked.
+    A series is a name (a split) and its share of each bin; `axis` says what is counted, and `lines` are values that are
+    marked, by name.
     """
 
     title: str
@@ -79,13 +67,9 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells; numbers are written as they are, so round them first.
+    """Rows of cells; numbers are written as they are, so round them first. An empty `title` is left out.
 
-    Args:
-        title: over the table; "" for none.
-        head: names of the columns.
-        rows: the cells.
-        text_columns: how many columns, from the left, are text; the others are aligned as numbers.
+    So many `text_columns`, from the left, are text; the others are aligned as numbers.
     """
 
     title: str
@@ -96,12 +80,9 @@ class Table:
 
 @dataclass(frozen=True)
 class Matrix:
-    """How often each row name meets each column name; a confusion matrix.
+    """How often each row name meets each column name, a confusion matrix.
 
-    Args:
-        title: over the plot.
-        names: of rows and columns, in order.
-        counts: (rows, columns), whole numbers; rows are the references.
+    `names` are of rows and columns, in order; `counts` are whole numbers, (references, predictions).
     """
 
     title: str
@@ -111,14 +92,7 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Scatter:
-    """Points of references and predictions, with the line on which they are equal.
-
-    Args:
-        title: over the plot.
-        x: references.
-        y: predictions.
-        axes: names of both axes.
-    """
+    """Points of references (x) and predictions (y), with the line on which they are equal."""
 
     title: str
     x: list[float]

@@ -39,7 +39,7 @@ def search(config: Config, wanted: Range) -> tuple[Sweep, list[str]]:
         Stopped: a signal has come.
     """
     processes = processes_of(config)
-    with tempfile.TemporaryDirectory() as aside, _progress(wanted, processes.main) as tell:
+    with tempfile.TemporaryDirectory() as aside, _progress(wanted, processes.main) as report:
         # What a run would write along the way goes with the folder.
         context = build_context(Session(config, "find_lr", processes, RunDirectory(Path(aside))))
         trainer = build.build_trainer(context)
@@ -48,7 +48,7 @@ def search(config: Config, wanted: Range) -> tuple[Sweep, list[str]]:
             if processes.main:
                 logger.info("%s", context.layout)
                 logger.info("the learning rate rises from %g to %g in %d steps", wanted.start, wanted.end, wanted.steps)
-            sweep = find_lr(trainer, processes, wanted, tell, stop)
+            sweep = find_lr(trainer, processes, wanted, report, stop)
     sentences = advice(sweep, context.config.hyperparameters)
     if processes.main:
         write_sweep(folder_of(config), sweep, config.run.recipe, sentences)
@@ -61,8 +61,8 @@ def _progress(wanted: Range, main: bool) -> Iterator[Callable[[int, float, float
     """A bar over the steps, on the main process's terminal alone."""
     with tqdm(total=wanted.steps, unit="step", disable=not (main and sys.stderr.isatty()), leave=False) as bar:
 
-        def tell(step: int, rate: float, loss: float) -> None:
+        def report(step: int, rate: float, loss: float) -> None:
             bar.set_postfix_str(f"learning rate {rate:.1e}, loss {loss:.3f}", refresh=False)
             bar.update(step - bar.n)
 
-        yield tell
+        yield report

@@ -1,6 +1,6 @@
 """Forgetting measured: previous tasks, scored on this run's backbone before training and after it. Trains nothing.
 
-A previous task has labels of its own, so it keeps its own head, as its run left it; the backbone is this run's. What
+A previous task has labels of its own, so it has its own head, as its run left it; the backbone is this run's. What
 changes between the two figures is the backbone alone.
 """
 
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from tunebook import files, finish
 from tunebook.config import previous_run
-from tunebook.data.encoding import positions_of
 from tunebook.evaluation.thresholds import Thresholds
 from tunebook.reporting.summary import RetentionFigure
 from tunebook.training.arguments import training_arguments
@@ -110,8 +109,7 @@ def _figures(trainer: RecipeTrainer, previous: PreviousTask) -> Figures:
     thresholds = _thresholds(previous)
     figures = {}
     for name, encoded in previous.splits.items():
-        split = EvalSplit(name, previous.data.splits[name], encoded, positions_of(encoded))
-        result = finish.score(trainer, name, split)
+        result = finish.score(trainer, name, EvalSplit(name, previous.data.splits[name], encoded))
         figures[name] = finish.by_decision(result, thresholds, trainer.parts.processes).metrics
     return figures
 
@@ -126,7 +124,7 @@ def _thresholds(previous: PreviousTask) -> Thresholds | None:
 
 
 def _warn_of_another_backbone(previous: PreviousTask, before: Figures) -> None:
-    """The comparison says little where this run does not start from the previous run's backbone."""
+    """The comparison means little where this run does not start from the previous run's backbone."""
     ended: dict[str, Any] = files.read_json(Path(previous.run.path) / "metrics.json")
     for split, metrics in before.items():
         own = ended.get(split, {}).get("loss")

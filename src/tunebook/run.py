@@ -72,7 +72,7 @@ def run(config: Config, command: str = "tunebook.run(config)", callbacks: Sequen
 
 
 def begin(context: RunContext, trainer: RecipeTrainer) -> None:
-    """Say how the run trains, and make room for it; a run that it replaces is deleted now.
+    """Log how the run trains, and make room for it; a run that it replaces is deleted now.
 
     Raises:
         RunDirectoryError: there is too little space for a checkpoint.

@@ -1,4 +1,4 @@
-"""The folder of one run: whether it is new, to be continued or finished, and where everything in it lies."""
+"""The folder of one run: whether it is new, to be continued or finished, and where everything in it is."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class RunDirectory:
     Args:
         path: of the folder.
         record: the content of run.json.
-        replaces: an earlier run still lies here, and goes only when this one has passed every check.
+        replaces: an earlier run is still here, and is deleted only when this one has passed every check.
     """
 
     path: Path
@@ -68,7 +68,7 @@ class RunDirectory:
 
 
 def path_of(config: Config) -> Path:
-    """Where a configuration's run lies; the same on every rank and every time."""
+    """The folder of a configuration's run; the same on every rank and every time."""
     return Path(config.run.output_dir).expanduser() / config.run.recipe / identity.run_name(config)
 
 

@@ -81,9 +81,7 @@ def build_context(session: Session) -> RunContext:
         encoded=examples,
         train_examples=_train_examples(config, task, data, model, examples["train"]),
         eval_splits={
-            name: EvalSplit(name, data.splits[name], examples[name], positions_of(examples[name]))
-            for name in EVALUATED
-            if name in examples
+            name: EvalSplit(name, data.splits[name], examples[name]) for name in EVALUATED if name in examples
         },
         sampling=sampling,
         loss=loss,
@@ -97,7 +95,7 @@ def build_context(session: Session) -> RunContext:
 
 
 def layout_of(config: Config, processes: int) -> BatchLayout:
-    """How the effective batch is shared out."""
+    """How the effective batch is divided."""
     wanted = config.hyperparameters
     per_device, accumulation = wanted.per_device_train_batch_size or 8, wanted.gradient_accumulation_steps or 1
     return batch_layout(wanted.effective_batch_size, per_device, processes, accumulation)
@@ -282,7 +280,7 @@ def _train_examples(
 def _frozen(config: Config, model: _Model) -> tuple[FreezingPlan, Adapted | None]:
     """What trains and when, and the model with its adapter where it gets one.
 
-    Freezing says where the adapter goes, then for the adapted model when what trains.
+    The freezing plan decides where the adapter goes, then for the adapted model when what trains.
     """
     loaded = model.loaded
     freezing = plan_freezing(loaded.model, config.freezing)

@@ -217,7 +217,7 @@ def test_a_damaged_entry_is_computed_again_and_logged(models, tmp_path):
     assert "train computed in" in line(again)
     assert "validation, test there already" in line(again)
     log = (again.path / "log.txt").read_text()
-    assert "are damaged (states.bin is not as it was written): they are computed again" in log
+    assert "are damaged (states.bin differs from what was written): they are computed again" in log
     assert weights(again)["classifier.weight"].equal(weights(whole)["classifier.weight"])
 
 

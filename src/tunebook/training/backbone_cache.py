@@ -47,7 +47,7 @@ COMPARED = 4
 class BackboneCache:
     """The states of every split in front of what trains, and how a forward pass starts from them.
 
-    `placeholders` are in place of the model's inputs where nothing looks at them; None: inputs are needed.
+    `placeholders` are in place of the model's inputs where nothing reads them; None: inputs are needed.
     """
 
     computing: StateComputer
@@ -109,7 +109,7 @@ class CacheCheck(TrainerCallback):
 
 
 def enable_cache(context: RunContext) -> BackboneCache | None:
-    """The cache of a run, its states computed or read; None: it is off. A line in the log says which, and why."""
+    """The cache of a run, its states computed or read; None: it is off. A line in the log gives the reason."""
     runtime, splits = context.config.runtime, context.encoded
     try:
         _refuse(context)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from accelerate.utils.memory import should_reduce_batch_size
 
@@ -154,9 +154,9 @@ class States:
         }
 
     def _compute(self, split: str, name: str) -> None:
-        processes = self.processes
+        processes, store = self.processes, cast(CacheStore, self.cache_store)  # the main process's, which alone uses it
         with contextlib.ExitStack() as drafting:  # the main process's; the others find it empty
-            folder = self._from_main(lambda: drafting.enter_context(self._store().writing(name)))
+            folder = self._from_main(lambda: drafting.enter_context(store.writing(name)))
             draft = StatesWriter(folder, self.layouts[split])
             self._from_main(draft.begin)
             share, title = (processes.rank, processes.count), f"Frozen backbone, {split}"
@@ -164,18 +164,12 @@ class States:
             run_on_all(processes, work, self.failing)
             self._from_main(lambda: draft.finish({"split": split, "boundary": self.computing.boundary.module}))
             self._from_main(drafting.close)
-        self._from_main(lambda: self._store().acquire(name))
+        self._from_main(lambda: store.acquire(name))
 
     def _from_main(self, work: Callable[[], Value]) -> Value:
         """The main process's result, in every process."""
         own = run_on_all(self.processes, lambda: work() if self.processes.main else None, self.failing)
         return self.processes.from_main(own)
-
-    def _store(self) -> CacheStore:
-        """The main process's, which opens it before anything else."""
-        if self.cache_store is None:
-            raise RuntimeError("the cache is opened by the main process alone, in _look_up")
-        return self.cache_store
 
     def _log(self, missing: list[str], seconds: float) -> None:
         boundary = self.computing.boundary

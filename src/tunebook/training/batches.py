@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
+import pandas as pd
 import torch
 from torch.utils.data import Sampler
 
@@ -126,17 +126,8 @@ class EffectiveBatches(Sampler[list[RowKey]]):
         sampled = self.sampling.draw(self.seed, self.epoch)
         lengths = [self.lengths[example] for example in sampled] if self.lengths is not None else None
         order = epoch_order(self.rows, self.layout.effective, self.strategy, self.seed, self.epoch, lengths)
-        copies = _copies(sampled)
+        copies = pd.Series(sampled).groupby(sampled).cumcount().to_numpy()  # [3, 1, 3, 3] gives [0, 0, 1, 2]
         return [RowKey(int(sampled[at]), self.epoch, int(copies[at])) for at in order]
 
     def _rounds(self, examples: int) -> int:
         return math.ceil(math.ceil(examples / self.layout.per_device) / self.layout.processes)
-
-
-def _copies(sampled: np.ndarray) -> np.ndarray:
-    """How often each entry came before: [3, 1, 3, 3] gives [0, 0, 1, 2]."""
-    order = np.argsort(sampled, kind="stable")
-    counts = np.unique(sampled, return_counts=True)[1]
-    copies = np.empty(len(sampled), dtype=np.int64)
-    copies[order] = np.arange(len(sampled)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return copies

@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback, TrainerCallback
 
-from tunebook.config import previous_run
 from tunebook.models.adaptation.adapted import Adapted
 from tunebook.training.arguments import training_arguments
 from tunebook.training.backbone_cache import BackboneCache, CacheCheck
 from tunebook.training.batches import EffectiveBatches
 from tunebook.training.callbacks import Bar, History, Progress, StepFacts, StopSync
 from tunebook.training.phase_table import freezing_lines
-from tunebook.training.previous_task import PreviousTask, load_previous
 from tunebook.training.rates import Rates, rate_lines, rates_of
-from tunebook.training.regularized import Averaging, Regularized, refuse_pieces, regularized
+from tunebook.training.regularized import Averaging, refuse_pieces, regularized
 from tunebook.training.schedules import lr_schedule_of
 from tunebook.training.signals import StopWish
 from tunebook.training.trainer import RecipeTrainer, TrainerParts
@@ -36,7 +34,7 @@ def build_trainer(
     """The Trainer of a run, ready to train; without a cache every forward pass runs the whole model."""
     config, phases = context.config, context.phases
     arguments, rates, step = training_arguments(context), rates_of_run(context), StepFacts()
-    methods = _regularized(context)
+    methods = regularized(context)
     parts = TrainerParts(
         task=context.task,
         targets=context.data.targets,
@@ -112,14 +110,6 @@ def checkpoint_bytes(model: nn.Module, adapted: Adapted | None = None, averaged:
     weights = sum(values.numel() * values.element_size() for values in saved)
     trained = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
     return weights + (12 if averaged else 8) * trained
-
-
-def _regularized(context: RunContext) -> Regularized:
-    def previous(folder: str) -> PreviousTask:
-        key = "regularization.replay.run"
-        return load_previous(context, previous_run.read(folder, key), ["train"], key)
-
-    return regularized(context.config, context.task, context.model, previous)
 
 
 def _callbacks(context: RunContext) -> list[TrainerCallback]:

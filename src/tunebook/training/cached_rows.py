@@ -25,7 +25,7 @@ STATES, STATE_OF, SPLIT = "states", "state_of", "split"
 class CachedRows(Dataset):
     """The examples of an encoded split, each with the number of its states.
 
-    `inputs` are the model's inputs that examples need not have, as nothing looks at them: these and images are then
+    `inputs` are the model's inputs that examples need not have, as nothing reads them: these and images are then
     not even decoded; None: examples are read whole.
     """
 
@@ -89,7 +89,7 @@ class StatesCollator:
         if not self.by_token:
             return states
         mask = batch[TOKENS].bool()
-        # Nothing looks at padding; zeros, as they are finite.
+        # Nothing reads padding; zeros, as they are finite.
         padded = torch.zeros((*mask.shape, *states.shape[1:]), dtype=states.dtype)
         padded[mask] = states
         return padded

@@ -1,7 +1,7 @@
 """Which examples each process evaluates, and the gathering of what was predicted. Knows tasks by their contract.
 
 Examples are evaluated in the order of the data set. Only the main process keeps predictions and computes metrics, so
-memory grows with what `Task.predict` keeps of an example, not with logits.
+memory grows with what `Task.predict` gives for an example, not with logits.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from datasets import Dataset as ArrowDataset
 from datasets import Image
 from torch.utils.data import Dataset, Sampler
 
+from tunebook.data.encoding import positions_of
 from tunebook.data.labels.base import Targets
 from tunebook.data.row_key import RowKey
 from tunebook.tasks.base import Batch, Evaluated, Evaluator, LossSum, Task
@@ -24,12 +25,14 @@ from tunebook.tasks.base import Batch, Evaluated, Evaluator, LossSum, Task
 class EvalSplit(Dataset):
     """The examples of a split by `RowKey`, each with its `weight`: 1, or 0 for a filler, which does not count.
 
-    `rows` are the prepared ones, and `positions` that of each example's row among them, (examples,).
+    `rows` are the prepared ones, and `positions` that of each example's row among them, (examples,); None: as the
+    encoded examples have it.
     """
 
-    def __init__(self, name: str, rows: ArrowDataset, examples: Any, positions: np.ndarray) -> None:
-        self.name, self.rows, self.examples, self.positions = name, rows, examples, positions
-        self.windows = bool((np.diff(positions) == 0).any())
+    def __init__(self, name: str, rows: ArrowDataset, examples: Any, positions: np.ndarray | None = None) -> None:
+        self.name, self.rows, self.examples = name, rows, examples
+        self.positions = positions_of(examples) if positions is None else positions
+        self.windows = bool((np.diff(self.positions) == 0).any())
         """Whether some row has several examples, one behind the other."""
 
     def __len__(self) -> int:
@@ -129,7 +132,7 @@ class Gathered:
     def _merged(
         self, predictions: Any, losses: np.ndarray, positions: np.ndarray
     ) -> tuple[list, np.ndarray, np.ndarray]:
-        """The rows that are complete; the last one may go on in the next batch and stays open."""
+        """The rows that are complete; the last one may continue in the next batch and stays open."""
         rows: list[tuple[int, list[Any], list[float]]] = [self._open] if self._open is not None else []
         for position, prediction, loss in zip(positions.tolist(), predictions, losses.tolist(), strict=True):
             if not rows or rows[-1][0] != position:

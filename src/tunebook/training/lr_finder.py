@@ -88,12 +88,13 @@ def find_lr(
     trainer: RecipeTrainer,
     processes: Processes,
     wanted: Range | None = None,
-    tell: Callable[[int, float, float], None] | None = None,
+    report: Callable[[int, float, float], None] | None = None,
     wish: StopWish | None = None,
 ) -> Sweep:
     """Raise the learning rate step by step until the loss is four times its lowest (Smith 2017, arXiv 1506.01186).
 
-    Afterwards everything is as it was: weights, buffers, what trains, optimizer, schedule, random numbers.
+    Afterwards everything is as it was: weights, buffers, what trains, optimizer, schedule, random numbers. `report` is
+    called after each step with its number from 1, the rate and the smoothed loss; without `wish` signals are ignored.
 
     Raises:
         ConfigurationError: the optimizer or the launcher cannot be restored, or there is no such phase.
@@ -104,7 +105,7 @@ def find_lr(
     phase = _phase(trainer, wanted.phase)
     _refuse(trainer)
     base = trainer.args.learning_rate
-    watch = _Watch(trainer, processes, wanted, tell, wish or StopWish())
+    watch = _Watch(trainer, processes, wanted, report, wish or StopWish())
     with _restored(trainer):
         trainer.callback_handler.callbacks = [watch]
         set_trained(trainer.plain_model, phase.planned.trained)
@@ -124,8 +125,10 @@ def find_lr(
 class _Watch(TrainerCallback):
     """Records the loss of each step before the weights change, and ends the sweep."""
 
-    def __init__(self, trainer: RecipeTrainer, processes: Processes, wanted: Range, tell: Any, wish: StopWish) -> None:
-        self.trainer, self.processes, self.wanted, self.tell, self.wish = trainer, processes, wanted, tell, wish
+    def __init__(
+        self, trainer: RecipeTrainer, processes: Processes, wanted: Range, report: Any, wish: StopWish
+    ) -> None:
+        self.trainer, self.processes, self.wanted, self.report, self.wish = trainer, processes, wanted, report, wish
         self.losses: list[float] = []
         self.ended = f"after {wanted.steps} steps"
 
@@ -144,8 +147,8 @@ class _Watch(TrainerCallback):
             return
         self.losses.append(loss)
         curve = smoothed(self.losses)
-        if self.tell is not None:
-            self.tell(step + 1, rate, curve[-1])
+        if self.report is not None:
+            self.report(step + 1, rate, curve[-1])
         if curve[-1] > DIVERGED * min(curve):
             self.ended = f"at a learning rate of {rate:.2g}, where the loss is {DIVERGED:g} times its lowest"
             control.should_training_stop = True

@@ -39,7 +39,7 @@ def mixed(row: dict[str, Any], other: dict[str, Any] | None, mix: Mix | None, wh
         pixels, share = blended(own, theirs, mix)
         return {**row, "pixel_values": pixels, "labels": _labels(row, other, share)}
     labels = _labels(row, other, share)
-    # The longer text is the one that the model is told of: positions, mask and the last token, which some models
+    # The longer text is the one that the model gets: positions, mask and the last token, which some models
     # work out from the token ids, are then right for both. The sum is the same.
     if len(other["input_ids"]) > len(row["input_ids"]):
         return {**other, "labels": labels, "row": row["row"], PARTNER: row, SHARE: 1 - share}
@@ -63,7 +63,7 @@ class Paired:
         """The batch of the rows; with `partner` (ids), `partner_mask` and `share` where they carry one."""
         if not rows or PARTNER not in rows[0]:
             return self.collate(rows)
-        # A partner needs what each row of a batch has; none of it is kept.
+        # A partner needs what each row of a batch has; none of it stays.
         partners = [{**row[PARTNER], "labels": row["labels"], "weight": row.get("weight", 1.0)} for row in rows]
         own = [{key: value for key, value in row.items() if key not in {PARTNER, SHARE}} for row in rows]
         both = self.collate([*own, *partners])
@@ -76,8 +76,8 @@ class Paired:
 
 def taken_from(inputs: dict[str, Any]) -> tuple[torch.Tensor, ...] | None:
     """The partner's ids and mask and the shares, taken out of a batch; None where rows are not mixed."""
-    found = tuple(inputs.pop(name) for name in (PARTNER, f"{PARTNER}_mask", SHARE) if name in inputs)
-    return found or None
+    mixed_with = tuple(inputs.pop(name) for name in (PARTNER, f"{PARTNER}_mask", SHARE) if name in inputs)
+    return mixed_with or None
 
 
 @contextlib.contextmanager

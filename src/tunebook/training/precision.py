@@ -1,4 +1,4 @@
-"""Chooses the arithmetic of a run by a rule, and says why. Knows torch and the launcher, nothing of the Trainer."""
+"""Chooses the arithmetic of a run by a rule, with the reason. Knows torch and the launcher, nothing of the Trainer."""
 
 from __future__ import annotations
 

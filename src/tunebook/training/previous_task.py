@@ -143,7 +143,7 @@ def _as_cleaned(
         return data, encoded
 
     def never(rows: datasets.Dataset) -> np.ndarray:
-        raise RuntimeError("the record of the run says which rows")
+        raise RuntimeError("the record of the run names the rows")
 
     cleaned = policy.apply_policy(
         run.config.cleaning, data, encoded, never, run.config.dataset.split.seed, processes, record

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 SMOOTHING = 0.98
 """Weight of the previous losses in the running mean."""
@@ -15,11 +16,7 @@ MIN_POINTS = 8
 
 def smoothed(losses: Sequence[float], weight: float = SMOOTHING) -> list[float]:
     """Running mean with exponentially falling weights, corrected for its start at 0."""
-    mean, means = 0.0, []
-    for count, loss in enumerate(losses, start=1):
-        mean = weight * mean + (1 - weight) * loss
-        means.append(mean / (1 - weight**count))
-    return means
+    return pd.Series(losses).ewm(alpha=1 - weight).mean().tolist()
 
 
 def suggestions(rates: Sequence[float], losses: Sequence[float], steps: int) -> dict[str, float]:

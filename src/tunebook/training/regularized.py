@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState
+from transformers import TrainerCallback, TrainerControl, TrainerState
 
-from tunebook.config import registry
+from tunebook.config import previous_run, registry
 from tunebook.config.schema import Config
 from tunebook.errors import ConfigurationError, Problem
-from tunebook.tasks.base import BESIDE_INPUTS, Task
+from tunebook.tasks.base import BESIDE_INPUTS
 from tunebook.training.losses.base import Loss
-from tunebook.training.previous_task import PreviousTask
+from tunebook.training.previous_task import PreviousTask, load_previous
 from tunebook.training.regularization.base import Averages, Collate, Method, MethodContext, Rows, repeated
+
+if TYPE_CHECKING:
+    from tunebook.context import RunContext
 
 
 class Regularized:
@@ -98,7 +101,7 @@ class Averaging(TrainerCallback):
         self.averages = averages
 
     def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Start from the weights as they are, or go on."""
+        """Start from the current weights, or continue."""
         for averages in self.averages:
             averages.begin()
 
@@ -120,7 +123,7 @@ def refuse_pieces(config: Config, pieces: bool) -> None:
         ConfigurationError: it does, and a method is wanted.
     """
     if pieces and (names := _wanted(config)):
-        message = "looks at whole weights, and the launcher spreads them in pieces (FSDP or DeepSpeed); set it to null"
+        message = "needs whole weights, and the launcher spreads them in pieces (FSDP or DeepSpeed); set it to null"
         raise ConfigurationError([Problem(f"regularization.{name}", message) for name in names])
 
 
@@ -131,16 +134,19 @@ def _wanted(config: Config) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def regularized(
-    config: Config, task: Task, model: PreTrainedModel, previous: Callable[[str], PreviousTask]
-) -> Regularized:
+def regularized(context: RunContext) -> Regularized:
     """The methods that a recipe asks for, made from the weights that training starts from.
 
     Raises:
         ModelError: a method does not fit the model.
         DataError: the rows of a previous run are not there any more.
     """
-    context = MethodContext(model, task, config.hyperparameters.seed, previous)
-    wanted = _wanted(config)
+
+    def previous(folder: str) -> PreviousTask:
+        key = "regularization.replay.run"
+        return load_previous(context, previous_run.read(folder, key), ["train"], key)
+
+    made_from = MethodContext(context.model, context.task, context.config.hyperparameters.seed, previous)
+    wanted = _wanted(context.config)
     modules = {name: registry.load("regularization", name) for name in wanted}
-    return Regularized([modules[name].start(options, context) for name, options in wanted.items()])
+    return Regularized([modules[name].start(options, made_from) for name, options in wanted.items()])

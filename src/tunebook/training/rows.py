@@ -1,4 +1,4 @@
-"""The training examples as the loader asks for them: encoded once, or varied and encoded anew in every epoch."""
+"""The training examples as the loader asks for them: encoded once, or varied and encoded again in every epoch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class TrainExamples(Dataset):
     Args:
         encoded: the encoded split.
         weights: of the examples, (examples,), above 0; None: every one counts 1.
-        varied: gives examples that are varied and encoded on the fly, instead of `encoded`'s.
+        varied: gives examples that are varied and encoded when they are read, in place of `encoded`'s.
     """
 
     def __init__(self, encoded: Any, weights: np.ndarray | None = None, varied: Varied | None = None) -> None:

@@ -88,7 +88,7 @@ class RecipeTrainer(CheckpointedTrainer):
         self._unwrapped: tuple[Any, PreTrainedModel] | None = None
         self._gathered: Gathered | None = None
         self.frozen = frozen_modules(self.plain_model)  # they stay in eval mode
-        # The model must not be told the count as well.
+        # The model must not divide by the count as well.
         self.model_accepts_loss_kwargs = False
         if parts.phases is not None:
             self.add_callback(UnfreezeCallback(self, parts.phases))
@@ -226,7 +226,7 @@ class RecipeTrainer(CheckpointedTrainer):
     def training_step(
         self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: torch.Tensor | int | None = None
     ) -> torch.Tensor:
-        """transformers' step; keeps each micro-batch's loss and row numbers for the check that it is finite."""
+        """transformers' step; notes each micro-batch's loss and row numbers for the check that it is finite."""
         rows = inputs["row"]
         loss = super().training_step(model, inputs, num_items_in_batch)
         if self.accelerator.sync_gradients:
@@ -246,7 +246,7 @@ class RecipeTrainer(CheckpointedTrainer):
     def prediction_step(
         self, model: nn.Module, inputs: dict[str, Any], prediction_loss_only: bool, ignore_keys: Any = None
     ) -> tuple[None, None, None]:
-        """Predicts a batch and hands what is small of it to the main process; transformers' loop keeps nothing."""
+        """Predicts a batch and hands what is small of it to the main process; transformers' loop collects nothing."""
         gathered = cast(Gathered, self._gathered)
         batch = self._prepare_inputs(inputs)
         with torch.no_grad(), self.accelerator.autocast():

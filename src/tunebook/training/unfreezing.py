@@ -80,6 +80,6 @@ class LastPhasePatience(EarlyStoppingCallback):
             super().on_evaluate(args, state, control, metrics, **kwargs)
 
     def state(self) -> dict:
-        """What a checkpoint keeps: transformers makes the callback again from `args`."""
+        """What a checkpoint stores: transformers makes the callback again from `args`."""
         state = super().state()
         return {**state, "args": {**state["args"], "begins": self.begins}}

@@ -68,7 +68,7 @@ def eval_loss_of(task: Task, targets: TrainTargets) -> Loss | None:
 
 
 def problems(config: Config) -> list[Problem]:
-    """A label smoothing that the loss cannot have, or has twice."""
+    """A label smoothing that the loss cannot have, or that is set in two places."""
     factor = config.hyperparameters.label_smoothing_factor if config.hyperparameters else None
     if not factor or not config.loss or not config.task:
         return []
