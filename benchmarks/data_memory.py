@@ -5,7 +5,7 @@ CSV files of random texts, 2 % of them repeated and 2 % almost repeated, are pre
 RssAnon, the memory that belongs to the process alone: pages of memory-mapped files also count in VmHWM, and the system
 takes them back when it needs them.
 
-usage: python benchmarks/data_memory.py [--rows 100000 1000000] [--letters 120]
+usage: python benchmarks/data_memory.py [--rows 100000 1000000] [--letters 120] [--tiny]
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ def measure(folder: Path) -> dict[str, Any]:
 
     logging.getLogger("tunebook").setLevel(logging.ERROR)  # what is found is not what is measured
     datasets.disable_progress_bars()
+    text = load("task", "text_classification")
     options = load("source", "files").Options(train=str(folder / "train.csv"), test=str(folder / "test.csv"))
     peak, done = [anonymous_kib()], threading.Event()
 
@@ -79,7 +80,7 @@ def measure(folder: Path) -> dict[str, Any]:
             peak[0] = max(peak[0], anonymous_kib())
 
     before = peak[0]
-    sampler = threading.Thread(target=sample)
+    sampler = threading.Thread(target=sample, daemon=True)
     sampler.start()
     began = time.process_time()
     columns = {"text": Column("text"), "label": Column("label", target=True)}
@@ -103,13 +104,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs=2, default=[100_000, 1_000_000], help="training rows of both sizes")
     parser.add_argument("--letters", type=int, default=120, help="of a text (120)")
+    parser.add_argument("--tiny", action="store_true", help="500 and 2000 rows: shows that the benchmark runs")
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
         print(json.dumps(measure(arguments.measure)))
         return
     peaks = []
-    for rows in arguments.rows:
+    for rows in [500, 2000] if arguments.tiny else arguments.rows:
         with tempfile.TemporaryDirectory() as folder:
             write_rows(Path(folder) / "train.csv", rows, arguments.letters, seed=1)
             write_rows(Path(folder) / "test.csv", rows // 20, arguments.letters, seed=2)

@@ -1,4 +1,4 @@
-"""TF-IDF with a linear model on a text recipe's own split, beside the recipe's finished runs:
+"""TF-IDF with a linear model on a text recipe's own split, compared with the recipe's finished runs:
 
 python scripts/baseline.py +recipe=bert_sentiment
 
@@ -30,23 +30,23 @@ TASKS = ("text_classification", "text_regression")
 
 
 def metric(config: Config) -> str:
-    """What is compared: the first of task.metrics that scores answers; the baseline gives no probabilities.
+    """What is compared: the first of task.metrics that scores predictions; the baseline gives no probabilities.
 
     Raises:
         ConfigurationError: there is none.
     """
     for name in config.task.metrics:
-        found = catalog.find(name)
-        if found is not None and found.takes == "predictions":
+        metric = catalog.find(name)
+        if metric is not None and metric.takes == "predictions":
             return name
-    raise ConfigurationError(f"none of task.metrics scores the answers alone: {', '.join(config.task.metrics)}")
+    raise ConfigurationError(f"none of task.metrics scores the predictions alone: {', '.join(config.task.metrics)}")
 
 
 def baseline(config: Config) -> dict[str, float]:
     """The figure of `metric` per split, of TF-IDF (words and pairs of words) with a linear model.
 
     The strength of its regularisation is chosen by 5-fold cross-validation on the training rows. Several labels are
-    answered from a probability of 0.5 on, whatever task.threshold says.
+    predicted from a probability of 0.5 on, whatever task.threshold says.
 
     Raises:
         ConfigurationError: the recipe's task is not about texts, or no metric of it scores answers.

@@ -54,16 +54,18 @@ def answered(folder: Path, text: str, pair: str | None) -> str:
     model = pipeline("text-classification", model=str(folder))
     given: Any = text if pair is None else {"text": text, "text_pair": pair}
     # Softmax for one label, sigmoid for several, nothing for a number: the model's config says which.
-    found = model(given, truncation=True, top_k=None)
-    scores = {one["label"]: one["score"] for one in found}
+    predictions = model(given, truncation=True, top_k=None)
+    scores = {one["label"]: one["score"] for one in predictions}
     kind, file = model.model.config.problem_type, folder / "thresholds.json"
     thresholds = json.loads(file.read_text())["thresholds"] if file.is_file() else {}
     if kind == "regression":
-        return f"{found[0]['score']:.4g}"
+        return f"{predictions[0]['score']:.4g}"
     if kind == "multi_label_classification":
-        said = [f"{label} ({score:.1%})" for label, score in scores.items() if score >= thresholds.get(label, 0.5)]
-        return ", ".join(said) or f"no label (the likeliest: {found[0]['label']}, {found[0]['score']:.1%})"
-    best = found[0]["label"]
+        labels = [f"{label} ({score:.1%})" for label, score in scores.items() if score >= thresholds.get(label, 0.5)]
+        return (
+            ", ".join(labels) or f"no label (the likeliest: {predictions[0]['label']}, {predictions[0]['score']:.1%})"
+        )
+    best = predictions[0]["label"]
     for positive, least in thresholds.items():
         best = positive if scores[positive] >= least else next(name for name in scores if name != positive)
     return f"{best} ({scores[best]:.1%})"

@@ -29,8 +29,8 @@ def check(composed: Composed) -> tuple[schema.Config, list[Problem]]:
     for group in _usable(composed.problems):
         given = content.get(group)
         if isinstance(given, dict):
-            parts[group], found = typed_group(group, given, places)
-            problems += found
+            parts[group], wrong = typed_group(group, given, places)
+            problems += wrong
         else:
             message = f"should be a group of keys, not {given!r}"
             if given is None:
@@ -43,8 +43,8 @@ def typed_group(group: str, given: dict[str, Any], places: Places) -> tuple[Any,
     """One group as its typed form, None where it cannot be used, and what is wrong with it."""
     moved = _moved(group, given)
     given = {key: value for key, value in given.items() if f"{group}.{key}" not in {p.key for p in moved}}
-    part, found = _named(group, given) if group in schema.NAMED else _validated(schema.model_of(group), given, group)
-    problems = [Problem(p.key, p.message, places.of(p.key)) for p in (*moved, *found)]
+    part, refused = _named(group, given) if group in schema.NAMED else _validated(schema.model_of(group), given, group)
+    problems = [Problem(p.key, p.message, places.of(p.key)) for p in (*moved, *refused)]
     return (None if problems else part), problems
 
 

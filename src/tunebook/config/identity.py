@@ -44,11 +44,7 @@ def run_name(config: Config) -> str:
 def frozen_recipe(config: Config, precision: str, command: str, fingerprints: dict[str, str] | None = None) -> str:
     """A recipe file that composes to this configuration whatever the defaults are, precision included.
 
-    Args:
-        config: of the run.
-        precision: that was chosen.
-        command: that started the run, for the header.
-        fingerprints: of the data by split; a replay on other rows is refused.
+    With `fingerprints` of the splits, a replay on other rows is refused.
     """
     plain = content(config)
     if fingerprints:

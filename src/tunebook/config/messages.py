@@ -62,15 +62,7 @@ def validation_problems(
     homes: Callable[[str], list[str]] = lambda name: [],
     siblings: Iterable[str] = (),
 ) -> list[Problem]:
-    """What pydantic refuses, one problem a key.
-
-    Args:
-        error: of `model.model_validate`.
-        group: in front of every key.
-        model: that was validated.
-        homes: gives the keys elsewhere that have a name, for a name that is unknown at the top.
-        siblings: names that may be given at the top and are no fields of the model.
-    """
+    """What pydantic refuses, one problem a key; `homes` gives keys elsewhere of a name, `siblings` are allowed too."""
     messages: dict[str, list[str]] = {}
     for entry in error.errors():
         steps = entry["loc"]
@@ -84,13 +76,7 @@ def validation_problems(
 
 
 def unknown(name: str, allowed: Iterable[str], homes: list[str]) -> str:
-    """Of a key that nothing has.
-
-    Args:
-        name: of the key.
-        allowed: the names that its place has.
-        homes: keys elsewhere of the same name, or `key=value` where that choice has it.
-    """
+    """Of a key that nothing has; `homes` are keys elsewhere of its name, or `key=value` where that choice has it."""
     if name in {"_target_", "trust_remote_code"}:
         return "a run never executes code from elsewhere; take it out"
     if homes and "=" in homes[0]:

@@ -91,9 +91,9 @@ def read(folder: str, key: str) -> PreviousRun:
 
 def named_in(config: Config) -> list[tuple[str, str]]:
     """Every previous run that a configuration names: its key and its folder. Groups that are None name none."""
-    found = [("evaluation.retention", folder) for folder in (config.evaluation.retention if config.evaluation else [])]
+    named = [("evaluation.retention", folder) for folder in (config.evaluation.retention if config.evaluation else [])]
     replay = getattr(config.regularization, "replay", None)
-    return found + ([("regularization.replay.run", replay.run)] if replay else [])
+    return named + ([("regularization.replay.run", replay.run)] if replay else [])
 
 
 def _not_a_run(path: Path, folder: str) -> str:
@@ -131,6 +131,6 @@ def _groups(recipe: Path) -> tuple[dict[str, Any], list[Problem]]:
         if not isinstance(given, dict):
             problems.append(Problem(group, "is missing; was the file edited?"))
             continue
-        parts[group], found = typed_group(group, given, Places())
-        problems += found
+        parts[group], wrong = typed_group(group, given, Places())
+        problems += wrong
     return parts, problems

@@ -12,9 +12,8 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
 
 from tunebook.config import folders, recipe_file
+from tunebook.config.overrides import RECIPE as GROUP
 from tunebook.errors import ConfigurationError
-
-GROUP = "recipe"
 
 
 class RecipeSource(ConfigSource):

@@ -76,21 +76,17 @@ def contract(kind: str) -> ModuleType | None:
 
 
 def plugins(kind: str, shipped: Iterable[str] = ()) -> dict[str, EntryPoint]:
-    """What installed packages add, by name.
-
-    Args:
-        kind: one of `KINDS`.
-        shipped: the names that Tunebook itself has, which no package may claim.
+    """What installed packages add, by name; `shipped` are names that no package may claim.
 
     Raises:
         ConfigurationError: a name is claimed by two packages, or by a package and by Tunebook.
     """
-    found: dict[str, EntryPoint] = {}
+    points: dict[str, EntryPoint] = {}
     owners: dict[str, list[str]] = {name: ["tunebook"] for name in shipped}
     for point in _entry_points():
         if point.name.partition(".")[0] == kind:
             name = point.name.partition(".")[2]
-            found[name] = point
+            points[name] = point
             owners.setdefault(name, []).append(distribution(point))
     clashes = [
         Problem(f"{kind}.{name}", f"is claimed by {' and by '.join(who)}; uninstall all but one of them", PLUGINS)
@@ -99,7 +95,7 @@ def plugins(kind: str, shipped: Iterable[str] = ()) -> dict[str, EntryPoint]:
     ]
     if clashes:
         raise ConfigurationError(clashes, "the installed packages")
-    return found
+    return points
 
 
 def distribution(point: EntryPoint) -> str:

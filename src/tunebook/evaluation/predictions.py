@@ -15,13 +15,7 @@ if TYPE_CHECKING:
 
 
 def write(path: Path, task: Task, evaluated: Evaluated) -> None:
-    """Writes a predictions file; it appears whole or not at all.
-
-    Args:
-        path: the file, for instance `predictions/test.jsonl`; its folder is made when missing.
-        task: whose `record` says what is written of a row.
-        evaluated: the split.
-    """
+    """Writes a predictions file by the task's `record`; it appears whole or not at all, its folder is made."""
     with writing(path) as file:
         for record in records(task, evaluated):
             file.write(json.dumps(_plain(record), ensure_ascii=False, allow_nan=False) + "\n")

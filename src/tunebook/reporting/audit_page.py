@@ -17,13 +17,7 @@ STYLES = {"warning": "bold red", "note": "yellow", "fine": "green"}
 
 
 def write_audit(folder: Path, audit: Audit, name: str) -> None:
-    """Write audit.json and audit.html, each whole or not at all.
-
-    Args:
-        folder: for both; made when it is not there.
-        audit: the results of its checks.
-        name: of the recipe, for the page's heading.
-    """
+    """Write audit.json and audit.html, each whole or not at all, with the recipe's name as heading."""
     write_json(folder / JSON, audit)
     write_text(folder / PAGE, page(audit, name))
 

@@ -19,14 +19,7 @@ Shown = list[tuple[dict[str, Any], list[dict[str, Any]], int]]
 
 
 def write_augmentation(folder: Path, shown: Shown, name: str, method: str) -> None:
-    """Write augmentation.html.
-
-    Args:
-        folder: for the page; made when it is not there.
-        shown: of `preview`: the row before, its versions, its number.
-        name: of the recipe.
-        method: of augmentation.
-    """
+    """Write augmentation.html of what `preview` shows: the row before, its versions, its number."""
     rows = [
         (_row(before, number), [(_title(at, after, before), _row(after, number)) for at, after in enumerate(versions)])
         for before, versions, number in shown

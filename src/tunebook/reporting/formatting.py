@@ -52,12 +52,7 @@ def side_by_side(
 
 
 def printed(content: RenderableType, width: int | None = None) -> str:
-    """What rich prints, as text; coloured only when standard output is a terminal.
-
-    Args:
-        content: a table or the like.
-        width: in letters; None: the terminal's, between 60 and 120.
-    """
+    """What rich prints, as text; coloured only on a terminal, whose width is the default, between 60 and 120."""
     buffer = io.StringIO()
     width = width or max(60, min(120, shutil.get_terminal_size((100, 24)).columns))
     console = Console(file=buffer, width=width, force_terminal=sys.stdout.isatty(), highlight=False)

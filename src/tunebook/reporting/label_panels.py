@@ -46,12 +46,7 @@ class Compared:
 
 
 def single_label(compared: Compared, probabilities: np.ndarray) -> list[Panel]:
-    """Confusion, each label where there are thresholds, and the surest mistakes.
-
-    Args:
-        compared: class ids.
-        probabilities: of the predicted class, (rows,).
-    """
+    """Confusion of class ids, each label where there are thresholds, the surest mistakes; probabilities: (rows,)."""
     references, predictions, names = compared.references, compared.predictions, compared.names
     surest = worst_rows(
         "Surest mistakes",
@@ -65,12 +60,7 @@ def single_label(compared: Compared, probabilities: np.ndarray) -> list[Panel]:
 
 
 def multi_label(compared: Compared, losses: np.ndarray) -> list[Panel]:
-    """Each label, and the wrong rows with the largest loss.
-
-    Args:
-        compared: 0 or 1 of each label.
-        losses: (rows,).
-    """
+    """Each label, and the wrong rows with the largest loss; losses: (rows,)."""
 
     def described(indicators: np.ndarray) -> str:
         return ", ".join(compared.names[int(label)] for label in np.flatnonzero(indicators)) or "–"

@@ -34,25 +34,13 @@ NOTHING = "No suggestion: the curve is too short or never falls. Look at it; --s
 
 
 def write_sweep(folder: Path, sweep: Sweep, name: str, advice: list[str]) -> None:
-    """Write lr_finder.json and lr_finder.html, each whole or not at all.
-
-    Args:
-        folder: for both; made when it is not there.
-        sweep: what was measured.
-        name: of the recipe, for the heading.
-        advice: of `advice`.
-    """
+    """Write lr_finder.json and lr_finder.html, each whole or not at all, with the recipe's name as heading."""
     write_json(folder / JSON, numbers(sweep))
     write_text(folder / PAGE, page(sweep, name, advice))
 
 
 def advice(sweep: Sweep, wanted: Any) -> list[str]:
-    """How to use the first suggestion, as sentences.
-
-    Args:
-        sweep: what was measured.
-        wanted: the group `hyperparameters` that it was measured with.
-    """
+    """How to use the first suggestion, as sentences; wanted: the group `hyperparameters` of the sweep."""
     if not sweep.suggestions:
         return [NOTHING]
     rate, phase = next(iter(sweep.suggestions.values())), sweep.phase.planned.phase

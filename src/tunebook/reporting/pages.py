@@ -21,12 +21,7 @@ _PLAIN_MODES = {"1", "L", "LA", "P", "RGB", "RGBA"}
 
 
 def rendered(template: str, **values: object) -> str:
-    """A template of this folder, filled in; everything is escaped but Markup.
-
-    Args:
-        template: name of its file.
-        values: of its variables; a missing one is an error.
-    """
+    """A template of this folder, filled in; everything is escaped but Markup, and a missing variable is an error."""
     pages = Environment(
         # Always on: choosing by file ending would leave `.jinja` unescaped.
         loader=PackageLoader("tunebook.reporting", "."),
@@ -35,11 +30,11 @@ def rendered(template: str, **values: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    pages.filters |= {"clock": clock, "figure": figure, "shortened": shortened, "inline": inline, "drawn": drawn}
+    pages.filters |= {"clock": clock, "figure": figure, "shortened": shortened, "inline": inline, "as_svg": as_svg}
     return pages.get_template(template).render(**values)
 
 
-def drawn(plot: Plot, prefix: str) -> Markup:
+def as_svg(plot: Plot, prefix: str) -> Markup:
     """A plot as an `<svg>` element. Markup: the picture is ours, and matplotlib has escaped the names inside."""
     from tunebook.reporting.plots import draw  # matplotlib takes a while to import, and not every page has plots
 

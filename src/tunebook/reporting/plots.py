@@ -21,12 +21,7 @@ HALF_PAGE = 4.7
 
 
 def draw(plot: Plot, prefix: str) -> str:
-    """One `<svg>` element.
-
-    Args:
-        plot: what to draw.
-        prefix: of its ids, so that several pictures can share a page.
-    """
+    """One `<svg>` element; `prefix` is of its ids, so that several pictures can share a page."""
     if isinstance(plot, Bars):
         height = 1.3 + len(plot.names) * max(0.26, 0.16 * len(plot.series))
         return svg(lambda figure: _bars(figure, plot), (HALF_PAGE, height), prefix)

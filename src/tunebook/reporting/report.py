@@ -14,12 +14,7 @@ from tunebook.reporting.summary import RunSummary
 
 
 def write_report(path: str | Path, summary: RunSummary) -> None:
-    """Writes the page; it appears whole or not at all.
-
-    Args:
-        path: the file, as a rule `report.html` in the run directory.
-        summary: the finished run.
-    """
+    """Writes the page of a finished run; it appears whole or not at all."""
     write_text(Path(path), render(summary))
 
 

@@ -38,12 +38,7 @@ OWN_CODE = (
 
 
 def usage(summary: RunSummary, model: str) -> str:
-    """The section 'Use': code that runs in the card's own folder.
-
-    Args:
-        summary: the finished run.
-        model: the model's folder, as seen from the card.
-    """
+    """The section 'Use': code that runs in the card's own folder, from which the model is at `model`."""
     note = ""
     if summary.pipeline is None:
         lines = _without_pipeline(summary, model)
