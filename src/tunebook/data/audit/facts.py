@@ -62,7 +62,6 @@ def _measure_with(tokenizer: Any) -> Measure:
     """Counts tokens, special ones included, without cutting and without the library's warning about long rows."""
 
     def measure(texts: list[str], seconds: list[str] | None) -> list[int]:
-        tokens = tokenizer(texts, seconds, truncation=False, verbose=False)
-        return [len(ids) for ids in tokens["input_ids"]]
+        return [len(ids) for ids in tokenizer(texts, seconds, truncation=False, verbose=False)["input_ids"]]
 
     return measure
