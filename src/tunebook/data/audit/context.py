@@ -97,12 +97,7 @@ class AuditContext:
         return {name: MOST_TEXTS for name, split in self.splits.items() if len(split) > MOST_TEXTS}
 
     def texts(self, split: str, roles: Sequence[str] | None = None) -> list[str]:
-        """One text a row at `text_rows`; of several columns all of them, joined by a blank.
-
-        Args:
-            split: name.
-            roles: which columns; None: the inputs.
-        """
+        """One text a row at `text_rows`; of several columns (None: the inputs) all of them, joined by a blank."""
         columns = [self._column_texts(split, role) for role in (self.text_roles if roles is None else roles)]
         return columns[0] if len(columns) == 1 else [" ".join(parts) for parts in zip(*columns, strict=True)]
 

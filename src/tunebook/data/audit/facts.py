@@ -37,13 +37,9 @@ class AuditFacts:
 
 
 def facts_of(config: Config, effective_batch: int, lengths: Mapping[str, np.ndarray], processor: Any) -> AuditFacts:
-    """The facts of a run.
+    """The facts of a run with `effective_batch` rows per optimizer step.
 
-    Args:
-        config: of the run.
-        effective_batch: rows per optimizer step.
-        lengths: split to the column `length` of its encoded examples; empty where there is none.
-        processor: the tokenizer; used only where there are lengths.
+    `lengths` are each split's column `length` of its encoded examples; without any the processor is not used.
     """
     split = config.dataset.split
     validation = ("validation",) if split.validation is not None or split.k_fold is not None else ()

@@ -27,7 +27,7 @@ TRIED = 3000
 
 NEIGHBOURS = 30
 CANDIDATES = 20_000
-"""Rows among which neighbours are looked for: beyond that the search would cost more than the model's own pass."""
+"""Rows among which neighbours are searched: beyond that the search would cost more than the model's own pass."""
 
 LEAST = 1e-3
 """No probability is below it: a model that has seen a few thousand rows cannot know better."""
