@@ -16,6 +16,7 @@ from tests.runs import best_at, go, six_steps, stop_at
 from tests.test_two_processes import LAUNCHERS, launch
 from tests.training.test_gradients import without_dropout
 from tunebook.check import check
+from tunebook.config import registry
 from tunebook.config.compose import compose
 from tunebook.data.prepare import rows_of
 from tunebook.errors import RunDirectoryError
@@ -71,7 +72,9 @@ def by_card(card, number):
 
 def first_rows(overrides, result):
     """Texts of the test split, with what the run answered."""
-    split = rows_of(check(compose(overrides))).splits["test"]
+    config = check(compose(overrides))
+    task = registry.load("task", config.task.name).Task(config.task.options)
+    split = rows_of(config, task).splits["test"]
     lines = (result.path / "predictions" / "test.jsonl").read_text().splitlines()
     said = [json.loads(line) for line in lines][:6]
     texts = dict(zip(split["row"], split["text"], strict=True))

@@ -124,3 +124,11 @@ def test_checks_of_installed_packages_run_too(made, monkeypatch):
     context = made({"train": {"text": ["a", "b"], "label": [0, 1]}})
     result = audit_module.audit(context.data, context.facts)
     assert (list(result.results), result.not_applicable) == (["lengths"], {"extra": "not here"})
+
+
+def test_a_chat_whose_messages_are_input_and_target_is_read_as_input(made):
+    feature = List({"role": Value("string"), "content": Value("string")})
+    rows = {"talk": [[{"role": "user", "content": "a b"}]] * 2}
+    columns = {"talk": Column("messages", target=True)}
+    context = made({"train": rows}, columns=columns, features={"talk": feature})
+    assert (context.text_roles, context.target_text_roles) == (["talk"], [])

@@ -17,7 +17,7 @@ from tunebook.data import chunks
 from tunebook.data.audit import thumbnails
 from tunebook.data.audit.check_result import Row
 from tunebook.data.audit.facts import AuditFacts
-from tunebook.data.columns import ROW
+from tunebook.data.columns import ROW, target_roles
 from tunebook.data.kinds import TEXTUAL, as_text
 from tunebook.data.labels.base import class_counts, class_members
 
@@ -73,8 +73,9 @@ class AuditContext:
         encoded = self.label.role if self.label else None
         columns = {role: column for role, column in data.columns.items() if role in features and role != encoded}
         textual = [role for role, column in columns.items() if column.kind in TEXTUAL]
-        self.text_roles = [role for role in textual if not columns[role].target]
-        self.target_text_roles = [role for role in textual if columns[role].target]
+        targets = target_roles(columns)
+        self.text_roles = [role for role in textual if role not in targets]
+        self.target_text_roles = [role for role in textual if role in targets]
         self.image_role = next((role for role in columns if isinstance(features[role], Image)), None)
         self._made: dict[tuple[str, ...], Any] = {}
 
@@ -97,12 +98,7 @@ class AuditContext:
         return {name: MOST_TEXTS for name, split in self.splits.items() if len(split) > MOST_TEXTS}
 
     def texts(self, split: str, roles: Sequence[str] | None = None) -> list[str]:
-        """One text a row at `text_rows`; of several columns all of them, joined by a blank.
-
-        Args:
-            split: name.
-            roles: which columns; None: the inputs.
-        """
+        """One text a row at `text_rows`; of several columns (None: the inputs) all of them, joined by a blank."""
         columns = [self._column_texts(split, role) for role in (self.text_roles if roles is None else roles)]
         return columns[0] if len(columns) == 1 else [" ".join(parts) for parts in zip(*columns, strict=True)]
 

@@ -37,13 +37,9 @@ class AuditFacts:
 
 
 def facts_of(config: Config, effective_batch: int, lengths: Mapping[str, np.ndarray], processor: Any) -> AuditFacts:
-    """The facts of a run.
+    """The facts of a run with `effective_batch` rows per optimizer step.
 
-    Args:
-        config: of the run.
-        effective_batch: rows per optimizer step.
-        lengths: split to the column `length` of its encoded examples; empty where there is none.
-        processor: the tokenizer; used only where there are lengths.
+    `lengths` are each split's column `length` of its encoded examples; without any the processor is not used.
     """
     split = config.dataset.split
     validation = ("validation",) if split.validation is not None or split.k_fold is not None else ()
@@ -62,7 +58,6 @@ def _measure_with(tokenizer: Any) -> Measure:
     """Counts tokens, special ones included, without cutting and without the library's warning about long rows."""
 
     def measure(texts: list[str], seconds: list[str] | None) -> list[int]:
-        tokens = tokenizer(texts, seconds, truncation=False, verbose=False)
-        return [len(ids) for ids in tokens["input_ids"]]
+        return [len(ids) for ids in tokenizer(texts, seconds, truncation=False, verbose=False)["input_ids"]]
 
     return measure

@@ -1,4 +1,4 @@
-"""Simple features of texts and images that tell one split from another. Knows the context, no labels and no model."""
+"""Simple features of texts and images that separate one split from another. Knows no labels and no model."""
 
 from __future__ import annotations
 
@@ -39,9 +39,7 @@ class Features:
 def of_texts(context: AuditContext, parts: list[tuple[str, np.ndarray]]) -> Features:
     """TF-IDF of the words that are in three rows or more, and the style: length, capitals, digits, signs.
 
-    Args:
-        context: with texts.
-        parts: two splits, each with positions among `AuditContext.text_rows`.
+    `parts` are two splits, each with positions among `AuditContext.text_rows`.
     """
     from scipy.sparse import csr_matrix, hstack, vstack
     from sklearn.feature_extraction.text import TfidfTransformer

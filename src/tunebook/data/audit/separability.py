@@ -98,6 +98,6 @@ def _fitted(features: Any, second: np.ndarray, strength: float) -> Any:
 
 
 def _deviations(features: Any) -> np.ndarray:
-    mean = np.asarray(features.mean(axis=0)).ravel()
-    square = features.multiply(features) if hasattr(features, "multiply") else features**2
-    return np.sqrt(np.maximum(np.asarray(square.mean(axis=0)).ravel() - mean**2, 0))
+    from sklearn.preprocessing import StandardScaler
+
+    return np.sqrt(StandardScaler(with_mean=False).fit(features).var_)

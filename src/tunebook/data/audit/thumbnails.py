@@ -38,14 +38,7 @@ class Thumbnails:
 
 
 def of(split: Dataset, role: str, at: np.ndarray, name: str) -> Thumbnails:
-    """Look at some images of a split.
-
-    Args:
-        split: with a column of images.
-        role: that column.
-        at: positions to look at.
-        name: of the split, for the progress bar.
-    """
+    """The images of the column `role` at some positions; `name` of the split is for the progress bar."""
     import PIL.Image
 
     files = split.select_columns([role]).cast_column(role, Image(decode=False)).select(at)

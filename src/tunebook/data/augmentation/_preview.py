@@ -62,19 +62,17 @@ def idle(data: PreparedData, augmentation: Augmentation) -> str:
 
 def _after(data: PreparedData, augmentation: Augmentation, key: RowKey) -> dict[str, Any]:
     train = data.splits["train"]
-    row = _varied(train, augmentation, key)
+    shown = _described(data, _varied(train, augmentation, key))
     mix = augmentation.mix([key], len(train))[0] if augmentation.mixes else None
     if mix is None:
-        return _described(data, row)
-    other = _varied(train, augmentation, RowKey(mix.partner, key.epoch))
-    share, shown = mix.share, _described(data, row)
+        return shown
+    other, share = _described(data, _varied(train, augmentation, RowKey(mix.partner, key.epoch))), mix.share
     if augmentation.mixes == "pixels":
-        shown["image"], share = _mixed(row["image"], other["image"], mix)
+        shown["image"], share = _mixed(shown["image"], other["image"], mix)
     else:
         shown["mixed_text"] = other["text"]
-    label = _described(data, other)["label"]
     way = "a part pasted from" if mix.box else "mixed with"
-    shown["mixed"] = f"{way} row {train[mix.partner][ROW]} ({label}): {1 - share:.0%} of it"
+    shown["mixed"] = f"{way} row {train[mix.partner][ROW]} ({other['label']}): {1 - share:.0%} of it"
     return shown
 
 

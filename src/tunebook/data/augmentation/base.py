@@ -7,7 +7,7 @@ A method is a file `tunebook/data/augmentation/NAME.py` (or an entry point `augm
   anything heavy is imported;
 - `COLUMNS`, the auxiliary columns that it reads: each must be named in `dataset.columns`;
 - `add_rows(data, options, cleaning)`, for rows of its own: the prepared data with more training rows, in every
-  process, after splits are carved and leaks taken out.
+  process, after splits are carved and leaks removed.
 """
 
 from __future__ import annotations

@@ -127,17 +127,15 @@ def search(
         {"row": rows[place], "place": place, **suspects.describe(labels, out_of_fold, place, names), "values": values}
         for place, values in zip(places, shown, strict=True)
     ]
-    words = (
-        f"{in_words(len(listed), len(train), 'train')} probably labelled wrong; "
-        f"out of fold the model's features agree with {agreement:.1%} of the labels"
-    )
+    count = in_words(len(listed), len(train), "train")
+    agree = f"out of fold the model's features agree with {agreement:.1%} of the labels"
     return {
         "fingerprint": data.fingerprints["train"],
         "folds": folds,
         "seed": seed,
         "share": share,
         "agreement": round(agreement, 6),
-        "words": words,
+        "words": f"{count} probably labelled wrong; {agree}",
         "suspects": listed,
         "quality": [round(float(value), 6) for value in ranked.quality],
     }
@@ -183,8 +181,7 @@ def _applied(policy: str, data: PreparedData, encoded: Dataset, record: dict[str
 def _refuse_emptied(labels: np.ndarray, left: np.ndarray, names: list[str]) -> None:
     """A class whose rows are all suspects must not vanish from training without a word."""
     counts = [class_counts(some, len(names)) for some in (labels, labels[left])]
-    gone = [name for name, before, after in zip(names, *counts, strict=True) if before and not after]
-    if gone:
+    if gone := [name for name, before, after in zip(names, *counts, strict=True) if before and not after]:
         message = f"drop leaves no training row of {', '.join(map(repr, gone))}; use weight or report"
         raise DataError(Problem("cleaning.label_noise", message))
 

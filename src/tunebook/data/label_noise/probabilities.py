@@ -27,7 +27,7 @@ TRIED = 3000
 
 NEIGHBOURS = 30
 CANDIDATES = 20_000
-"""Rows among which neighbours are looked for: beyond that the search would cost more than the model's own pass."""
+"""Rows among which neighbours are searched: beyond that the search would cost more than the model's own pass."""
 
 LEAST = 1e-3
 """No probability is below it: a model that has seen a few thousand rows cannot know better."""
@@ -86,13 +86,10 @@ def fold_of_rows(
 
 def _require_rows(labels: np.ndarray, distinct: np.ndarray, folds: int, names: Sequence[str]) -> None:
     counts = np.bincount(distinct, minlength=len(names))
-    few = [f"{names[label]} ({counts[label]})" for label in np.unique(labels) if counts[label] < folds]
-    if few:
-        message = (
-            f"is {folds}, but some labels have fewer different training rows: {', '.join(few)}; lower it to their "
-            "number (2 at least), or set cleaning.label_noise=ignore"
-        )
-        raise DataError(Problem("cleaning.label_noise_folds", message))
+    if few := [f"{names[label]} ({counts[label]})" for label in np.unique(labels) if counts[label] < folds]:
+        message = f"is {folds}, but some labels have fewer different training rows: {', '.join(few)}"
+        fix = "lower it to their number (2 at least), or set cleaning.label_noise=ignore"
+        raise DataError(Problem("cleaning.label_noise_folds", f"{message}; {fix}"))
 
 
 def _of_classes(

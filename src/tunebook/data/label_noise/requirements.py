@@ -1,4 +1,4 @@
-"""What looking for label noise needs, checked before anything is loaded. Imports nothing heavy."""
+"""What the search for label noise needs, checked before anything is loaded. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -11,12 +11,7 @@ KEY = "cleaning.label_noise"
 
 
 def problems(cleaning: CleaningConfig, supported: bool) -> list[Problem]:
-    """Why label noise cannot be looked for, as far as the configuration alone can tell.
-
-    Args:
-        cleaning: the configuration's group.
-        supported: whether the task has the capability `label_noise`.
-    """
+    """Why label noise cannot be searched for; `supported`: the task has the capability `label_noise`."""
     if cleaning.label_noise == "ignore":
         return []
     if not supported:

@@ -34,8 +34,8 @@ def find(labels: np.ndarray, probabilities: np.ndarray, share: float | None = No
 
     Args:
         labels: (rows,) class ids, or (rows, labels) of 0 and 1.
-        probabilities: out of fold, the same width as there are classes or labels.
-        share: of the rows that are taken for suspects, those of the lowest quality; None: estimated.
+        probabilities: out of fold, (rows, classes or labels).
+        share: of the rows that are suspects, those of the lowest quality; None: estimated.
     """
     if labels.ndim == 1:
         quality = probabilities[np.arange(len(labels)), labels]
@@ -68,7 +68,7 @@ def _predicted_otherwise(labels: np.ndarray, probabilities: np.ndarray) -> np.nd
 def describe(labels: np.ndarray, probabilities: np.ndarray, place: int, names: list[str]) -> dict[str, Any]:
     """What a suspect is given and the likeliest other label, by name, with the probabilities of both.
 
-    A multi-label row tells of the one label that is likeliest to be wrong: `no X` where it is given, or missing.
+    Of a multi-label row it is the one label that is likeliest to be wrong: `no X` where it is given, or missing.
     """
     row = probabilities[place]
     if labels.ndim == 1:

@@ -32,10 +32,7 @@ class Method(Protocol):
 def carve(splits: DatasetDict, split: SplitConfig, label: LabelColumn | None = None) -> DatasetDict:
     """Validation and test rows taken from train; rows keep the source's order.
 
-    Args:
-        splits: with a train split, which has `group` or `time` where the method needs it.
-        split: shares of the rows of train, in (0, 1), rounded up to whole rows; or folds; the seed; the method.
-        label: the encoded label column; None: there is none.
+    Shares of the training rows, in (0, 1), are rounded up to whole rows.
 
     Raises:
         DataError: a split is given as well, or the rows cannot be split so.
