@@ -120,28 +120,24 @@ def frozen_modules(model: nn.Module) -> list[nn.Module]:
 
 def _wholly_frozen(model: nn.Module) -> list[nn.Module]:
     states = [parameter.requires_grad for parameter in model.parameters()]
-    if states and (not any(states) or _keeps_statistics(model)):
+    scale = model.weight if isinstance(model, nn.modules.batchnorm._BatchNorm) else None
+    # The statistics of a BatchNorm stay where its scale is frozen, though its shift may train (BitFit).
+    if states and (not any(states) or (scale is not None and not scale.requires_grad)):
         return [model]
-    return [found for child in model.children() for found in _wholly_frozen(child)]
-
-
-def _keeps_statistics(module: nn.Module) -> bool:
-    """A BatchNorm whose scale is frozen, though its shift may train (BitFit): its statistics stay too."""
-    scale = module.weight if isinstance(module, nn.modules.batchnorm._BatchNorm) else None
-    return scale is not None and not scale.requires_grad
+    return [module for child in model.children() for module in _wholly_frozen(child)]
 
 
 def _between_frozen(model: nn.Module) -> list[nn.Module]:
     children = [(child, [parameter.requires_grad for parameter in child.parameters()]) for child in model.children()]
-    found: list[nn.Module] = []
+    modules: list[nn.Module] = []
     for at, (child, states) in enumerate(children):
         if any(states):
-            return [*found, *_between_frozen(child)]
-        in_front = any(states for _, states in children[:at])
-        behind = next((states for _, states in children[at + 1 :] if states), [True])
-        if not states and in_front and not behind[0]:
-            found.append(child)
-    return found
+            return [*modules, *_between_frozen(child)]
+        before = any(states for _, states in children[:at])
+        after = next((states for _, states in children[at + 1 :] if states), [True])
+        if not states and before and not after[0]:
+            modules.append(child)
+    return modules
 
 
 def hold_frozen_in_eval(modules: Iterable[nn.Module]) -> None:
