@@ -1,4 +1,4 @@
-"""Applies freezing rules to a model and keeps frozen modules in evaluation mode; knows nothing of policies' options."""
+"""Applies freezing rules to a model and puts frozen modules in evaluation mode; knows no options of policies."""
 
 from __future__ import annotations
 
@@ -173,9 +173,9 @@ def _check(rules: Sequence[Rule], names: dict[str, list[str]], decided: dict[str
 
 
 def _why_nothing(rule: Rule, rules: Sequence[Rule], names: dict[str, list[str]], decided: dict[str, int]) -> str:
-    taken = {rules[decided[name]].name for name, aliases in names.items() if rule.matches(aliases)}
-    if taken:
-        return f"decides nothing: {', '.join(sorted(taken))} matches them first; put this rule before it"
+    earlier = {rules[decided[name]].name for name, aliases in names.items() if rule.matches(aliases)}
+    if earlier:
+        return f"decides nothing: {', '.join(sorted(earlier))} matches them first; put this rule before it"
     return f"matches no parameter; nearest: {', '.join(nearest(rule.pattern or rule.name, names))}"
 
 

@@ -55,7 +55,7 @@ class AdapterBase:
 
     @classmethod
     def of(cls, model: ModelConfig) -> AdapterBase:
-        """The one that the recipe names, not where this machine keeps its files."""
+        """The one that the recipe names, not where its files are on this machine."""
         name = model.name_or_path or (model.package.carries if model.package else "")
         folder = Path(name).expanduser()
         pooled = model.pooling != "default"
