@@ -90,12 +90,12 @@ def _thresholds(context: RunContext, results: dict[str, SplitResult]) -> dict[st
 
 def _adapter(context: RunContext) -> SavedAdapter | None:
     adapted = context.adapted
-    if adapted is None or adapted.keeps == "merged":
+    if adapted is None or adapted.saves == "merged":
         return None
     return SavedAdapter(
         base=adapted.base,
         revision=adapted.revision,
         auto_class=context.task.auto_class,
-        alone=adapted.keeps == "adapter",
+        alone=adapted.saves == "adapter",
         at_input=adapted.model is adapted.wrapped,
     )

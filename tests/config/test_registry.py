@@ -21,7 +21,7 @@ BODIES = {
     "augmentation": OPTIONS + "ROLES = {'text'}\nclass Augmentation: pass\n",
     "loss": OPTIONS + "TARGETS = {'single_label'}\nclass Loss: pass\n",
     "policy": OPTIONS + "def rules(depth, options): return []\n",
-    "adapter": OPTIONS + "STANDS = 'layers'\ndef configuration(options, place): pass\n",
+    "adapter": OPTIONS + "POSITION = 'layers'\ndef configuration(options, place): pass\n",
     "regularization": OPTIONS + "def start(options, context): pass\n",
     "check": "def check(context): return None\n",
     "metric": "GREATER_IS_BETTER = True\nTARGETS = {'single_label'}\ndef compute(predictions, references): return 1\n",

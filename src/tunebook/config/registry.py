@@ -36,7 +36,7 @@ MEMBERS = {
     "task": ("Options", "Task"),
     "sampling": ("Options", "TARGETS", "Sampling"),
     "loss": ("Options", "TARGETS", "Loss"),
-    "adapter": ("Options", "STANDS", "configuration"),
+    "adapter": ("Options", "POSITION", "configuration"),
     "check": ("check",),
     "metric": ("compute", "GREATER_IS_BETTER", "TARGETS"),
 }

@@ -36,9 +36,8 @@ def drop_layers(config: PreTrainedConfig, count: int, auto: Any) -> str:
     if layers is None or backbone.is_encoder_decoder or _layers_of(config, auto) != layers:
         raise ModelError(Problem(KEY, refused))
     if count >= layers:
-        raise ModelError(
-            Problem(KEY, f"is {count}, but {backbone.model_type} has {layers} layers; at most {layers - 1}")
-        )
+        message = f"is {count}, but {backbone.model_type} has {layers} layers; at most {layers - 1}"
+        raise ModelError(Problem(KEY, message))
     remaining = layers - count
     for name, value in list(vars(backbone).items()):
         if any(word in name for word in BY_LAYER) and isinstance(value, list | tuple) and len(value) == layers:

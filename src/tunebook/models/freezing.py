@@ -1,4 +1,4 @@
-"""Applies freezing rules to a model and keeps frozen modules in evaluation mode; knows nothing of policies' options."""
+"""Applies freezing rules to a model and puts frozen modules in evaluation mode; knows no options of policies."""
 
 from __future__ import annotations
 
@@ -120,28 +120,24 @@ def frozen_modules(model: nn.Module) -> list[nn.Module]:
 
 def _wholly_frozen(model: nn.Module) -> list[nn.Module]:
     states = [parameter.requires_grad for parameter in model.parameters()]
-    if states and (not any(states) or _keeps_statistics(model)):
+    scale = model.weight if isinstance(model, nn.modules.batchnorm._BatchNorm) else None
+    # The statistics of a BatchNorm stay where its scale is frozen, though its shift may train (BitFit).
+    if states and (not any(states) or (scale is not None and not scale.requires_grad)):
         return [model]
-    return [found for child in model.children() for found in _wholly_frozen(child)]
-
-
-def _keeps_statistics(module: nn.Module) -> bool:
-    """A BatchNorm whose scale is frozen, though its shift may train (BitFit): its statistics stay too."""
-    scale = module.weight if isinstance(module, nn.modules.batchnorm._BatchNorm) else None
-    return scale is not None and not scale.requires_grad
+    return [module for child in model.children() for module in _wholly_frozen(child)]
 
 
 def _between_frozen(model: nn.Module) -> list[nn.Module]:
     children = [(child, [parameter.requires_grad for parameter in child.parameters()]) for child in model.children()]
-    found: list[nn.Module] = []
+    modules: list[nn.Module] = []
     for at, (child, states) in enumerate(children):
         if any(states):
-            return [*found, *_between_frozen(child)]
-        in_front = any(states for _, states in children[:at])
-        behind = next((states for _, states in children[at + 1 :] if states), [True])
-        if not states and in_front and not behind[0]:
-            found.append(child)
-    return found
+            return [*modules, *_between_frozen(child)]
+        before = any(states for _, states in children[:at])
+        after = next((states for _, states in children[at + 1 :] if states), [True])
+        if not states and before and not after[0]:
+            modules.append(child)
+    return modules
 
 
 def hold_frozen_in_eval(modules: Iterable[nn.Module]) -> None:
@@ -177,9 +173,9 @@ def _check(rules: Sequence[Rule], names: dict[str, list[str]], decided: dict[str
 
 
 def _why_nothing(rule: Rule, rules: Sequence[Rule], names: dict[str, list[str]], decided: dict[str, int]) -> str:
-    taken = {rules[decided[name]].name for name, aliases in names.items() if rule.matches(aliases)}
-    if taken:
-        return f"decides nothing: {', '.join(sorted(taken))} matches them first; put this rule before it"
+    earlier = {rules[decided[name]].name for name, aliases in names.items() if rule.matches(aliases)}
+    if earlier:
+        return f"decides nothing: {', '.join(sorted(earlier))} matches them first; put this rule before it"
     return f"matches no parameter; nearest: {', '.join(nearest(rule.pattern or rule.name, names))}"
 
 

@@ -31,6 +31,12 @@ LANGUAGE_MODELS = {"AutoModelForCausalLM", "AutoModelForSeq2SeqLM", "AutoModelFo
 """Classes whose head, the output layer over the vocabulary, is part of a checkpoint (tied to the embeddings or not)."""
 
 
+OTHER_LABELS = (
+    "the head came from the checkpoint, where its labels are %s; here they are %s: if the order or the meaning "
+    "differs, its predictions start out wrong (dataset.labels sets an order)"
+)
+
+
 @dataclass(frozen=True)
 class LoadedModel:
     """A model, and where its weights come from.
@@ -97,11 +103,7 @@ def load_model(
             message = "the checkpoint's labels are %s, none of them is here: they are reinitialized"
             logger.info(message, listed(saved_labels, 10))
         if not report.new and label_names and saved_labels != label_names:
-            message = (
-                "the head came from the checkpoint, where its labels are %s; here they are %s: if the order or the "
-                "meaning differs, its predictions start out wrong (dataset.labels sets an order)"
-            )
-            logger.warning(message, listed(saved_labels, 10), listed(label_names, 10))
+            logger.warning(OTHER_LABELS, listed(saved_labels, 10), listed(label_names, 10))
     reinitialized = reinitialize.reinit_layers(model, config_model.reinit_layers, seed)
     names = head_names(model, declared)
     reinitialize.init_head(model, [name for name in report.new if name in names], config_model.init, seed)

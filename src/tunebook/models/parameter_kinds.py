@@ -19,28 +19,16 @@ _NORMS = (nn.LayerNorm, nn.RMSNorm, nn.GroupNorm, nn.modules.batchnorm._NormBase
 
 def norm_parameters(model: nn.Module) -> frozenset[str]:
     """Names of the scales and shifts of normalisation layers, as `named_parameters` has them."""
-    found = {
-        f"{name}.{own}".lstrip(".")
-        for name, module in model.named_modules()
-        if isinstance(module, _NORMS) or type(module).__name__.endswith("Norm")
-        for own, _ in module.named_parameters(recurse=False)
-    }
-    return frozenset(name for name, _ in model.named_parameters() if name in found)
-
-
-def bias_parameters(model: nn.Module) -> frozenset[str]:
-    """Names of the biases: parameters whose own name ends in `bias`; those of normalisation layers are among them."""
-    return frozenset(name for name, _ in model.named_parameters() if name.endswith("bias"))
+    norms = [m for m in model.modules() if isinstance(m, _NORMS) or type(m).__name__.endswith("Norm")]
+    own = {id(parameter) for module in norms for parameter in module.parameters(recurse=False)}
+    return frozenset(name for name, parameter in model.named_parameters() if id(parameter) in own)
 
 
 def constant_parameters(model: nn.Module) -> frozenset[str]:
     """Names of the parameters that an architecture computes and never learns: Marian's sinusoidal positions."""
-    found = {
-        id(module.weight)
-        for module in model.modules()
-        if isinstance(module, nn.Embedding) and "Sinusoidal" in type(module).__name__
-    }
-    return frozenset(name for name, parameter in model.named_parameters() if id(parameter) in found)
+    tables = [m for m in model.modules() if isinstance(m, nn.Embedding) and "Sinusoidal" in type(m).__name__]
+    constant = {id(table.weight) for table in tables}
+    return frozenset(name for name, parameter in model.named_parameters() if id(parameter) in constant)
 
 
 def rules_before_policy(model: nn.Module, freezing: FreezingConfig, depth: Depth) -> list[Rule]:
@@ -53,7 +41,7 @@ def rules_before_policy(model: nn.Module, freezing: FreezingConfig, depth: Depth
         FreezingError: one of them has nothing to decide.
     """
     kinds = {
-        "biases": bias_parameters(model),
+        "biases": frozenset(name for name, _ in model.named_parameters() if name.endswith("bias")),
         "norms": norm_parameters(model),
         "embeddings": frozenset(depth.embeddings.parameter_names) if depth.layers else frozenset(),
     }

@@ -59,20 +59,18 @@ def plan_freezing(model: nn.Module, freezing: FreezingConfig, fixed: Collection[
     constant = constant_parameters(model)
     fixed = constant.union(fixed)
     depth = find_depth(model)
-    if hasattr(policy, "phases"):
-        phases = policy.phases(depth, freezing.options)
-    else:
-        phases = [Phase("", policy.rules(depth, freezing.options))]
-    in_front = rules_before_policy(model, freezing, depth)
+    options = freezing.options
+    phases = policy.phases(depth, options) if hasattr(policy, "phases") else [Phase("", policy.rules(depth, options))]
+    first = rules_before_policy(model, freezing, depth)
     planned: list[PlannedPhase] = []
     problems: dict[Problem, None] = {}
     for phase in phases:
         try:
-            trained, table = decide(model, [*in_front, *phase.rules], fixed)
+            trained, table = decide(model, [*first, *phase.rules], fixed)
         except FreezingError as error:
             problems |= dict.fromkeys(error.problems)
             continue
-        if trained and not (planned and _goes_on(planned[-1], phase, trained)):
+        if trained and not (planned and _continues(planned[-1], phase, trained)):
             planned.append(PlannedPhase(phase, trained, table, where(depth, trained, fixed, constant)))
     if problems or not planned:
         raise FreezingError(problems or Problem("", NOTHING))
@@ -81,7 +79,7 @@ def plan_freezing(model: nn.Module, freezing: FreezingConfig, fixed: Collection[
     return FreezingPlan(tuple(planned), depth)
 
 
-def _goes_on(before: PlannedPhase, phase: Phase, trained: frozenset[str]) -> bool:
+def _continues(before: PlannedPhase, phase: Phase, trained: frozenset[str]) -> bool:
     """Whether a phase only continues the one before it."""
     rates = (phase.learning_rate, phase.rate_share) == (before.phase.learning_rate, before.phase.rate_share)
     return trained == before.trained and rates and not phase.restarts
@@ -97,24 +95,19 @@ def where(
 
     `fixed` names the parameters that never train: weights under an adapter, and constant ones, which are not counted.
     """
-    wholly: list[int] = []
-    partly: list[int] = []
-    groups = [group for group in depth.groups if any(name not in fixed for name in group.parameter_names)]
-    names_of_all = [name for group in depth.groups for name in group.parameter_names]
-    covered = not any(name in fixed and name not in constant for name in names_of_all)
-    for at, group in enumerate(groups):
-        states = [name in trained for name in group.parameter_names if name not in fixed]
-        if any(states):
-            (wholly if all(states) else partly).append(at)
-    if covered and len(wholly) == len(groups):
+    if all(name in trained or name in constant for group in depth.groups for name in group.parameter_names):
         return "everything"
-    names = [group.name for group in groups]
+    groups = [(group.name, [name for name in group.parameter_names if name not in fixed]) for group in depth.groups]
+    states = {group: [name in trained for name in names] for group, names in groups if names}
+    names = list(states)
+    wholly = [at for at, name in enumerate(names) if all(states[name])]
+    partly = [at for at, name in enumerate(names) if any(states[name]) and not all(states[name])]
     parts = [_runs(wholly, names)] if wholly else []
     return "; ".join([*parts, f"parts of {_runs(partly, names)}"] if partly else parts)
 
 
 def _runs(places: list[int], names: list[str]) -> str:
-    """Neighbours in one: [0, 1, 2, 4] as 'embeddings to layer 1, layer 3'."""
+    """Neighbours joined: [0, 1, 2, 4] as 'embeddings to layer 1, layer 3'."""
     parts = []
     starts = [at for at in places if at - 1 not in places]
     for start in starts:

@@ -73,9 +73,9 @@ def differences(previous: nn.Module, ours: nn.Module) -> str:
     if type(previous) is not type(ours):
         return f"a {type(previous).__name__}, here {type(ours).__name__}"
     theirs, own = _shapes(previous), _shapes(ours)
-    parts = {name.split(".")[0] for name in own} & {name.split(".")[0] for name in theirs}
+    shared = {name.split(".")[0] for name in own} & {name.split(".")[0] for name in theirs}
     only = {"it alone has": theirs.keys() - own.keys(), "this run's alone has": own.keys() - theirs.keys()}
-    only = {words: {name for name in names if name.split(".")[0] in parts} for words, names in only.items()}
+    only = {words: {name for name in names if name.split(".")[0] in shared} for words, names in only.items()}
     parts = [f"{words} {listed(sorted(names), SHOWN)}" for words, names in only.items() if names]
     other = sorted(name for name in theirs.keys() & own.keys() if theirs[name] != own[name])
     if other:

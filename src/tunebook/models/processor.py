@@ -57,7 +57,7 @@ def position_count(config: PreTrainedConfig) -> int | None:
     tables = [module for module in model.modules() if isinstance(module, nn.Embedding) and id(module) not in words]
     counts = []
     for table in tables:
-        # BART's table has two rows more than it has positions; RoBERTa counts from behind its padding id.
+        # BART's table has two rows more than it has positions; RoBERTa counts from its padding id + 1.
         rows = table.num_embeddings - int(getattr(table, "offset", 0))
         if rows == stated:
             counts.append(rows - (0 if table.padding_idx is None else table.padding_idx + 1))

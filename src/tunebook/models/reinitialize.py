@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 
 from tunebook.errors import ModelError, Problem
 from tunebook.models.depth import backbone_settings, find_depth
+from tunebook.models.settings import without_weights
 
 KEY = "model.reinit_layers"
 USUAL_STD = 0.02
@@ -55,8 +56,7 @@ def reinit_labels(model: PreTrainedModel, auto: Any, seed: int) -> set[str]:
     """
     config = copy.deepcopy(model.config)
     config.num_labels = len(model.config.id2label or {}) + 1
-    with torch.device("meta"):
-        other = dict(auto.from_config(config, trust_remote_code=False).named_parameters())
+    other = dict(without_weights(auto, config).named_parameters())
     names = {name for name, own in model.named_parameters() if other.get(name, own).shape != own.shape}
     with _seeded(seed, "head"):
         _initialize(model, names)
@@ -79,9 +79,7 @@ def init_head(model: PreTrainedModel, new: Iterable[str], how: str, seed: int) -
     names = [name for name in new if name in parameters]
     matrices = [parameters[name] for name in names if parameters[name].dim() >= 2]
     if not matrices:
-        message = (
-            f"is {how}, but the whole head came from the checkpoint: there is nothing to initialize; set it to default"
-        )
+        message = f"is {how}, but the whole head came from the checkpoint, so nothing is initialized; set it to default"
         raise ModelError(Problem("model.init", message))
     std = getattr(model.config, "initializer_range", None) or USUAL_STD
     with _seeded(seed, "head"), torch.no_grad():
@@ -106,12 +104,10 @@ def require_trained(model: nn.Module, reinitialized: Iterable[str], trained: Con
         ModelError: a matrix that was reinitialized stays frozen for the whole run.
     """
     parameters = dict(model.named_parameters())
-    left = [
-        name for name in reinitialized if name in parameters and parameters[name].dim() >= 2 and name not in trained
-    ]
-    if left:
+    matrices = [name for name in reinitialized if name in parameters and parameters[name].dim() >= 2]
+    if frozen := [name for name in matrices if name not in trained]:
         message = (
-            f"reinitializes {left[0]}{' and others' if left[1:] else ''}, which stay frozen for the whole run; let "
+            f"reinitializes {frozen[0]}{' and others' if frozen[1:] else ''}, which stay frozen for the whole run; let "
             "these layers train (freezing=none, without an adapter), or set it to 0"
         )
         raise ModelError(Problem(KEY, message))

@@ -247,8 +247,8 @@ REFUSED = [
     ("bert", adapter_config("lora", target_modules=["qurey"]), {}, "adapter.target_modules .*'qurey' is no module of "
      "BertModel's layers; did you mean query"),
     ("bert", adapter_config("lora", target_modules=["LayerNorm"]), {}, "'LayerNorm' can have no adapter"),
-    ("bert", adapter_config("lora"), {"policy": "last_n", "options": {"n": 0}}, "lora has no weights to adapt: it would "
-     "be in query, value, and the freezing policy trains none of them"),
+    ("bert", adapter_config("lora"), {"policy": "last_n", "options": {"n": 0}}, "lora has no weights to adapt: it "
+     "would be in query, value, and the freezing policy trains none of them"),
     ("bert", adapter_config("prompt"), {"policy": "last_n", "options": {"n": 1}}, "prompt is in front of the first "
      "layer and trains when the embeddings do"),
     ("gpt2", adapter_config("prompt"), {}, "with prompt the logits of a gpt2 model depend on how a text is padded"),

@@ -30,13 +30,13 @@ class Adapted:
             else peft's wrapper, which adds the input.
         wrapped: peft's wrapper; the weights are the model's.
         fixed: names of the parameters that never train, as `model.named_parameters` has them.
-        keeps: what a finished run saves: the adapter, the merged weights, or both.
+        saves: what a finished run writes: the adapter, the merged weights, or both.
     """
 
     model: Any
     wrapped: PeftModel
     fixed: frozenset[str]
-    keeps: Literal["adapter", "merged", "both"]
+    saves: Literal["adapter", "merged", "both"]
 
     @property
     def base(self) -> str:
@@ -76,12 +76,12 @@ class Adapted:
         Merged weights take its place there; for `both` the adapter goes to `adapter_folder`.
         """
         shutil.rmtree(adapter_folder, ignore_errors=True)
-        if self.keeps == "adapter":
+        if self.saves == "adapter":
             return
         for name in (WEIGHTS, CONFIGURATION):
             (folder / name).unlink()
         self.merged().save_pretrained(folder)
-        if self.keeps == "both":
+        if self.saves == "both":
             aside = adapter_folder.with_name(f".{adapter_folder.name}")
             shutil.rmtree(aside, ignore_errors=True)
             self.save(aside)

@@ -55,7 +55,7 @@ class AdapterBase:
 
     @classmethod
     def of(cls, model: ModelConfig) -> AdapterBase:
-        """The one that the recipe names, not where this machine keeps its files."""
+        """The one that the recipe names, not where its files are on this machine."""
         name = model.name_or_path or (model.package.carries if model.package else "")
         folder = Path(name).expanduser()
         pooled = model.pooling != "default"
@@ -97,7 +97,7 @@ def insert_adapter(
     # A copy: peft adds its own names of heads to the list.
     shared: dict[str, Any] = {"task_type": TASK_TYPES.get(loaded.auto_class), "modules_to_save": list(saved) or None}
     targets: dict[str, nn.Module] = {}
-    in_layers = method.STANDS == "layers"
+    in_layers = method.POSITION == "layers"
     if in_layers:
         targets = targets_of(model, depth, method, adapter, ever, saved)
         transposed = any(isinstance(module, Conv1D) for module in targets.values())

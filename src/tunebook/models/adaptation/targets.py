@@ -37,12 +37,12 @@ def targets_of(
     able = _able(model, depth, saved)
     wanted: list[str] | None = adapter.options.target_modules  # type: ignore[attr-defined]
     if wanted is None:
-        usual = method.usual_targets(backbone_settings(model).model_type)
-        chosen = named(tuple(able), usual) if usual else []
-        chosen = chosen or _every(able)
+        linear = [name for name, module in able.items() if not isinstance(module, nn.Conv2d)]
+        usual = method.usual_targets(backbone_settings(model).model_type) or []
+        chosen = named(able, usual) or linear or list(able)
     else:
         _check(wanted, able, model)
-        chosen = named(tuple(able), wanted)
+        chosen = named(able, wanted)
     targets = {name: able[name] for name in chosen if f"{name}.weight" in ever}
     if targets:
         return targets
@@ -67,23 +67,15 @@ def _able(model: PreTrainedModel, depth: Depth, saved: Sequence[str]) -> dict[st
     }
 
 
-def _every(able: dict[str, nn.Module]) -> list[str]:
-    """Every linear layer; of a network without any, every convolution."""
-    linear = [name for name, module in able.items() if not isinstance(module, nn.Conv2d)]
-    return linear or list(able)
-
-
 def _check(wanted: Sequence[str], able: dict[str, nn.Module], model: PreTrainedModel) -> None:
     problems = []
     modules = [name for name, _ in model.named_modules()]
     for name in wanted:
-        if named(tuple(able), [name]):
-            continue
-        depth = name.count(".") + 1
-        tails = {".".join(target.split(".")[-depth:]) for target in able}
-        hint = did_you_mean(name, tails)
-        there = "can have no adapter" if named(tuple(modules), [name]) else "is no module"
-        kind = type(model.base_model).__name__
-        problems.append(Problem(KEY, f"{name!r} {there} of {kind}'s layers; {hint}"))
+        if not named(able, [name]):
+            depth = name.count(".") + 1
+            tails = {".".join(target.split(".")[-depth:]) for target in able}
+            what = "can have no adapter" if named(modules, [name]) else "is no module"
+            message = f"{name!r} {what} of {type(model.base_model).__name__}'s layers; {did_you_mean(name, tails)}"
+            problems.append(Problem(KEY, message))
     if problems:
         raise ModelError(problems)

@@ -3,7 +3,7 @@
 An adapter method is a module `tunebook/models/adapters/NAME.py` (or an installed package's entry point
 `adapter.NAME`) with a pydantic `class Options` and
 
-- `STANDS`: `layers` for small weights added to those of single layers, which can be merged into them, or `input` for
+- `POSITION`: `layers` for small weights added to those of single layers, which can be merged into them, or `input` for
   vectors that the whole backbone reads with the text, which cannot;
 - `configuration(options, place) -> peft.PeftConfig`;
 - for `layers`, `usual_targets(model_type) -> list[str] | None`: module names that the method is usually
@@ -15,6 +15,7 @@ method's own options is the same for all of them and is in `tunebook.models.adap
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,7 @@ class Place:
     widths: tuple[int, int]
 
 
-def named(targets: tuple[str, ...], wanted: list[str]) -> list[str]:
+def named(targets: Iterable[str], wanted: list[str]) -> list[str]:
     """The targets that one of the wanted names is, or is the end of: `query` for `…attention.self.query`."""
     return [target for target in targets if any(target == name or target.endswith(f".{name}") for name in wanted)]
 
@@ -56,7 +57,7 @@ def problems(config: Config) -> list[Problem]:
     """What no adapter can be combined with. A group that is None has problems of its own and is not looked at."""
     if not config.adapter or config.adapter.method == "none":
         return []
-    at_input = registry.load("adapter", config.adapter.method).STANDS == "input"
+    at_input = registry.load("adapter", config.adapter.method).POSITION == "input"
     problems = _at_input(config) if at_input else []
     if config.model:
         problems += _model(config, at_input)
@@ -71,7 +72,7 @@ def notices(config: Config) -> list[str]:
     if method == "none":
         return []
     sentences = []
-    at_input = registry.load("adapter", method).STANDS == "input"
+    at_input = registry.load("adapter", method).POSITION == "input"
     if config.adapter.save == "both" and at_input:
         sentences.append(f"adapter.method={method} cannot be merged into the weights: the adapter alone is saved")
     elif config.adapter.save == "both" and config.model.head_widths is not None:
@@ -88,7 +89,7 @@ def notices(config: Config) -> list[str]:
 
 
 def _at_input(config: Config) -> list[Problem]:
-    """Of a method that puts something in front of the text."""
+    """What a method for the input cannot be combined with."""
     method = config.adapter.method
     problems: list[Problem] = []
     if config.adapter.save == "merged":
@@ -138,8 +139,8 @@ def _freezing(config: Config, at_input: bool) -> list[Problem]:
     ]
     if at_input and not getattr(registry.load("policy", freezing.policy), "TRAINS_EMBEDDINGS", True):
         message = (
-            f"{freezing.policy} never trains the embeddings, and {method} stands in front of the first layer as they "
-            "do; use freezing=none"
+            f"{freezing.policy} never trains the embeddings, and {method} is before the first layer as they are; use "
+            "freezing=none"
         )
         problems.append(Problem("freezing.policy", message))
     return problems

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tunebook.models.adapters.base import Place
 
-STANDS = "layers"
+POSITION = "layers"
 
 
 class Options(BaseOptions):

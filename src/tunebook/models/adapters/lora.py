@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tunebook.config.schema import Config
     from tunebook.models.adapters.base import Place
 
-STANDS = "layers"
+POSITION = "layers"
 
 
 class Options(BaseOptions):

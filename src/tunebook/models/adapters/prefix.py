@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tunebook.config.schema import Config
     from tunebook.models.adapters.base import Place
 
-STANDS = "input"
+POSITION = "input"
 
 
 class Options(BaseOptions):

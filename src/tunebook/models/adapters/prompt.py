@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tunebook.models.adapters.base import Place
 
-STANDS = "input"
+POSITION = "input"
 
 
 class Options(BaseOptions):

@@ -98,16 +98,14 @@ def boundaries(
 
 
 def _cut(inputs: Mapping[str, torch.Tensor], rows: int, tokens_less: int) -> dict[str, torch.Tensor]:
+    """The first rows, without the last token where there are tokens and `tokens_less` is 1."""
     width = batch_size_of(inputs).tokens
-    mask = inputs.get(TOKENS)
     cut = {name: values[:rows] for name, values in inputs.items()}
-    if mask is None or width == 1:
-        return cut
-    keep = width - tokens_less
-    return {
-        name: values[:, :keep] if values.dim() > 1 and values.shape[1] == width else values
-        for name, values in cut.items()
-    }
+    if TOKENS in inputs and width > 1:
+        for name, values in cut.items():
+            if values.dim() > 1 and values.shape[1] == width:
+                cut[name] = values[:, : width - tokens_less]
+    return cut
 
 
 def _first_trained(model: nn.Module, traced: Trace, ever: Collection[str]) -> Call:
@@ -141,10 +139,10 @@ def _candidates(traced: Trace, first: Call, depth: Depth) -> Iterator[Call]:
     ends = [call.ended for call in outside if next(call.module.parameters(), None) is not None]
     # What trains begins after the frozen module that ends last.
     last_end = max(ends, default=0)
-    behind = [call for call in traced if last_end < call.began <= first.began]
-    leaf = next(call for call in behind if call.is_leaf or call is first)
+    later = [call for call in traced if last_end < call.began <= first.began]
+    leaf = next(call for call in later if call.is_leaf or call is first)
     yield leaf
-    yield from (call for call in behind if call.began < leaf.began and call.holds(leaf))
+    yield from (call for call in later if call.began < leaf.began and call.holds(leaf))
 
 
 def _ended(traced: Trace, name: str, at: Call) -> bool:
@@ -175,11 +173,11 @@ def _boundary(
     dims = dimensions_of(states, sizes)
     if dims[0] != Dimension(1, rows=True) or any(dim.tokens or dim.rows for dim in dims[2:]):
         raise NotCacheable(f"{at.name} receives states whose first dimension is not the rows")
+    # The last call of each name.
+    outputs = [{call.name: call.output for call in traced} for traced in traces]
     skipped = []
     for name in _largest(model, "", late, early):
-        pairs = [call for call in calls if call.name == name], [call for call in traces[1] if call.name == name]
-        forms = output_template((pairs[0][-1].output, pairs[1][-1].output), sizes)
-        skipped.append((name, forms))
+        skipped.append((name, output_template((outputs[0][name], outputs[1][name]), sizes)))
     called = {id(call.module) for call in calls}
     silent = tuple(name for name, module in model.named_modules() if id(module) not in called)
     front = tuple(dict.fromkeys(call.name for call in calls if call.began < at.began))

@@ -59,12 +59,9 @@ def probe_batch(splits: Collection[Dataset], collate: Collate, device: torch.dev
     Of all splits, as training rows may all have the greatest length and an evaluation the first shorter ones.
     """
     rows: ConcatDataset[Any] = ConcatDataset(splits)  # type: ignore[arg-type]
-    lengths = np.concatenate(
-        [
-            np.asarray(split.with_format(None)["length"][:]) if "length" in split.column_names else np.zeros(len(split))
-            for split in splits
-        ]
-    )
+    lengths: list[int] = []
+    for split in splits:
+        lengths += split.with_format(None)["length"][:] if "length" in split.column_names else [0] * len(split)
     order = np.argsort(lengths, kind="stable")
     chosen = order[np.linspace(len(order) - 1, 0, PROBED).round().astype(int)].tolist()
     return inputs_of([rows[at] for at in chosen], collate, device)

@@ -22,7 +22,7 @@ class _BoundaryReached(Exception):
 
 
 def compute_states(model: nn.Module, boundary: Boundary, inputs: Mapping[str, Any]) -> torch.Tensor:
-    """The states at the boundary; nothing behind it runs."""
+    """The states at the boundary; nothing after it runs."""
 
     def stop(states: torch.Tensor) -> torch.Tensor:
         raise _BoundaryReached(states)

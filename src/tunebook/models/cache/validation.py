@@ -151,6 +151,6 @@ def _is_random(module: nn.Module) -> bool:
         return False
     if isinstance(module, nn.modules.batchnorm._BatchNorm):
         return True
-    # Stochastic depth is a class of its own in each architecture.
+    # Stochastic depth is another class in each architecture.
     share = module.p if isinstance(module, nn.modules.dropout._DropoutNd) else getattr(module, "drop_prob", None)
     return bool(share)

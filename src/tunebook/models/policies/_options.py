@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator
 
-from tunebook.models.policies.base import Span, check_layers
+from tunebook.models.policies.base import Span, require_layers
 
 if TYPE_CHECKING:
     from tunebook.models.depth import Depth
@@ -45,9 +45,9 @@ def layers_of(n: int | str, depth: Depth) -> int:
         FreezingError: the model has fewer layers, or none that can be counted.
     """
     if isinstance(n, int):
-        check_layers(depth, n)
+        require_layers(depth, n)
         return n
-    check_layers(depth, 0)
+    require_layers(depth, 0)
     share = _percent(n)
     return len(depth.layers) if share is None else max(1, math.floor(share * len(depth.layers) + 0.5))
 

@@ -96,7 +96,7 @@ def by_depth(depth: Depth, frozen: Iterable[Group]) -> list[Rule]:
     ]
 
 
-def check_head(depth: Depth) -> None:
+def require_head(depth: Depth) -> None:
     """Refuses a model without a head of its own, where a policy trains the head alone.
 
     Raises:
@@ -110,7 +110,7 @@ def check_head(depth: Depth) -> None:
         raise FreezingError(Problem("freezing.policy", message))
 
 
-def check_layers(depth: Depth, n: int) -> None:
+def require_layers(depth: Depth, n: int) -> None:
     """Refuses a number of layers that the model does not have; 0 only needs layers to count.
 
     Raises:

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from tunebook.config.options import Options as BaseOptions
 from tunebook.models.policies._options import Share, span_of, with_default
-from tunebook.models.policies.base import Phase, Rule, Span, by_depth, check_layers
+from tunebook.models.policies.base import Phase, Rule, Span, by_depth, require_layers
 
 if TYPE_CHECKING:
     from tunebook.models.depth import Depth
@@ -48,7 +48,7 @@ def phases(depth: Depth, options: Options) -> list[Phase]:
     Raises:
         FreezingError: the model has no layers to take one after the other.
     """
-    check_layers(depth, 0)
+    require_layers(depth, 0)
     groups = [group for group in (depth.head, depth.embeddings, *depth.layers) if group.parameter_names]
     every = span_of(options, "every") or Span(1 / (len(groups) + 1), "share")
     phases = []

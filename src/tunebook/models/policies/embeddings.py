@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tunebook.config.options import Options as BaseOptions
-from tunebook.models.policies.base import Rule, by_depth, check_layers
+from tunebook.models.policies.base import Rule, by_depth, require_layers
 
 if TYPE_CHECKING:
     from tunebook.models.depth import Depth
@@ -23,5 +23,5 @@ def rules(depth: Depth, options: Options) -> list[Rule]:
     Raises:
         FreezingError: the model has no stack of layers, so it is unknown where its embeddings end.
     """
-    check_layers(depth, 0)
+    require_layers(depth, 0)
     return by_depth(depth, frozen=[depth.embeddings])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tunebook.config.options import Options as BaseOptions
 from tunebook.errors import Problem
-from tunebook.models.policies.base import Rule, by_depth, check_head
+from tunebook.models.policies.base import Rule, by_depth, require_head
 
 if TYPE_CHECKING:
     from tunebook.config.schema import Config
@@ -23,7 +23,7 @@ def rules(depth: Depth, options: Options) -> list[Rule]:
     Raises:
         FreezingError: nothing is outside it (a language model with tied weights).
     """
-    check_head(depth)
+    require_head(depth)
     return by_depth(depth, frozen=[depth.embeddings, *depth.layers])
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from tunebook.config.options import Options as BaseOptions
 from tunebook.models.policies._options import Rate, Share, rates, span_of, with_default
-from tunebook.models.policies.base import Phase, Rule, Span, by_depth, check_head
+from tunebook.models.policies.base import Phase, Rule, Span, by_depth, require_head
 
 if TYPE_CHECKING:
     from tunebook.models.depth import Depth
@@ -51,7 +51,7 @@ def phases(depth: Depth, options: Options) -> list[Phase]:
     Raises:
         FreezingError: the model has no head of its own.
     """
-    check_head(depth)
+    require_head(depth)
     backbone = [depth.embeddings, *depth.layers]
     first, first_share = rates(options.head_learning_rate)
     second, second_share = rates(options.learning_rate)
