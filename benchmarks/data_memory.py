@@ -71,7 +71,6 @@ def measure(folder: Path) -> dict[str, Any]:
 
     logging.getLogger("tunebook").setLevel(logging.ERROR)  # what is found is not what is measured
     datasets.disable_progress_bars()
-    text = load("task", "text_classification")
     options = load("source", "files").Options(train=str(folder / "train.csv"), test=str(folder / "test.csv"))
     peak, done = [anonymous_kib()], threading.Event()
 

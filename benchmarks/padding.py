@@ -16,8 +16,10 @@ from typing import Any
 
 import pairs
 import torch
-from training import Ready, loaded
+from training import loaded, train, trainer_of
 from transformers import TrainerCallback
+
+from tunebook.context import RunContext
 
 TARGET = 4
 BATCH = 32
@@ -51,16 +53,16 @@ def sentences() -> tuple[str, list[tuple[str, str]]]:
     return "shipped reviews", [(row["text"], str(row["label"])) for row in map(json.loads, lines)]
 
 
-def one_pass(ready: Ready) -> float:
+def one_pass(context: RunContext) -> float:
     """Seconds for every row once."""
     clock = Pass()
-    ready.train(ready.trainer(), clock)
+    train(*trainer_of(context, clock))
     return clock.seconds
 
 
-def tokens(ready: Ready) -> int:
+def tokens(context: RunContext) -> int:
     """Tokens of the rows, special ones included, padding not."""
-    return sum(ready.parts.splits["train"]["length"])
+    return sum(context.encoded["train"]["length"])
 
 
 def main() -> None:

@@ -42,7 +42,7 @@ def audit_data(config: Config, command: str) -> None:
     """Prepare, tokenize, audit, print and write."""
     # Imported here so that mistakes and --help answer without waiting for the libraries.
     from tunebook.reporting.audit_page import JSON, PAGE, audit_table, write_audit
-    from tunebook.setup import audit_recipe
+    from tunebook.run_audit import audit_recipe
 
     audit = audit_recipe(config)
     write_audit(folder_of(config), audit, config.run.recipe)

@@ -24,9 +24,9 @@ import pytest
 from datasets import Dataset, DatasetDict
 from PIL import Image
 from pyarrow import parquet
-from tests.data.small_tasks import IMAGE, LABELS, TEXT, task
 
 from tests.commands import typed
+from tests.data.small_tasks import IMAGE, LABELS, TEXT, task
 from tunebook.config import registry
 from tunebook.config.schema import CleaningConfig, DatasetConfig
 from tunebook.data import preflight

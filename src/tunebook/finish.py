@@ -95,8 +95,9 @@ def evaluate(context: RunContext, trainer: RecipeTrainer, cache: BackboneCache |
 def by_decision(result: SplitResult, decision: Any, processes: Processes) -> SplitResult:
     """A split's figures by a decision, and those without it; the main process computes for all."""
     metrics = None
-    if processes.main and decision is not None:
-        metrics = {**result.gathered.evaluator.compute(decision), "loss": result.metrics["loss"]}
+    evaluator = result.gathered.evaluator
+    if evaluator is not None and decision is not None:
+        metrics = {**evaluator.compute(decision), "loss": result.metrics["loss"]}
     metrics = processes.from_main(metrics)
     if metrics is None:
         return result

@@ -10,8 +10,9 @@ from typing import Any
 from tunebook import callable_module, finish, retention
 from tunebook.config.schema import Config
 from tunebook.context import RunContext
+from tunebook.run_audit import audit_data
 from tunebook.session import Session
-from tunebook.setup import audit_data, build_context
+from tunebook.setup import build_context
 from tunebook.training import build, checkpoints
 from tunebook.training.backbone_cache import enable_cache
 from tunebook.training.signals import Stopped, StopWish, listening

@@ -9,20 +9,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import datasets
-import numpy as np
 from transformers import PreTrainedTokenizerBase, TrainingArguments
 
 from tunebook.check import notices
 from tunebook.config import registry
 from tunebook.config.schema import Config
 from tunebook.context import RunContext
-from tunebook.data.audit.audit import Audit, audit
-from tunebook.data.audit.facts import facts_of
 from tunebook.data.encoding import encode_split, positions_of
 from tunebook.data.label_noise import policy
 from tunebook.data.prepare import PreparedData, rows_of
 from tunebook.data.sampling.base import Sampling
-from tunebook.errors import ConfigurationError, DataError, Problem
+from tunebook.errors import DataError, Problem
 from tunebook.evaluation import catalog
 from tunebook.models.adaptation.adapted import Adapted
 from tunebook.models.adaptation.insert import AdapterBase, insert_adapter
@@ -32,7 +29,6 @@ from tunebook.models.plan import FreezingPlan, plan_freezing, set_trained
 from tunebook.models.processor import set_padding
 from tunebook.models.quantized import require_gpu
 from tunebook.models.reinitialize import require_trained
-from tunebook.reporting.audit_page import audit_table
 from tunebook.session import Session
 from tunebook.tasks.base import Task
 from tunebook.training.batches import BatchLayout, batch_layout
@@ -175,45 +171,6 @@ def sampling_and_losses(
     sampled = targets if one_each else dataclasses.replace(targets, values=range(examples or 0))
     sampling = registry.load("sampling", config.sampling.method).Sampling(config.sampling.options, sampled)
     return sampling, loss_of(config, task, targets), eval_loss_of(task, targets)
-
-
-def audit_data(context: RunContext) -> Audit | None:
-    """The audit of a run's data, by the main process, as a table in the log; None on the others, or not wanted."""
-    if not (context.config.run.audit and context.main):
-        return None
-    result = _audit(context.config, context.data, context.layout.effective, context.encoded, context.processor)
-    logger.info("%s", audit_table(result))
-    return result
-
-
-def audit_recipe(config: Config) -> Audit:
-    """The audit of a recipe's data without a run; of the model only the tokenizer is loaded.
-
-    Raises:
-        DataError: the rows cannot be used, or lack what the recipe asks of them.
-        ConfigurationError: weights of classes and the like do not fit the labels.
-    """
-    task: Task = registry.load("task", config.task.name).Task(config.task.options)
-    data = rows_of(config, task)
-    problems = misfits(config, task, data, evaluates=False)  # an audit evaluates nothing
-    try:
-        sampling_and_losses(config, task, data)
-    except (ConfigurationError, DataError) as error:
-        problems += error.problems
-    if problems:
-        raise DataError(problems)
-    processor = None if task.lazy else task.load_processor(config.model)
-    splits = {} if task.lazy else data.splits
-    encoded = {name: encode_split(split, task, processor, None, data.targets) for name, split in splits.items()}
-    return _audit(config, data, layout_of(config, 1).effective, encoded, processor)
-
-
-def _audit(
-    config: Config, data: PreparedData, effective: int, encoded: dict[str, datasets.Dataset], processor: Any
-) -> Audit:
-    splits = encoded.items()
-    lengths = {name: np.asarray(split["length"][:]) for name, split in splits if "length" in split.column_names}
-    return audit(data, facts_of(config, effective, lengths, processor))
 
 
 # ---- model ----

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Value
-from tests.data.small_tasks import TEXT as ROLES
 
+from tests.data.small_tasks import TEXT as ROLES
 from tunebook.data import columns
 from tunebook.errors import DataError
 

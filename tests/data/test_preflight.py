@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from tests.data.small_tasks import TEXT
 
+from tests.data.small_tasks import TEXT
 from tunebook.data.preflight import problems
 
 

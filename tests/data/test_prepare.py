@@ -8,8 +8,8 @@ import logging
 import pandas
 import pytest
 from datasets import ClassLabel, Image
-from tests.data.small_tasks import IMAGE, LABELS, TEXT, task
 
+from tests.data.small_tasks import IMAGE, LABELS, TEXT, task
 from tunebook.config.data_groups import CleaningConfig
 from tunebook.data.cleaning.findings import Finding
 from tunebook.data.columns import Column

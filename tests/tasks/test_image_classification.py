@@ -42,7 +42,9 @@ def test_any_colour_mode_becomes_what_the_model_takes(parts, mode):
 def test_a_batch_stacks_images_labels_and_rows(parts):
     processor, model = parts
     task = Task(Options())
-    encoded = encode_split(rows(Image.new("L", (8, 8)), Image.new("RGB", (40, 10), "red")), task, processor, model.config, Targets())
+    encoded = encode_split(
+        rows(Image.new("L", (8, 8)), Image.new("RGB", (40, 10), "red")), task, processor, model.config, Targets()
+    )
     batch = task.collate(encoded.__getitems__([0, 1]), processor)
     assert batch["pixel_values"].shape == (2, 3, tiny.IMAGE_SIZE, tiny.IMAGE_SIZE)
     assert batch["row"].tolist() == [0, 1]
@@ -60,7 +62,9 @@ def test_one_channel_models_get_grey_images(parts):
     processor, _ = parts
     config = AutoConfig.for_model("vit", **{**tiny.IMAGE["vit"], "num_channels": 1})
     model = AutoModelForImageClassification.from_config(config)
-    encoded = encode_split(rows(Image.new("RGB", (8, 8), "red")), Task(Options()), _grey(processor), model.config, Targets())
+    encoded = encode_split(
+        rows(Image.new("RGB", (8, 8), "red")), Task(Options()), _grey(processor), model.config, Targets()
+    )
     assert encoded[0]["pixel_values"].shape[0] == 1
 
 

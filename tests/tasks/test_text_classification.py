@@ -25,7 +25,9 @@ ROWS = {"text": ["a good film", "bad", "the food was fine and quick"], "label": 
 
 def test_texts_become_tokens_with_their_length_label_and_row(parts):
     tokenizer, model = parts
-    encoded = encode_split(datasets.Dataset.from_dict(ROWS), Task(Options(max_length=48)), tokenizer, model.config, Targets())
+    encoded = encode_split(
+        datasets.Dataset.from_dict(ROWS), Task(Options(max_length=48)), tokenizer, model.config, Targets()
+    )
     assert encoded["labels"] == [1, 0, 1]
     assert encoded["row"] == [4, 5, 9]
     assert encoded["position"] == [0, 1, 2]
@@ -37,14 +39,18 @@ def test_texts_become_tokens_with_their_length_label_and_row(parts):
 def test_a_pair_is_one_sequence(parts):
     tokenizer, model = parts
     rows = {**ROWS, "text_pair": ["yes", "no good", "a film"]}
-    encoded = encode_split(datasets.Dataset.from_dict(rows), Task(Options(max_length=48)), tokenizer, model.config, Targets())
+    encoded = encode_split(
+        datasets.Dataset.from_dict(rows), Task(Options(max_length=48)), tokenizer, model.config, Targets()
+    )
     assert encoded[1]["input_ids"] == tokenizer("bad", "no good")["input_ids"]
 
 
 def test_of_a_pair_that_is_too_long_the_longer_text_is_cut_first(parts):
     tokenizer, model = parts
     rows = {"text": ["good " * 40], "text_pair": ["bad film"], "label": [0], "row": [0]}
-    encoded = encode_split(datasets.Dataset.from_dict(rows), Task(Options(max_length=14)), tokenizer, model.config, Targets())
+    encoded = encode_split(
+        datasets.Dataset.from_dict(rows), Task(Options(max_length=14)), tokenizer, model.config, Targets()
+    )
     assert len(encoded[0]["input_ids"]) == 14
     assert "bad film" in tokenizer.decode(encoded[0]["input_ids"]).replace(" ##", "")
 

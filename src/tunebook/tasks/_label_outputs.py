@@ -140,7 +140,7 @@ class LabelOutputs:
             rows=evaluated.rows,
             references=np.asarray(evaluated.references),
             predictions=self.output.decide(
-                evaluated.predictions, evaluated.decision.values if evaluated.decision else None
+                np.asarray(evaluated.predictions), evaluated.decision.values if evaluated.decision else None
             ),
             names=evaluated.targets.names,
             thresholds=evaluated.decision,

@@ -67,8 +67,8 @@ class MultiLabelOutput:
 
         decided = self.decide(prediction[None], thresholds)[0]
         return {
-            "label": [names[at] for at in np.flatnonzero(label)],
-            "predicted": [names[at] for at in np.flatnonzero(decided)],
+            "label": [names[at] for at in np.flatnonzero(label).tolist()],
+            "predicted": [names[at] for at in np.flatnonzero(decided).tolist()],
             "probabilities": {name: float(value) for name, value in zip(names, prediction, strict=True)},
             "correct": bool((decided == np.asarray(label)).all()),
         }

@@ -106,6 +106,10 @@ class SingleLabelOutput:
 
     def panels(self, evaluated: Evaluated, compared: Compared) -> list[Panel]:
         """Confusion matrix, figures of each label where there is a threshold, and the surest mistakes."""
+        import numpy as np
+
         from tunebook.reporting import label_panels
 
-        return label_panels.single_label(compared, self.confidence(evaluated.predictions, compared.predictions))
+        return label_panels.single_label(
+            compared, self.confidence(np.asarray(evaluated.predictions), compared.predictions)
+        )

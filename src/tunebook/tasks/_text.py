@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -36,7 +37,7 @@ class TextInputs:
         options: of the texts.
     """
 
-    columns = {
+    columns: Mapping[str, Column] = {
         "text": Column("text"),
         "text_pair": Column("text", required=False),
         "label": Column("label", target=True),

@@ -109,7 +109,7 @@ class Task(Protocol):
     A task may also have `prepare_model(model, processor)`, called once the model is loaded (settings of generation),
     `check_examples(split, rows, examples, processor)`, called once a split is encoded, `preview(examples, processor)`,
     a text that is logged before training, and what its capabilities need: `divergence(first, second)` for R-Drop,
-    `mixed_label(label, targets)` for row mixing.
+    `mixed_label(label, targets)` for row mixing, `choose(evaluator, targets)` for thresholds.
 
     Attributes:
         columns: role -> kind of value and whether it must be there.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pydantic import Field
 
@@ -65,7 +65,8 @@ class Options(TaskOptions):
 
 def problems(config: Config) -> list[Problem]:
     """Metrics of texts where no text is generated."""
-    return metric_problems(config.task.metrics, config.task.options.generate, "task.generate")
+    options = cast(Options, config.task.options)
+    return metric_problems(config.task.metrics, options.generate, "task.generate")
 
 
 class Task(TextOutputs):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import Field, model_validator
 
@@ -61,7 +61,8 @@ class Options(TaskOptions):
 
 def problems(config: Config) -> list[Problem]:
     """Metrics of texts where no text is generated."""
-    return metric_problems(config.task.metrics, config.task.options.predict_with_generate, "task.predict_with_generate")
+    options = cast(Options, config.task.options)
+    return metric_problems(config.task.metrics, options.predict_with_generate, "task.predict_with_generate")
 
 
 class Task(TextOutputs):

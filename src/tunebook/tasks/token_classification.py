@@ -6,7 +6,7 @@ Long texts become several examples (windows); each word is learned and predicted
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pydantic import Field
 
@@ -55,7 +55,7 @@ class Options(TextOptions):
 
 def problems(config: Config) -> list[Problem]:
     """Strides as long as a window, and cleaning that would move characters under their spans."""
-    options = config.task.options
+    options = cast(Options, config.task.options)
     result = []
     if options.stride > options.max_length // 2:
         message = f"must be at most half of task.max_length={options.max_length}, or windows hardly move on"
@@ -226,7 +226,9 @@ class Task:
             if wrong:
                 raise ConfigurationError([Problem(f"task.metrics={name!r}", message) for name in wrong])
         checked = Metrics(metrics, self.target_type, targets.names)
-        return _entities.TokenEvaluator(checked, lambda *pair: self._tags(*pair, targets)[1:])
+        return _entities.TokenEvaluator(
+            checked, lambda prediction, reference: self._tags(prediction, reference, targets)[1:]
+        )
 
     def record(
         self, prediction: np.ndarray, reference: dict[str, Any], targets: Targets, decision: Any = None

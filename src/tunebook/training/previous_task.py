@@ -66,7 +66,7 @@ class PreviousTask:
         """The loss that its evaluation reports; None: the model's own."""
         return eval_loss_of(self.task, self.data.train_targets())
 
-    def loss_sum(self, loss: Loss, batch: dict[str, Any]) -> torch.Tensor:
+    def loss_sum(self, loss: Loss | None, batch: dict[str, Any]) -> torch.Tensor:
         """The losses of a batch, each times its weight, summed; a scalar with its graph."""
         return self.task.loss(self.task.forward(self.model, batch), batch, loss).total
 

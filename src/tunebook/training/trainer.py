@@ -1,7 +1,6 @@
 """Our Trainer: transformers' own, with the loss, the batches, the rates and frozen modules done right.
 
-What it changes is each a few lines here and explained in docs/decisions.md; everything else is transformers'.
-It knows tasks by their contract (`tunebook.tasks.base`) only.
+Each change is explained in docs/decisions.md; tasks are known by their contract (`tunebook.tasks.base`) only.
 """
 
 from __future__ import annotations
@@ -88,8 +87,7 @@ class RecipeTrainer(CheckpointedTrainer):
         self._unwrapped: tuple[Any, PreTrainedModel] | None = None
         self._gathered: Gathered | None = None
         self.frozen = frozen_modules(self.plain_model)  # they stay in eval mode
-        # The model must not divide by the count as well.
-        self.model_accepts_loss_kwargs = False
+        self.model_accepts_loss_kwargs = False  # else the model divides by the count as well
         if parts.phases is not None:
             self.add_callback(UnfreezeCallback(self, parts.phases))
 
@@ -116,7 +114,9 @@ class RecipeTrainer(CheckpointedTrainer):
         batches = EvalBatches(len(split), args.eval_batch_size, args.process_index, args.world_size)
         return self._loader(split, batches, self.data_collator)
 
-    get_test_dataloader = get_eval_dataloader
+    def get_test_dataloader(self, test_dataset: Any) -> DataLoader:
+        """As for evaluation."""
+        return self.get_eval_dataloader(test_dataset)
 
     def _loader(self, examples: Any, batches: Any, collate: Callable[..., Any]) -> DataLoader:
         """A loader of batches that are shared out already, so that nothing shards them again."""

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, List, Value
 from PIL import Image as Pictures
-from tests.data.small_tasks import IMAGE, LABELS
 
+from tests.data.small_tasks import IMAGE, LABELS
 from tunebook.data.audit.context import AuditContext
 from tunebook.data.audit.facts import AuditFacts
 from tunebook.data.columns import Column

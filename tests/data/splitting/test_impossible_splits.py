@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.data.small_tasks import TEXT
 
+from tests.data.small_tasks import TEXT
 from tunebook.data.preflight import problems
 
 

@@ -94,17 +94,18 @@ def names_of_known(known: list[str], used: Sequence[int], stated: Stated, key: s
     if set(names) == set(known):
         return names, {index: names.index(name) for index, name in enumerate(known)}
     if len(names) != len(known):
-        raise DataError(_stated_differ(names, known))
+        raise DataError(stated_differ(names, known))
     return names, {index: index for index in range(len(known))}
 
 
 def check_all_used(used: set[int], names: list[str], stated: Stated) -> None:
     """Refuse stated names that no row has."""
     if stated is not None and used != set(range(len(names))):
-        raise DataError(_stated_differ(names, [name for index, name in enumerate(names) if index in used]))
+        raise DataError(stated_differ(names, [name for index, name in enumerate(names) if index in used]))
 
 
-def _stated_differ(stated: Sequence[str], present: Sequence[str]) -> Problem:
+def stated_differ(stated: Sequence[str], present: Sequence[str]) -> Problem:
+    """Names that the recipe states and names in the data are not the same."""
     message = f"states {len(stated)}: {', '.join(stated)}; the data has {len(present)}: {', '.join(present)}"
     return Problem("dataset.labels", message)
 

@@ -50,20 +50,34 @@ def cache_folder() -> Path:
     return Path(own).expanduser() / "rows" if own else Path(datasets.config.HF_DATASETS_CACHE) / "tunebook"
 
 
-def in_memory(chunks: Iterable[pyarrow.Table], change: Callable[[], Change | None]) -> Table:
-    """All chunks as one table in memory; see `on_disk`."""
+def table_of(
+    files: Sequence[Path],
+    chunks: Iterable[pyarrow.Table],
+    key: Sequence[object],
+    change: Callable[[], Change | None] | None = None,
+) -> Table:
+    """All chunks that are read from files as one table: in memory, or of large files mapped from one in the cache.
+
+    Args:
+        files: what the chunks are read from.
+        chunks: their schemas may differ as far as Arrow can promote them to a common one. They are not read where the
+            cache has the table.
+        key: how the files are read.
+        change: called once all chunks are read; what it returns changes each of them.
+
+    Raises:
+        DataError: the cache cannot be written.
+    """
+    change = change or (lambda: None)
+    if sum(file.stat().st_size for file in files) > SMALL:
+        return _on_disk(content_key(files, *key), chunks, change)
     parts = list(chunks)
     schema = pyarrow.unify_schemas([part.schema for part in parts], promote_options="permissive")
     changed = change() or _unchanged
     return InMemoryTable(pyarrow.concat_tables(changed(_promoted(part, schema)) for part in parts))
 
 
-def on_disk(key: str, chunks: Iterable[pyarrow.Table], change: Callable[[], Change | None]) -> Table:
-    """All chunks as one table, mapped from a file of the cache; read from there where it exists.
-
-    Their schemas may differ as far as Arrow can promote them to a common one. `change` is called once all are read;
-    None: they stay as they are. A cache that cannot be written is a `DataError`.
-    """
+def _on_disk(key: str, chunks: Iterable[pyarrow.Table], change: Callable[[], Change | None]) -> Table:
     file = cache_folder() / f"{key}.arrow"
     if not (file.is_file() and ends_with(file, END_OF_STREAM)):
         with cache_errors():

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from tunebook.data.columns import absent
-from tunebook.data.reading import storage
 from tunebook.data.reading.paths import find_files
 from tunebook.data.reading.text import check_text
-from tunebook.data.sources.base import SPLITS, LoadContext, SourceOptions
+from tunebook.data.sources.base import SPLITS, LoadContext, SourceOptions, each_split
 from tunebook.errors import DataError, DataFileMissing, Problem
 
 if TYPE_CHECKING:
@@ -80,25 +79,19 @@ def load(options: Options, context: LoadContext) -> DatasetDict:
         DataFileMissing: a file is not there.
         DataError: lines of a file differ in their number of cells, or it cannot be read; every such file.
     """
-    from datasets import Dataset, DatasetDict
+    from datasets import Dataset
 
-    found, problems = _files(options, context)
+    from tunebook.data.reading import storage
+
+    files, problems = _files(options, context)
     if problems:
         raise DataFileMissing(problems)
-    splits = {}
-    for split, files in found.items():
-        try:
-            if sum(file.stat().st_size for file in files) <= storage.SMALL:
-                table = storage.in_memory(_tables(files, options), lambda: None)
-            else:
-                key = storage.content_key(files, VERSION, "conll", options.model_dump(exclude=set(SPLITS)))
-                table = storage.on_disk(key, _tables(files, options), lambda: None)
-            splits[split] = Dataset(table)
-        except DataError as error:
-            problems += error.problems
-    if problems:
-        raise DataError(problems)
-    return DatasetDict(splits)
+    layout = options.model_dump(exclude=set(SPLITS))
+
+    def split_of(name: str) -> Dataset:
+        return Dataset(storage.table_of(files[name], _tables(files[name], options), (VERSION, "conll", layout)))
+
+    return each_split(files, split_of)
 
 
 def sentences(file: Path, options: Options) -> Iterator[dict[str, list[str]]]:

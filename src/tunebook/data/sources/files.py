@@ -200,15 +200,13 @@ def _table(files: list[Path], options: Options, context: LoadContext, on_chunk: 
         columns = tables.JsonColumns(place, needed) if kind == "json" else tables.TextColumns(place)
     chunks = _chunks(files, kind, options, columns, on_chunk)
     change = columns.change if columns else lambda: None
-    if sum(file.stat().st_size for file in files) <= storage.SMALL:
-        return storage.in_memory(chunks, change)
     folders = [file.parent.resolve() for file in files] if on_chunk else None
     stated = options.model_dump(exclude=set(SPLITS))
-    key = storage.content_key(files, VERSION, kind, stated, needed, folders, context.cwd if on_chunk else None)
     if columns:
         for file in files:
             check_text(file, options.encoding)  # what it logs of an encoding is logged for a cached table too
-    return storage.on_disk(key, chunks, change)
+    key = (VERSION, kind, stated, needed, folders, context.cwd if on_chunk else None)
+    return storage.table_of(files, chunks, key, change)
 
 
 def _chunks(

@@ -15,10 +15,9 @@ from typing import IO, TYPE_CHECKING, cast
 
 from tunebook.config.options import Options as BaseOptions
 from tunebook.data.columns import absent
-from tunebook.data.reading import storage
 from tunebook.data.reading.encodings import AUTO, encoding_of
-from tunebook.data.reading.paths import find_files
-from tunebook.data.sources.base import SPLITS, LoadContext, SourceOptions
+from tunebook.data.reading.paths import BLOCK, find_files
+from tunebook.data.sources.base import SPLITS, LoadContext, SourceOptions, each_split
 from tunebook.errors import DataError, DataFileMissing, Problem
 
 if TYPE_CHECKING:
@@ -85,26 +84,19 @@ def load(options: Options, context: LoadContext) -> DatasetDict:
         DataFileMissing: a file is not there.
         DataError: files with different numbers of lines, or that are no text, every one of them.
     """
-    from datasets import Dataset, DatasetDict
+    from datasets import Dataset
+
+    from tunebook.data.reading import storage
 
     files, problems = _files(options, context.cwd)
     if problems:
         raise DataFileMissing(problems)
-    splits = {}
-    for split, pair in files.items():
-        try:
-            chunks = _chunks(pair, options.encoding, f"dataset.{split}")
-            if sum(file.stat().st_size for file in pair) <= storage.SMALL:
-                table = storage.in_memory(chunks, lambda: None)
-            else:
-                key = storage.content_key(pair, VERSION, "parallel", options.encoding)
-                table = storage.on_disk(key, chunks, lambda: None)
-            splits[split] = Dataset(table)
-        except DataError as error:
-            problems += error.problems
-    if problems:
-        raise DataError(problems)
-    return DatasetDict(splits)
+
+    def split_of(name: str) -> Dataset:
+        chunks = _chunks(files[name], options.encoding, f"dataset.{name}")
+        return Dataset(storage.table_of(files[name], chunks, (VERSION, "parallel", options.encoding)))
+
+    return each_split(files, split_of)
 
 
 def _files(options: Options, cwd: Path) -> tuple[dict[str, list[Path]], list[Problem]]:
@@ -151,7 +143,7 @@ def _lines(file: Path, encoding: str) -> Iterator[str]:
     number = 0
     try:
         with _opened(file) as stream:
-            known = encoding_of(iter(lambda: stream.read(storage.BLOCK), b""), encoding)
+            known = encoding_of(iter(lambda: stream.read(BLOCK), b""), encoding)
         if known.guessed:
             logger.warning("%s: is read as %s, which is a guess; dataset.encoding states one", file.name, known.name)
         with io.TextIOWrapper(_opened(file), encoding=known.name, newline="\n") as lines:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -43,7 +43,7 @@ def start(options: Options, context: MethodContext) -> Method:
             "model.dropout, or regularization.r_drop=null"
         )
         raise ModelError(Problem("regularization.r_drop", message))
-    task = context.task
+    task: Any = context.task  # its capability says that it has `divergence`
 
     def losses(loss: Loss, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         first, second = logits.float().chunk(2)
