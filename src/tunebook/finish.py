@@ -87,8 +87,8 @@ def evaluate(context: RunContext, trainer: RecipeTrainer, cache: BackboneCache |
     decision = None
     if context.main:
         evaluator = chosen_on.gathered.evaluator if chosen_on else None
-        decides = "thresholds" in context.task.capabilities
-        decision = context.task.choose(evaluator, context.data.targets) if decides else None
+        if "thresholds" in context.task.capabilities:
+            decision = cast(Any, context.task).choose(evaluator, context.data.targets)
     return {name: by_decision(result, decision, context.processes) for name, result in results.items()}
 
 

@@ -183,9 +183,6 @@ class TextOutputs:
         """Nothing."""
         return []
 
-    def choose(self, evaluator: Any, targets: Targets) -> None:
-        """Nothing is chosen on validation."""
-
     def evaluator(self, metrics: Sequence[str], targets: Targets) -> TextEvaluator:
         """Of one split."""
         return TextEvaluator(metrics)

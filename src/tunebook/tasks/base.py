@@ -109,7 +109,8 @@ class Task(Protocol):
     A task may also have `prepare_model(model, processor)`, called once the model is loaded (settings of generation),
     `check_examples(split, rows, examples, processor)`, called once a split is encoded, `preview(examples, processor)`,
     a text that is logged before training, and what its capabilities need: `divergence(first, second)` for R-Drop,
-    `mixed_label(label, targets)` for row mixing, `choose(evaluator, targets)` for thresholds.
+    `mixed_label(label, targets)` for row mixing, and for thresholds
+    `choose(evaluator, targets)`, what is chosen on validation (None: there is none) and then used for every split.
 
     Attributes:
         columns: role -> kind of value and whether it must be there.
@@ -189,14 +190,6 @@ class Task(Protocol):
 
     def misfits(self, targets: Targets, splits: Collection[str]) -> list[Problem]:
         """What the recipe asks of the data and it does not have, told before a model is loaded."""
-
-    def choose(self, evaluator: Any, targets: Targets) -> Any:
-        """What is chosen on validation and then used for every split, such as thresholds; None: nothing.
-
-        Args:
-            evaluator: of validation, with every batch; None: there is no validation split.
-            targets: what there is to predict.
-        """
 
     def evaluator(self, metrics: Sequence[str], targets: Targets) -> Evaluator:
         """Of one split.

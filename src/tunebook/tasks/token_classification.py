@@ -209,9 +209,6 @@ class Task:
         """None: every vocabulary of tags can be learned."""
         return []
 
-    def choose(self, evaluator: Any, targets: Targets) -> None:
-        """Nothing: each token gets its most probable tag."""
-
     def evaluator(self, metrics: Sequence[str], targets: Targets) -> _entities.TokenEvaluator:
         """Of one split.
 
