@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,9 @@ ROOT = Path(__file__).parents[1]
 FILES = sorted(str(path.relative_to(ROOT)) for top in ("conf", "recipes") for path in (ROOT / top).rglob("*.yaml"))
 # How many there are at least: an empty glob must not pass for a good one.
 LEAST = {
-    "conf": 1, "conf/adapter": 8, "conf/augmentation": 8, "conf/cleaning": 2, "conf/dataset": 12, "conf/freezing": 12,
-    "conf/evaluation": 1, "conf/hyperparameters": 3, "conf/loss": 11, "conf/model": 10, "conf/regularization": 6,
-    "conf/runtime": 3, "conf/sampling": 4, "conf/task": 4, "recipes": 17,
+    "conf": 1, "conf/adapter": 8, "conf/augmentation": 8, "conf/cleaning": 2, "conf/dataset": 14, "conf/freezing": 12,
+    "conf/evaluation": 1, "conf/hyperparameters": 3, "conf/loss": 11, "conf/model": 14, "conf/regularization": 6,
+    "conf/runtime": 3, "conf/sampling": 4, "conf/task": 7, "recipes": 22,
 }  # fmt: skip
 SHORT = [
     "hyperparameters.max_steps=2", "hyperparameters.eval_strategy=steps", "hyperparameters.eval_steps=2",
@@ -41,6 +42,9 @@ FURTHER = {
 # Phases of an epoch are too long for two steps; each needs more than a step of warm-up, or there is one a layer.
 FURTHER |= dict.fromkeys(["head_then_all", "fine_tune"], ["freezing.head_steps=2"])
 FURTHER |= dict.fromkeys(["gradual", "gradual_ulmfit"], ["freezing.every_steps=1"])
+TASK_OF = {"conll": "token_classification"}
+TASK_OF |= dict.fromkeys(["parallel", "bart_base", "marian_en_de", "t5_small", "translator_small"], "seq2seq")
+MODEL_OF = {"token_classification": "bert_tokens", "seq2seq": "bart", "chat": "llama"}
 LONGER = {"chain_thaw": 7, "head_then_all": 4, "fine_tune": 4}
 DONE: dict[str, RunResult] = {}
 
@@ -57,6 +61,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     for family in tiny.FAMILIES:
         tiny.tiny_model(family, folder / family)
+    for name in ("bart", "t5", "llama", "bert_tokens"):
+        getattr(tiny, f"tiny_{name}")(folder / name)
     return folder
 
 
@@ -68,11 +74,9 @@ def test_it_runs(file, models, tmp_path_factory, monkeypatch):
     if Path(file).stem in {"replay", "next_task"}:
         arguments.append(f"regularization.replay.run={an_previous_run(models)}")
     composed = compose(arguments).content
-    arguments += [
-        *small_model(composed["model"], models),
-        *small_dataset(composed["dataset"], composed["task"]),
-        *SHORT,
-    ]
+    task = composed["task"]["name"]
+    small = small_parts if task in MODEL_OF else small_classifier
+    arguments += [*small(composed, models), *SHORT]
     if composed["runtime"].get("tf32"):
         arguments.append("runtime.tf32=null")  # which transformers refuses without a GPU
     if composed["runtime"]["precision"] == "auto":
@@ -117,12 +121,74 @@ def chosen(file: str) -> list[str]:
     beside = {"task": "image_classification", "dataset": "digits", "model": "resnet_small"} if images else {}
     several = {"binary_cross_entropy", "binary_focal", "weighted_binary", "go_emotions"}
     beside |= {"task": "multi_label_text"} if name in several else {}
+    beside |= {"task": TASK_OF[name], "dataset": "files", "model": "auto"} if name in TASK_OF else {}
+    beside |= {"model": "auto"} if name in MODEL_OF else {}
     beside |= {"task": "text_regression"} if name in {"mse", "huber", "stsb"} else {}
     return [
         f"{group}={name}",
         *(f"{key}={option}" for key, option in beside.items() if key != group),
         *FURTHER.get(name, []),
     ]
+
+
+def small_classifier(composed: dict[str, Any], models: Path) -> list[str]:
+    """Overrides that put in a tiny model and a few rows, for tasks with a label a row."""
+    return [*small_model(composed["model"], models), *small_dataset(composed["dataset"], composed["task"])]
+
+
+def small_parts(composed: dict[str, Any], models: Path) -> list[str]:
+    """Overrides that put in a tiny model and a few rows, for the other tasks."""
+    dataset, task = composed["dataset"], composed["task"]["name"]
+    small = models / ("t5" if "t5" in str(composed["model"].get("name_or_path")) else MODEL_OF[task])
+    own = composed["model"].get("config")
+    model = [f"model.tokenizer={small}"] if own else [f"model.name_or_path={small}", "model.revision=null"]
+    splits = [name for name in ("train", "validation") if name == "train" or not (dataset.get("split") or {}).get(name)]
+    reset = [f"dataset.{key}=null" for key in ("rows",) if key in dataset]
+    if dataset["source"] == "conll":
+        given = [
+            f"dataset.{split}={tagged_sentences(split, dataset.get('labels') or ['PER', 'LOC'])}" for split in splits
+        ]
+    elif dataset["source"] == "parallel":
+        given = [f"dataset.{split}.{side}={lines(split, side)}" for split in splits for side in ("text", "target")]
+    else:
+        given = [f"dataset.{split}={objects(split, task)}" for split in splits]
+        given += [] if dataset["source"] == "files" else ["dataset=files", "dataset.columns=null"]
+    stride = {"token_classification": ["task.stride=8"], "seq2seq": ["task.max_target_length=32"]}.get(task, [])
+    return [*model, "model.package=null", "task.max_length=32", *stride, *reset, *given]
+
+
+def tagged_sentences(split: str, labels: list[str]) -> Path:
+    """A CoNLL file of 48 sentences with every type of entity."""
+    file = Path(f"{split}-{len(labels)}.conll").absolute()
+    sentences = [
+        f"film\tO\nstory{at}\tB-{labels[at % len(labels)]}\ngood\tI-{labels[at % len(labels)]}\n" for at in range(48)
+    ]
+    file.write_text("\n".join(sentences))
+    return file
+
+
+def lines(split: str, side: str) -> Path:
+    """A file of 48 lines."""
+    file = Path(f"{split}.{side}").absolute()
+    file.write_text("".join(f"{tiny.SENTENCES[at % len(tiny.SENTENCES)]} {at} {split}\n" for at in range(48)))
+    return file
+
+
+def objects(split: str, task: str) -> Path:
+    """JSON Lines of 96 rows."""
+    file = Path(f"{split}-{task}.jsonl").absolute()
+    rows: list[dict[str, Any]] = []
+    for at in range(96):
+        text = f"{tiny.SENTENCES[at % len(tiny.SENTENCES)]} {at} {split}"
+        rows.append(
+            {
+                "token_classification": {"tokens": ["film", f"story{at}"], "tags": ["O", "B-PER"]},
+                "seq2seq": {"text": text, "target": "good"},
+                "chat": {"instruction": f"film {at}", "output": "good", "response": "good"},
+            }[task]
+        )
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return file
 
 
 def small_model(model: dict[str, Any], folder: Path) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 import transformers
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from tunebook.config.schema import ModelConfig
 
@@ -203,8 +203,12 @@ def tiny_task_model(name: str, directory: Path | str, seed: int = 0) -> Path:
 
 
 def tiny_llama(directory: Path | str, seed: int = 0) -> Path:
-    """Saves a decoder whose output layer is not tied to its embeddings; see `tiny_task_model`."""
-    return tiny_task_model("llama", directory, seed)
+    """Saves a decoder whose output layer is not tied to its embeddings, and whose texts end with [SEP]."""
+    tiny_task_model("llama", directory, seed)
+    tokenizer = AutoTokenizer.from_pretrained(directory)
+    tokenizer.eos_token = "[SEP]"
+    tokenizer.save_pretrained(directory)
+    return Path(directory)
 
 
 def tiny_bart(directory: Path | str, seed: int = 0) -> Path:
