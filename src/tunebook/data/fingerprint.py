@@ -123,7 +123,7 @@ def _columns(split: Dataset, roles: Sequence[str]) -> Iterator[list[list[Any]]]:
     if not roles:
         return
     files = [isinstance(split.features[role], Image | Audio) for role in roles]
-    with tqdm(total=len(split), desc="Hashing", disable=not any(files) or len(split) <= MANY_FILES) as bar:
+    with tqdm(total=len(split), desc="Hashing", disable=not any(files) or len(split) <= MANY_FILES or None) as bar:
         for table in chunks.tables(split, roles, chunks.FILE_ROWS if any(files) else chunks.ROWS):
             columns = [column.to_pylist() for column in table.columns]
             yield [list(map(_file, one)) if is_file else one for one, is_file in zip(columns, files, strict=True)]

@@ -100,7 +100,7 @@ def sketch_rows(read: Read, rows: int) -> Sketches:
     signatures = scratch_array((rows, PERMUTATIONS), np.uint32)
     sizes = np.zeros(rows, dtype=np.int32)
     factors, offsets = MinHash(num_perm=PERMUTATIONS, seed=1).permutations
-    with tqdm(total=rows, desc="Comparing texts", unit=" rows", disable=rows <= MANY_ROWS) as bar:
+    with tqdm(total=rows, desc="Comparing texts", unit=" rows", disable=rows <= MANY_ROWS or None) as bar:
         for begin in range(0, rows, chunks.ROWS):
             texts = read(np.arange(begin, min(begin + chunks.ROWS, rows)))
             for first, last in blocks([sum(map(len, row)) + LETTERS for row in texts]):

@@ -56,7 +56,7 @@ def features(
     if "length" in rows.column_names:  # the longest first, to run out of memory early
         order = np.argsort(np.asarray(rows["length"]), kind="stable")[::-1]
     vectors: list[np.ndarray] = []
-    bar = tqdm(total=len(rows), desc="Features", unit=" rows", disable=len(rows) <= MANY)
+    bar = tqdm(total=len(rows), desc="Features", unit=" rows", disable=len(rows) <= MANY or None)
     with _eval_on(model, torch.device(device)), bar:
         for start in range(0, len(order), batch_size):
             chosen = order[start : start + batch_size].tolist()

@@ -41,12 +41,13 @@ def facts_of(config: Config, effective_batch: int, lengths: Mapping[str, np.ndar
 
     `lengths` are each split's column `length` of its encoded examples; without any the processor is not used.
     """
-    split = config.dataset.split
+    split, options = config.dataset.split, config.task.options
+    cuts = bool(lengths) and not hasattr(options, "stride")  # windows cut nothing
     validation = ("validation",) if split.validation is not None or split.k_fold is not None else ()
     return AuditFacts(
         effective_batch=effective_batch,
         seed=config.hyperparameters.seed,
-        max_length=getattr(config.task.options, "max_length", None) if lengths else None,
+        max_length=getattr(options, "max_length", None) if cuts else None,
         lengths={name: np.asarray(values) for name, values in lengths.items()},
         measure=_measure_with(processor) if lengths else None,
         cleaning=config.cleaning,

@@ -43,7 +43,7 @@ def of(split: Dataset, role: str, at: np.ndarray, name: str) -> Thumbnails:
 
     files = split.select_columns([role]).cast_column(role, Image(decode=False)).select(at)
     sizes, modes, formats, pixels = [], [], [], []
-    bar = tqdm(files, desc=f"Images of {name}", leave=False, disable=None if len(at) > _FEW else True)
+    bar = tqdm(files, desc=f"Images of {name}", leave=False, disable=len(at) <= _FEW or None)
     for row in bar:
         content = row[role]
         with PIL.Image.open(io.BytesIO(content["bytes"]) if content["bytes"] else content["path"]) as image:

@@ -20,7 +20,7 @@ def progress_bar(images: int) -> Any:
     """Of checked images; hidden up to 2,000 of them."""
     from tqdm.auto import tqdm
 
-    return tqdm(total=images, desc="Checking images", unit=" images", disable=images <= MANY)
+    return tqdm(total=images, desc="Checking images", unit=" images", disable=images <= MANY or None)
 
 
 def why_unreadable(image: Path | bytes) -> str:

@@ -110,7 +110,7 @@ def write_states(
     (rank, count), size = share, computing.batch_size
     begins = range(rank * size, rows, count * size)
     mine = sum(min(size, rows - begin) for begin in begins)
-    with tqdm(total=mine, desc=title, unit=" rows", disable=rank > 0 or mine <= MANY) as bar:
+    with tqdm(total=mine, desc=title, unit=" rows", disable=rank > 0 or mine <= MANY or None) as bar:
         for begin in begins:
             chosen = list(order[begin : begin + size])
             writer.write(chosen, computing.states(encoded.__getitems__(chosen)))
