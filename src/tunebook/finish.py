@@ -14,6 +14,7 @@ from transformers.trainer import TRAINING_ARGS_NAME
 from tunebook import files
 from tunebook.config import identity
 from tunebook.config.schema import Config
+from tunebook.data.audit.audit import write_json
 from tunebook.data.cleaning.findings import write_dropped
 from tunebook.data.label_noise import policy
 from tunebook.errors import Problem, TrainingDiverged
@@ -21,7 +22,7 @@ from tunebook.evaluation import predictions
 from tunebook.evaluation.thresholds import LEAST_ROWS
 from tunebook.reporting import model_card, report
 from tunebook.reporting import retention as retention_table
-from tunebook.reporting.audit_page import write_audit
+from tunebook.reporting.audit_page import JSON, write_page
 from tunebook.reporting.summary import RetentionFigure
 from tunebook.reporting.tables import closing_table
 from tunebook.run_directory import RunDirectory, now
@@ -131,10 +132,16 @@ def write_findings(context: RunContext, audit: Audit | None) -> None:
         return
     folder = context.directory.path
     if audit is not None:
-        write_audit(folder, audit, context.config.run.recipe)
+        write_json(folder / JSON, audit)
     policy.write(folder, context.label_noise)
     if context.data.dropped:
         write_dropped(folder / DROPPED, context.data.dropped)
+
+
+def draw_audit(context: RunContext, audit: Audit | None) -> None:
+    """Draw the page of the audit; after training, as drawing takes as long as some first steps."""
+    if context.main and audit is not None:
+        write_page(context.directory.path, audit, context.config.run.recipe)
 
 
 def write(

@@ -62,7 +62,10 @@ def run(config: Config, command: str = "tunebook.run(config)", callbacks: Sequen
         trainer = build.build_trainer(context, cache, stop, callbacks)
         begin(context, trainer)
         finish.write_findings(context, audit)
-        train(context, trainer, stop)
+        try:
+            train(context, trainer, stop)
+        finally:
+            finish.draw_audit(context, audit)
         evaluated = finish.evaluate(context, trainer, cache)
         retained = retention.after_training(previous)
         finish.save_model(context, trainer)

@@ -19,6 +19,11 @@ STYLES = {"warning": "bold red", "note": "yellow", "fine": "green"}
 def write_audit(folder: Path, audit: Audit, name: str) -> None:
     """Write audit.json and audit.html, each whole or not at all, with the recipe's name as heading."""
     write_json(folder / JSON, audit)
+    write_page(folder, audit, name)
+
+
+def write_page(folder: Path, audit: Audit, name: str) -> None:
+    """Write audit.html alone."""
     write_text(folder / PAGE, page(audit, name))
 
 
