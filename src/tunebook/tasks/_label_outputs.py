@@ -161,18 +161,20 @@ class LabelEvaluator:
     """
 
     def __init__(self, output: Output, metrics: Sequence[str], targets: Targets) -> None:
+        from tunebook.evaluation.growing_array import GrowingArray
         from tunebook.evaluation.metrics import Metrics
 
         positive = positive_id(output, targets.names) if targets.names else 0
         self.output = output
         self.metrics = Metrics(list(metrics), output.labels.name, list(targets.names), positive)
-        self.blocks: list[tuple[np.ndarray, np.ndarray]] = []
+        self.predictions, self.labels = GrowingArray(), GrowingArray()
 
     def update(self, predictions: Any, references: Sequence[Any]) -> None:
         """Add a batch of (rows, k) and its labels."""
         import numpy as np
 
-        self.blocks.append((np.asarray(predictions), np.asarray(references)))
+        self.predictions.add(np.asarray(predictions))
+        self.labels.add(np.asarray(references))
 
     def compute(self, decision: Thresholds | None = None) -> dict[str, float]:
         """Every metric; with `decision` by its thresholds."""
@@ -193,9 +195,4 @@ class LabelEvaluator:
 
     def joined(self) -> tuple[np.ndarray, np.ndarray]:
         """Predictions and labels of all batches."""
-        import numpy as np
-
-        if len(self.blocks) > 1:
-            predictions, labels = zip(*self.blocks, strict=True)
-            self.blocks = [(np.concatenate(predictions), np.concatenate(labels))]
-        return self.blocks[0]
+        return self.predictions.array(), self.labels.array()

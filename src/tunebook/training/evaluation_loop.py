@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from torch.utils.data import Dataset, Sampler
 from tunebook.data.encoding import positions_of
 from tunebook.data.labels.base import Targets
 from tunebook.data.row_key import RowKey
+from tunebook.evaluation.growing_array import GrowingArray
 from tunebook.tasks.base import Batch, Evaluated, Evaluator, LossSum, Task
 
 
@@ -79,10 +80,10 @@ class Gathered:
     def __init__(self, split: EvalSplit, task: Task, targets: Targets, evaluator: Evaluator | None) -> None:
         self.split, self.task, self.targets, self.evaluator = split, task, targets, evaluator
         self.total, self.count = 0.0, 0.0
-        self.predictions: list[Any] = []
+        self.arrays, self.others = GrowingArray(), list[Any]()
+        """Predictions as `Task.predict` gives them: in arrays, or in lists."""
         self.references: list[Any] = []
-        self.losses: list[np.ndarray] = []
-        self.positions: list[np.ndarray] = []
+        self.losses, self.positions = GrowingArray(), GrowingArray()
         self._done = 0
         self._open: tuple[int, list[Any], list[float]] | None = None
 
@@ -116,15 +117,13 @@ class Gathered:
 
     def evaluated(self, decision: Any = None) -> Evaluated:
         """Everything about the split; of the main process only."""
-        arrays = bool(self.predictions) and isinstance(self.predictions[0], np.ndarray)
-        joined: Any = np.concatenate(self.predictions) if arrays else [one for some in self.predictions for one in some]
         return Evaluated(
             split=self.split.name,
             rows=self.split.rows,
-            predictions=joined,
+            predictions=cast(Sequence[Any], self.others or self.arrays.array()),
             references=self.references,
-            losses=np.concatenate(self.losses) if self.losses else np.zeros(0, dtype=np.float32),
-            positions=np.concatenate(self.positions) if self.positions else np.zeros(0, dtype=np.int64),
+            losses=self.losses.array(),
+            positions=self.positions.array(),
             targets=self.targets,
             decision=decision,
         )
@@ -149,10 +148,13 @@ class Gathered:
             return
         references = self.task.references(self.split.columns(positions.tolist()))
         self.evaluator.update(predictions, references)
-        self.predictions.append(predictions)
+        if isinstance(predictions, np.ndarray):
+            self.arrays.add(predictions)
+        else:
+            self.others += predictions
         self.references += list(references)
-        self.losses.append(losses)
-        self.positions.append(positions)
+        self.losses.add(losses)
+        self.positions.add(positions)
 
 
 def counted_only(predictions: Any, losses: np.ndarray, weights: torch.Tensor) -> tuple[Any, np.ndarray]:
