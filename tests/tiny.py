@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -237,18 +238,25 @@ def auto_class(family: str) -> str:
     return f"AutoModelFor{'Sequence' if family in TEXT else 'Image'}Classification"
 
 
-def tiny_tokenizer(sentences: list[str] | None = None) -> PreTrainedTokenizerFast:
-    """A WordPiece tokenizer of some 100 tokens, trained on a few sentences; BERT's template."""
+@functools.cache
+def _trained_tokenizer(sentences: tuple[str, ...]) -> str:
+    """As JSON, once a process: training breaks ties in another way each time."""
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     trainer = trainers.WordPieceTrainer(vocab_size=120, special_tokens=SPECIAL, show_progress=False)
-    tokenizer.train_from_iterator(sentences or SENTENCES, trainer)
+    tokenizer.train_from_iterator(sentences, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
         pair="[CLS] $A [SEP] $B:1 [SEP]:1",
         special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
     )
+    return tokenizer.to_str()
+
+
+def tiny_tokenizer(sentences: list[str] | None = None) -> PreTrainedTokenizerFast:
+    """A WordPiece tokenizer of some 100 tokens, trained on a few sentences; BERT's template."""
+    tokenizer = Tokenizer.from_str(_trained_tokenizer(tuple(sentences or SENTENCES)))
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         model_max_length=MAX_LENGTH,

@@ -41,8 +41,8 @@ def test_what_is_a_recipe(source, here):
 def test_help_shows_groups_and_recipes():
     outcome = typed([{"arguments": ["--help"]}])[0]
     assert (outcome["code"], outcome["imported"]) == (0, [])
-    assert "recipe: bert_mrpc, bert_sentiment" in outcome["output"]
-    assert "model: auto, bert_base" in outcome["output"]
+    assert "recipe: bert_mrpc, bert_ner, bert_sentiment" in outcome["output"]
+    assert "model: auto, bart_base, bert_base" in outcome["output"]
 
 
 def test_cfg_shows_what_would_run():

@@ -48,5 +48,5 @@ def test_what_it_is_not_for_is_said(script, tmp_path):
     with pytest.raises(ConfigurationError, match=r"for texts; this recipe's task is image_classification"):
         script.baseline(check(compose(["+recipe=image_digits"])))
     config = configured(tmp_path, "multi_label_text", lambda at: ["ab"[at % 2]], "task.metrics=[average_precision]")
-    with pytest.raises(ConfigurationError, match=r"none of task\.metrics scores the answers"):
+    with pytest.raises(ConfigurationError, match=r"none of task\.metrics scores the predictions"):
         script.baseline(config)

@@ -9,6 +9,7 @@ from tests.training.test_gradients import gradients, image_overrides, relative_d
 from tunebook.data.augmentation.base import Mix
 from tunebook.errors import DataError, ModelError
 from tunebook.models.processor import set_padding
+from tunebook.tasks._single_label import SingleLabelOutput
 from tunebook.training import mixing
 
 SHORT, LONG = "a warm film", "the plot is thin and the jokes are bad"
@@ -46,8 +47,13 @@ def small(request, tmp_path):
     return Tiny(request.param, tmp_path)
 
 
+def shares(row):
+    """As `Task.mixed_label` makes them."""
+    return {**row, "labels": SingleLabelOutput().mixed_label(row["labels"], ["a", "b", "c"])}
+
+
 def mixed(row, other, share):
-    return mixing.mixed(row, other, Mix(1, share), "embeddings", 3)
+    return mixing.mixed(shares(row), shares(other), Mix(1, share), "embeddings")
 
 
 def test_the_model_sees_the_sum_of_both_texts_embeddings(small):
@@ -76,14 +82,14 @@ def test_the_whole_share_is_the_row_itself_and_a_row_without_partner_too(small):
     short, long = small.row(SHORT), small.row(LONG, 2)
     plain = small.logits([long])
     torch.testing.assert_close(small.logits([mixed(long, short, 1.0)]), plain)
-    torch.testing.assert_close(small.logits([mixing.mixed(long, None, None, "embeddings", 3)]), plain)
-    assert mixing.mixed(long, None, None, "embeddings", 3)["labels"] == [0.0, 0.0, 1.0]
+    torch.testing.assert_close(small.logits([mixing.mixed(shares(long), None, None, "embeddings")]), plain)
+    assert mixing.mixed(shares(long), None, None, "embeddings")["labels"] == [0.0, 0.0, 1.0]
     assert not torch.allclose(small.logits([mixed(long, short, 0.5)]), plain, atol=1e-7)
 
 
 def test_a_mixed_row_is_the_same_beside_longer_ones(small):
     row = mixed(small.row(SHORT), small.row(LONG), 0.4)
-    longer = mixing.mixed(small.row(f"{LONG} {LONG}"), None, None, "embeddings", 3)
+    longer = mixing.mixed(shares(small.row(f"{LONG} {LONG}")), None, None, "embeddings")
     torch.testing.assert_close(small.logits([row]), small.logits([row, longer])[:1], atol=1e-5, rtol=1e-4)
 
 
@@ -123,7 +129,7 @@ def test_a_model_that_does_not_read_through_its_embedding_is_refused(tmp_path):
 def test_images_of_two_sizes_cannot_be_mixed():
     rows = [{"pixel_values": torch.zeros(3, size, 4), "labels": 0, "row": 0} for size in (4, 5)]
     with pytest.raises(DataError, match="model.processor"):
-        mixing.mixed(*rows, Mix(1, 0.5), "pixels", 2)
+        mixing.mixed(*rows, Mix(1, 0.5), "pixels")
 
 
 TEXT = ["augmentation=text_mixup", "augmentation.mix_probability=1.0", "augmentation.deletion=0.1"]

@@ -18,7 +18,7 @@ def told(*arguments: str, metrics: str = BY_F1) -> list[str]:
 TWO = {
     "groups of given splits": (
         ["dataset.columns.group=topic"],
-        ["dataset.columns.group is not used, as no split is carved: rows of one group may stand in two splits"],
+        ["dataset.columns.group is not used, as no split is carved"],
     ),
     "times of given splits": (["dataset.columns.time=topic"], ["dataset.columns.time is not used, as no split"]),
     "paraphrases that nothing adds": (
@@ -138,7 +138,7 @@ LABELS = {
     "focal for several": (
         ["task=multi_label_text", "loss=focal"],
         "loss.name",
-        "focal is for one label a row; text_classification has several labels a row: use binary_cross_entropy",
+        "has several labels a row: use binary_cross_entropy",
     ),
     "huber for one": (["loss=huber"], "loss.name", "huber is for one number a row"),
     "weights for a number": (["task=text_regression", "loss=weighted"], "loss.name", "default, huber or mse"),

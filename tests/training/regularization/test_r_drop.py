@@ -10,6 +10,9 @@ from tests.training.test_gradients import without_dropout
 from tunebook.data.labels.single_label import SingleLabel
 from tunebook.data.sampling.base import TrainTargets
 from tunebook.errors import ModelError
+from tunebook.tasks._multi_label import MultiLabelOutput
+from tunebook.tasks._regression import RegressionOutput
+from tunebook.tasks._single_label import SingleLabelOutput
 from tunebook.training.losses import cross_entropy
 from tunebook.training.regularization import r_drop
 from tunebook.training.regularization.base import MethodContext
@@ -29,7 +32,7 @@ def test_of_classes_it_is_half_the_sum_of_both_divergences():
     first, second = pair(4)
     logs = first.log_softmax(-1), second.log_softmax(-1)
     both = [functional.kl_div(logs[at], logs[1 - at], reduction="none", log_target=True).sum(-1) for at in (0, 1)]
-    found = r_drop.divergence(first, second, "single_label")
+    found = SingleLabelOutput().divergence(first, second)
     assert found.allclose((both[0] + both[1]) / 2, atol=1e-6)
     assert found.min() > 0
 
@@ -38,12 +41,12 @@ def test_of_several_labels_it_is_each_labels_own():
     first, second = pair(3)
     chances = [torch.distributions.Bernoulli(logits=logits) for logits in (first, second)]
     both = [torch.distributions.kl_divergence(chances[at], chances[1 - at]).mean(-1) for at in (0, 1)]
-    assert r_drop.divergence(first, second, "multi_label").allclose((both[0] + both[1]) / 2, atol=1e-6)
+    assert MultiLabelOutput().divergence(first, second).allclose((both[0] + both[1]) / 2, atol=1e-6)
 
 
 def test_of_numbers_it_is_the_squared_difference():
     first, second = pair(1)
-    found = r_drop.divergence(first, second, "regression")
+    found = RegressionOutput().divergence(first, second)
     assert found.shape == (5,)
     assert found.allclose((first[:, 0] - second[:, 0]) ** 2)
 
@@ -55,14 +58,14 @@ def model(tmp_path):
 
 
 def test_both_passes_are_judged_and_each_row_by_itself(model):
-    judged = r_drop.start(r_drop.Options(alpha=0.7), MethodContext(model, "class", 0, never)).two_pass
+    judged = r_drop.start(r_drop.Options(alpha=0.7), MethodContext(model, SingleLabelOutput(), 0, never)).two_pass
     labels = torch.tensor([0, 2, 1, 1, 0])
     loss = cross_entropy.Loss(
         cross_entropy.Options(), TrainTargets(SingleLabel(), ("a", "b", "c"), labels.numpy()), 0.0
     )
     first, second = pair(3)
     found = judged(loss, torch.cat([first, second]), labels)
-    expected = (loss(first, labels) + loss(second, labels)) / 2 + 0.7 * r_drop.divergence(first, second, "single_label")
+    expected = (loss(first, labels) + loss(second, labels)) / 2 + 0.7 * SingleLabelOutput().divergence(first, second)
     assert found.equal(expected)
     apart = [judged(loss, torch.cat([first[at], second[at]]), labels[at]) for at in (slice(0, 2), slice(2, 5))]
     assert torch.cat(apart).allclose(found, atol=1e-6)
@@ -74,7 +77,7 @@ def test_a_model_without_dropout_is_refused(tmp_path):
     still = AutoModelForSequenceClassification.from_pretrained(without_dropout(tmp_path / "bert"))
     for model in (AutoModelForImageClassification.from_pretrained(tmp_path / "resnet"), still):
         with pytest.raises(ModelError, match="has no dropout here.*regularization.r_drop=null"):
-            r_drop.start(r_drop.Options(), MethodContext(model, "class", 0, never))
+            r_drop.start(r_drop.Options(), MethodContext(model, SingleLabelOutput(), 0, never))
 
 
 @pytest.mark.parametrize("family", ["bert", "distilbert", "roberta", "modernbert", "vit", "gpt2"])
@@ -96,19 +99,22 @@ def test_dropout_in_what_is_frozen_does_not_count(tmp_path, family):
 
 def test_a_training_batch_goes_through_twice_and_an_evaluated_one_once(first, tmp_path, monkeypatch):
     seen = []
-    judge = RecipeTrainer.compute_loss
 
-    def watched(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        rows, training = len(inputs["row"]), model.training
-        plain = self.plain_model
-        handle = plain.register_forward_hook(lambda module, given, output: seen.append(
-            (training, rows, len(output["logits"]))))  # fmt: skip
-        try:
-            return judge(self, model, inputs, return_outputs, num_items_in_batch)
-        finally:
-            handle.remove()
+    def watched(method):
+        def watch(self, model, inputs, *others, **named):
+            rows, training = len(inputs["row"]), model.training
+            handle = self.plain_model.register_forward_hook(
+                lambda module, given, output: seen.append((training, rows, len(output["logits"])))
+            )
+            try:
+                return method(self, model, inputs, *others, **named)
+            finally:
+                handle.remove()
 
-    monkeypatch.setattr(RecipeTrainer, "compute_loss", watched)
+        return watch
+
+    for name in ("compute_loss", "prediction_step"):
+        monkeypatch.setattr(RecipeTrainer, name, watched(getattr(RecipeTrainer, name)))
     two_tasks.go(*two_tasks.second(tmp_path, first.model, "regularization=r_drop", f"run.output_dir={tmp_path}"))
     assert {(training, passed / rows) for training, rows, passed in seen} == {(True, 2.0), (False, 1.0)}
 

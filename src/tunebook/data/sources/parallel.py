@@ -8,12 +8,10 @@ from __future__ import annotations
 import gzip
 import io
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice, zip_longest
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
-
-from pydantic import field_validator
+from typing import IO, TYPE_CHECKING, cast
 
 from tunebook.config.options import Options as BaseOptions
 from tunebook.data.columns import absent
@@ -60,12 +58,6 @@ class Options(SourceOptions):
     validation: Pair | None = None
     test: Pair | None = None
     encoding: str = AUTO
-
-    @field_validator("validation", "test", mode="before")
-    @classmethod
-    def _without_files(cls, value: Any) -> Any:
-        """A recipe may leave both files open: {text: null, target: null}."""
-        return None if isinstance(value, Mapping) and not any(value.values()) else value
 
 
 def given_splits(options: Options) -> set[str]:
