@@ -9,7 +9,7 @@ class GrowingArray:
     """Blocks with equal columns, joined as they come, in one piece of memory that doubles when it is full.
 
     A list of small blocks would lie between the large tensors of each batch and keep their memory from being used
-    again: evaluating 80,000 rows of 1,000 classes then took 250 MiB where one piece takes 35.
+    again: evaluating 80,000 rows of 1,000 classes then took 243 MiB, and now 200,000 rows take 40 MiB.
     """
 
     def __init__(self) -> None:
