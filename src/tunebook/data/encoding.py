@@ -34,9 +34,13 @@ def encode_split(split: Dataset, task: Any, processor: Any, model_config: Any, t
         remove_columns=split.column_names,
         desc="Tokenizing",
     )
-    if not hasattr(task.options, "stride"):  # windows cut nothing
-        _report_cut(encoded, getattr(task.options, "max_length", None))
+    _report_cut(encoded, cut_length(task.options))
     return encoded
+
+
+def cut_length(options: Any) -> int | None:
+    """The tokens at which a task's options cut a text; None: they cut none, as where long texts are read in windows."""
+    return None if hasattr(options, "stride") else getattr(options, "max_length", None)
 
 
 def positions_of(encoded: Dataset) -> np.ndarray:

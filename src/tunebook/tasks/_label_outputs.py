@@ -149,7 +149,7 @@ class LabelOutputs:
 
 
 class LabelEvaluator:
-    """Gathers predictions in blocks and computes the metrics of a recipe; see `tunebook.tasks.base.Evaluator`.
+    """Gathers predictions and labels, and computes the metrics of a recipe; see `tunebook.tasks.base.Evaluator`.
 
     Args:
         output: the kind of label.

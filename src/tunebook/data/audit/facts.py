@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tunebook.config.schema import CleaningConfig, Config
+from tunebook.data.encoding import cut_length
 
 Measure = Callable[[list[str], list[str] | None], list[int]]
 
@@ -41,13 +42,12 @@ def facts_of(config: Config, effective_batch: int, lengths: Mapping[str, np.ndar
 
     `lengths` are each split's column `length` of its encoded examples; without any the processor is not used.
     """
-    split, options = config.dataset.split, config.task.options
-    cuts = bool(lengths) and not hasattr(options, "stride")  # windows cut nothing
+    split = config.dataset.split
     validation = ("validation",) if split.validation is not None or split.k_fold is not None else ()
     return AuditFacts(
         effective_batch=effective_batch,
         seed=config.hyperparameters.seed,
-        max_length=getattr(options, "max_length", None) if cuts else None,
+        max_length=cut_length(config.task.options) if lengths else None,
         lengths={name: np.asarray(values) for name, values in lengths.items()},
         measure=_measure_with(processor) if lengths else None,
         cleaning=config.cleaning,

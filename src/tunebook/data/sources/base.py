@@ -51,6 +51,18 @@ def stated_folders(options: Options, cwd: Path) -> tuple[dict[str, Path], list[P
     return {name: cwd / Path(folder).expanduser() for name, folder in stated.items()}, []
 
 
+def splits_with_files(options: Options) -> set[str]:
+    """The splits that have files of their own."""
+    return {split for split in SPLITS if getattr(options, split)}
+
+
+def file_place(options: Options, split: str) -> str:
+    """The file's name, where the split is one file."""
+    stated = getattr(options, split) or []
+    names = [stated] if isinstance(stated, str) else stated
+    return Path(names[0]).name if len(names) == 1 else split
+
+
 def unknown_splits(splits: Mapping[str, str] | None) -> list[Problem]:
     """The splits of an option `splits` that are none of Tunebook's."""
     return [

@@ -12,7 +12,7 @@ from pydantic import Field
 from tunebook.data.columns import absent
 from tunebook.data.reading.paths import find_files
 from tunebook.data.reading.text import check_text
-from tunebook.data.sources.base import SPLITS, LoadContext, SourceOptions, each_split
+from tunebook.data.sources.base import SPLITS, LoadContext, SourceOptions, each_split, file_place, splits_with_files
 from tunebook.errors import DataError, DataFileMissing, Problem
 
 if TYPE_CHECKING:
@@ -53,16 +53,8 @@ class Options(SourceOptions):
     encoding: str = "auto"
 
 
-def given_splits(options: Options) -> set[str]:
-    """The splits that have files of their own."""
-    return {split for split in SPLITS if getattr(options, split)}
-
-
-def place(options: Options, split: str) -> str:
-    """The file's name, where the split is one file."""
-    stated = getattr(options, split) or []
-    names = [stated] if isinstance(stated, str) else stated
-    return Path(names[0]).name if len(names) == 1 else split
+given_splits = splits_with_files
+place = file_place
 
 
 def preflight(options: Options, context: LoadContext) -> list[Problem]:

@@ -12,7 +12,7 @@ from tunebook.data.columns import absent, all_sources
 from tunebook.data.reading import delimited, json_rows
 from tunebook.data.reading.paths import find_files, format_of
 from tunebook.data.reading.text import check_text
-from tunebook.data.sources.base import SPLITS, LoadContext, SourceOptions, each_split
+from tunebook.data.sources.base import SPLITS, LoadContext, SourceOptions, each_split, file_place, splits_with_files
 from tunebook.errors import DataError, DataFileMissing, Problem
 
 if TYPE_CHECKING:
@@ -60,16 +60,8 @@ class Options(SourceOptions):
     field: str | None = Field(default=None, min_length=1)
 
 
-def given_splits(options: Options) -> set[str]:
-    """The splits that have files of their own."""
-    return {split for split in SPLITS if getattr(options, split)}
-
-
-def place(options: Options, split: str) -> str:
-    """The file's name, where the split is one file."""
-    stated = getattr(options, split) or []
-    names = [stated] if isinstance(stated, str) else stated
-    return Path(names[0]).name if len(names) == 1 else split
+given_splits = splits_with_files
+place = file_place
 
 
 def preflight(options: Options, context: LoadContext) -> list[Problem]:

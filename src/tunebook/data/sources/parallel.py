@@ -17,7 +17,7 @@ from tunebook.config.options import Options as BaseOptions
 from tunebook.data.columns import absent
 from tunebook.data.reading.encodings import AUTO, encoding_of
 from tunebook.data.reading.paths import BLOCK, find_files
-from tunebook.data.sources.base import SPLITS, LoadContext, SourceOptions, each_split
+from tunebook.data.sources.base import SPLITS, LoadContext, SourceOptions, each_split, splits_with_files
 from tunebook.errors import DataError, DataFileMissing, Problem
 
 if TYPE_CHECKING:
@@ -60,9 +60,7 @@ class Options(SourceOptions):
     encoding: str = AUTO
 
 
-def given_splits(options: Options) -> set[str]:
-    """The splits that have files of their own."""
-    return {split for split in SPLITS if getattr(options, split)}
+given_splits = splits_with_files
 
 
 def place(options: Options, split: str) -> str:
